@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Fact `autobind`: the kernel chose a port without a bind(2): connect, sendto, listen on an unbound socket. */
+#ifndef BT_AUTOBIND_BPF_H
+#define BT_AUTOBIND_BPF_H
+
+#include "claims.bpf.h"
+
+static __always_inline void tell_autobind(const struct bt_claim *claim, int result)
+{
+	struct bt_fact fact = {
+		.kind = BT_KIND_AUTOBIND,
+		.op = claim->op,
+		.error = -result,
+		.flags = claim->flags,
+		.ktime_ns = claim->since_ns,
+	};
+
+	if (!claim->wanted)
+		return;
+	bt_describe_current(0);
+	emit(&fact, &claim->task, &claim->sock);
+}
+
+/* `claim` is what read_claimant() saw. Does nothing where the port was claimed before. */
+static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_claim *claim)
+{
+	if (!claim->sock.local_port || claim->sock.protocol == IPPROTO_SCTP)
+		return;
+	claim->flags |= BT_EVENT_EPHEMERAL;
+	if (take_claim(sk, claim))
+		tell_autobind(claim, 0);
+}
+
+/* The end of a call that may have chosen a port for sk. */
+static __always_inline void autobind_ended(const struct sock *sk, int result)
+{
+	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	__u64 key;
+
+	if (!result && find_claim(sk, &key))
+		return; /* bound before */
+	read_claimant(&claim, sk);
+	if (!result) {
+		autobind_succeeded(sk, &claim);
+		return;
+	}
+	if (!claim.sock.local_port)
+		claim.flags |= BT_EVENT_EPHEMERAL;
+	tell_autobind(&claim, result);
+}
+
+/* The call around it: repairs a claim that autobind_ended() was not run for. A failure here may have other reasons. */
+static __always_inline void connect_returned(const struct sock *sk, int result)
+{
+	__u64 key;
+
+	if (result || !socket_port(sk) || find_claim(sk, &key))
+		return;
+	count(BT_COUNT_REPAIRED);
+	autobind_ended(sk, 0);
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Fact `bind`: an attempt to bind that ended, with the address asked for and the errno user space gets. */
+#ifndef BT_BIND_BPF_H
+#define BT_BIND_BPF_H
+
+#include "claims.bpf.h"
+
+/*
+ * sk is null where the descriptor was no inet socket. Whether it succeeded or not, a socket that has a port now has a
+ * claim (before 6.1 a cgroup/post_bind denial returns EPERM and leaves the port taken).
+ */
+static __always_inline void bind_ended(const struct sock *sk, const struct bt_request *request, int result)
+{
+	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_fact fact = {
+		.kind = BT_KIND_BIND,
+		.error = -result,
+		.ktime_ns = claim.since_ns,
+		.request = request,
+	};
+
+	if (sk) {
+		read_claimant(&claim, sk);
+		if (!request->port && claim.sock.local_port && !result)
+			claim.flags |= BT_EVENT_EPHEMERAL;
+		if (claim.sock.local_port && claim.sock.protocol != IPPROTO_SCTP)
+			take_claim(sk, &claim);
+	} else {
+		read_task(&claim.task);
+		claim.sock.netns = task_netns((struct task_struct *)bpf_get_current_task());
+		claim.flags = BT_EVENT_HAS_TASK;
+		claim.wanted = !filters_tasks() || task_wanted();
+		claim.op = BT_OP_BIND;
+	}
+	fact.op = claim.op == BT_OP_IO_URING || claim.op == BT_OP_KERNEL ? claim.op : BT_OP_BIND;
+	fact.flags = claim.flags;
+	if (!claim.wanted)
+		return;
+	bt_describe_current(0);
+	emit(&fact, &claim.task, &claim.sock);
+}
+
+/* An inner hook: the protocol family's bind, with the kernel's copy of the address. */
+static __always_inline void bind_returned(const struct sock *sk, const void *address, int length, int result)
+{
+	struct bt_request request = {};
+
+	if (!sk || !is_inet(sk))
+		return;
+	tell(sk);
+	read_request(&request, address, length);
+	bind_ended(sk, &request, result);
+}
+
+/* Errors of bind(2) before the socket's own bind runs: the inner hook cannot have told them. */
+static __always_inline bool fails_before_socket(int result, int length)
+{
+	return result == -EBADF || result == -ENOTSOCK || result == -EFAULT ||
+	       (result == -EINVAL && (length < 0 || length > (int)sizeof(struct __kernel_sockaddr_storage)));
+}
+
+/* The system call around it: tells what the inner hook, if the strategy has one, did not. */
+static __always_inline void bind_syscall_returned(__u32 fd, const void *address, int length, int result, bool inner)
+{
+	struct bt_request request = {};
+	struct sock *sk = sock_of_fd(fd);
+
+	if (inner && sk && take_told(sk) && !fails_before_socket(result, length))
+		return;
+	read_user_request(&request, address, length);
+	if (!sk && !(request.known && request.family && (result == -EBADF || result == -ENOTSOCK)))
+		return; /* not known to be about a port */
+	if (inner && sk && (!result || result == -EADDRINUSE))
+		count(BT_COUNT_REPAIRED);
+	bind_ended(sk, &request, result);
+}
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The table of held ports.
+ *
+ * A claim is taken by insert-if-absent and released by delete-if-present, so that two hooks may tell the same thing (and
+ * one of them repair what the other missed) without an event told twice. Whoever inserts tells the autobind, whoever
+ * deletes tells the release.
+ */
+#ifndef BT_CLAIMS_BPF_H
+#define BT_CLAIMS_BPF_H
+
+#include "emit.bpf.h"
+
+/* Also for a TIME_WAIT socket. Sets the key it was found under. */
+static __always_inline struct bt_claim *find_claim(const struct sock *sk, __u64 *key)
+{
+	__u64 cookie = socket_cookie(sk);
+	struct bt_claim *claim;
+
+	if (cookie) {
+		*key = cookie;
+		claim = bpf_map_lookup_elem(&claims, key);
+		if (claim)
+			return claim;
+	}
+	if (!bt_claims_by_address)
+		return 0;
+	*key = (__u64)sk; /* claimed before somebody asked for its cookie */
+	return bpf_map_lookup_elem(&claims, key);
+}
+
+/* Fills in the current task and the socket. `claim` comes zeroed. */
+static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk)
+{
+	read_task(&claim->task);
+	read_sock(&claim->sock, sk);
+	claim->flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
+	claim->wanted = !filters_tasks() || task_wanted();
+	claim->stage = BT_CLAIM_HELD;
+	claim->op = current_op(sk);
+}
+
+/* True where it is new. */
+static __always_inline bool take_claim(const struct sock *sk, const struct bt_claim *claim)
+{
+	__u64 key = claim->sock.cookie;
+	int error; /* the helper returns an int; before 6.2 the upper half of the register is not its sign */
+
+	if (!key) {
+		key = (__u64)sk;
+		bt_claims_by_address = 1;
+	}
+	error = bpf_map_update_elem(&claims, &key, claim, BPF_NOEXIST);
+	if (error && error != -EEXIST)
+		count(BT_COUNT_CLAIMS_FULL);
+	return error != -EEXIST;
+}
+
+#endif

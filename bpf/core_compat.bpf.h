@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Every place where kernels differ in layout: the flavour, since when, and one accessor. Nothing else gates on kernels. */
+#ifndef BT_CORE_COMPAT_BPF_H
+#define BT_CORE_COMPAT_BPF_H
+
+#include "read.bpf.h"
+
+/* 6.6 moved inet_sock's option bitfields into the atomic inet_flags word. */
+struct inet_sock___bits {
+	__u8 freebind : 1;
+	__u8 transparent : 1;
+	__u8 bind_address_no_port : 1;
+} __attribute__((preserve_access_index));
+
+struct inet_sock___flags {
+	unsigned long inet_flags;
+} __attribute__((preserve_access_index));
+
+#define INET_FLAG_FREEBIND	       (1ul << 11)
+#define INET_FLAG_TRANSPARENT	       (1ul << 15)
+#define INET_FLAG_BIND_ADDRESS_NO_PORT (1ul << 18)
+
+static __always_inline __u32 inet_options(const struct sock *sk)
+{
+	__u32 opts = 0;
+
+	if (bpf_core_field_exists(struct inet_sock___flags, inet_flags)) {
+		unsigned long flags = READ(struct inet_sock___flags, sk, inet_flags);
+
+		opts |= flags & INET_FLAG_FREEBIND ? BT_OPT_FREEBIND : 0;
+		opts |= flags & INET_FLAG_TRANSPARENT ? BT_OPT_TRANSPARENT : 0;
+		opts |= flags & INET_FLAG_BIND_ADDRESS_NO_PORT ? BT_OPT_NO_PORT : 0;
+	} else if (bpf_core_field_exists(struct inet_sock___bits, freebind)) {
+		opts |= READ_BITS(struct inet_sock___bits, sk, freebind) ? BT_OPT_FREEBIND : 0;
+		opts |= READ_BITS(struct inet_sock___bits, sk, transparent) ? BT_OPT_TRANSPARENT : 0;
+		opts |= READ_BITS(struct inet_sock___bits, sk, bind_address_no_port) ? BT_OPT_NO_PORT : 0;
+	}
+	return opts;
+}
+
+/* Before 5.15 sock_cgroup_data was one tagged word: bit 0 set means net_cls/net_prio data and no cgroup. */
+struct sock_cgroup_data___word {
+	__u64 val;
+} __attribute__((preserve_access_index));
+
+struct sock___cgroup_word {
+	struct sock_cgroup_data___word sk_cgrp_data;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u64 socket_cgroup_id(const struct sock *sk)
+{
+	struct cgroup *cgroup;
+	struct kernfs_node *kn;
+
+	if (bpf_core_field_exists(struct sock_cgroup_data___word, val)) {
+		__u64 val = READ(struct sock___cgroup_word, sk, sk_cgrp_data.val);
+
+		if (val & 1)
+			return 0;
+		cgroup = (struct cgroup *)(val & ~3ull);
+	} else {
+		cgroup = READ(struct sock, sk, sk_cgrp_data.cgroup);
+	}
+	if (!cgroup)
+		return 0;
+	kn = READ(struct cgroup, cgroup, kn);
+	return kn ? READ(struct kernfs_node, kn, id) : 0;
+}
+
+/* CONFIG_MPTCP is off in some kernels (Debian 5.10), and the bit with it. */
+struct tcp_sock___mptcp {
+	bool is_mptcp;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool is_mptcp_subflow(const struct sock *sk)
+{
+	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) &&
+	       READ(struct tcp_sock___mptcp, sk, is_mptcp);
+}
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The filter, and the one place where an event enters the ring buffer. */
+#ifndef BT_EMIT_BPF_H
+#define BT_EMIT_BPF_H
+
+#include "read_sock.bpf.h"
+#include "read_task.bpf.h"
+
+/* What a fact adds to the task and socket it is about. */
+struct bt_fact {
+	enum bt_kind kind;
+	enum bt_op op;
+	__s32 error;
+	__u32 flags; /* enum bt_event_flag */
+	__u64 ktime_ns;
+	__u64 held_ns;
+	const struct bt_request *request; /* may be null */
+};
+
+static __always_inline bool port_listed(__u16 port)
+{
+	return bt_config.port_bits[port >> 6] >> (port & 63) & 1;
+}
+
+static __always_inline __u32 protocol_bit(const struct bt_sock *sock)
+{
+	if (sock->type == SOCK_RAW)
+		return BT_PROTO_RAW;
+	switch (sock->protocol) {
+	case IPPROTO_TCP:
+		return BT_PROTO_TCP;
+	case IPPROTO_UDP:
+		return BT_PROTO_UDP;
+	case IPPROTO_UDPLITE:
+		return BT_PROTO_UDPLITE;
+	case IPPROTO_MPTCP:
+		return BT_PROTO_MPTCP;
+	case IPPROTO_SCTP:
+		return BT_PROTO_SCTP;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return BT_PROTO_ICMP;
+	}
+	return BT_PROTO_OTHER;
+}
+
+/* Does the current task pass --pid, --uid and --cgroup? Only to be asked in process context. */
+static __always_inline bool task_wanted(void)
+{
+	if (bt_config.pid && bt_config.pid != bpf_get_current_pid_tgid() >> 32)
+		return false;
+	if (bt_config.has_uid && bt_config.uid != (__u32)bpf_get_current_uid_gid())
+		return false;
+	if (bt_config.has_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1)
+		return false;
+	return true;
+}
+
+static __always_inline bool filters_tasks(void)
+{
+	return bt_config.pid || bt_config.has_uid || bt_config.has_cgroup;
+}
+
+static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct bt_sock *sock)
+{
+	if (!bt_armed || !(bt_config.kinds & (1u << fact->kind)))
+		return false;
+	if (bt_config.failed_only && !fact->error)
+		return false;
+	if (bt_config.no_ephemeral && fact->flags & BT_EVENT_EPHEMERAL && !fact->error)
+		return false;
+	if (bt_config.netns && bt_config.netns != sock->netns)
+		return false;
+	if (bt_config.protocols && !(fact->flags & BT_EVENT_HAS_SOCK && bt_config.protocols & protocol_bit(sock)))
+		return false;
+	if (bt_config.has_ports && !(sock->local_port && port_listed(sock->local_port)) &&
+	    !(fact->request && fact->request->known && port_listed(fact->request->port)))
+		return false;
+	return true;
+}
+
+/* The caller has checked the task, now or when the claim was made. */
+static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock)
+{
+	struct bt_event *event;
+
+	if (!fact_wanted(fact, sock))
+		return;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count(BT_COUNT_RING_FULL);
+		return;
+	}
+	event->ktime_ns = fact->ktime_ns;
+	event->held_ns = fact->held_ns;
+	event->kind = fact->kind;
+	event->flags = fact->flags;
+	event->op = fact->op;
+	event->error = fact->error;
+	event->pad = 0;
+	if (fact->request && fact->request->known) {
+		__builtin_memcpy(event->addr, fact->request->addr, sizeof(event->addr));
+		event->port = fact->request->port;
+		event->addr_family = fact->request->family;
+		event->flags |= BT_EVENT_HAS_REQUEST;
+	} else {
+		__builtin_memset(event->addr, 0, sizeof(event->addr));
+		event->port = 0;
+		event->addr_family = 0;
+	}
+	if (fact->flags & BT_EVENT_HAS_TASK)
+		event->task = *task;
+	else
+		__builtin_memset(&event->task, 0, sizeof(event->task));
+	event->sock = *sock;
+	bpf_ringbuf_submit(event, 0);
+	count(BT_COUNT_EVENTS);
+}
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Strategy `kprobe`: for kernels without trampolines (arm64 before 6.4). The same functions as `fentry`; a kretprobe does
+ * not see the arguments, so a kprobe keeps them by task and function until the return.
+ */
+#define BT_STRATEGY_KPROBE
+#include "vmlinux.h"
+#include "bind.bpf.h"
+#include "listen.bpf.h"
+#include "autobind.bpf.h"
+#include "state.bpf.h"
+#include "release.bpf.h"
+#include "cgroup.bpf.h"
+#include "snapshot.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+enum function {
+	INET_BIND,
+	INET6_BIND,
+	INET_BIND_SK,
+	INET6_BIND_SK,
+	SYS_BIND,
+	LISTEN_START,
+	SYS_LISTEN,
+	HASH_CONNECT,
+	HASH6_CONNECT,
+	TCP4_CONNECT,
+	TCP6_CONNECT,
+	AUTOBIND,
+	UDP_DISCONNECT,
+};
+
+struct call {
+	__u32 tid;
+	__u32 function; /* enum function */
+};
+
+struct arguments {
+	__u64 values[3];
+};
+
+/* LRU: a call that never returns, or whose return is missed, must not stay for ever. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct call);
+	__type(value, struct arguments);
+} calls SEC(".maps");
+
+static __always_inline void call_entered(struct pt_regs *regs, enum function function)
+{
+	struct call call = { .tid = (__u32)bpf_get_current_pid_tgid(), .function = function };
+	struct arguments arguments = { .values = {
+		PT_REGS_PARM1_CORE(regs),
+		PT_REGS_PARM2_CORE(regs),
+		PT_REGS_PARM3_CORE(regs),
+	} };
+
+	int error = bpf_map_update_elem(&calls, &call, &arguments, BPF_NOEXIST);
+
+	if (error == -EEXIST) { /* the function does not nest: the return of the last call was missed */
+		count(BT_COUNT_KRETPROBE_MISSED);
+		error = bpf_map_update_elem(&calls, &call, &arguments, BPF_ANY);
+	}
+	if (error)
+		count(BT_COUNT_STASH_FULL);
+}
+
+static __always_inline bool call_returned(enum function function, struct arguments *arguments)
+{
+	struct call call = { .tid = (__u32)bpf_get_current_pid_tgid(), .function = function };
+	struct arguments *kept = bpf_map_lookup_elem(&calls, &call);
+
+	if (!kept)
+		return false;
+	*arguments = *kept;
+	bpf_map_delete_elem(&calls, &call);
+	return true;
+}
+
+/* A pair of probes on one function; the body sees the arguments as `a` and the result as `result`. */
+#define KPROBE_PAIR(kernel_function, function, body)                                                                   \
+	SEC("kprobe/" #kernel_function)                                                                                \
+	int kprobe__##kernel_function(struct pt_regs *regs)                                                            \
+	{                                                                                                              \
+		call_entered(regs, function);                                                                          \
+		return 0;                                                                                              \
+	}                                                                                                              \
+	SEC("kretprobe/" #kernel_function)                                                                             \
+	int kretprobe__##kernel_function(struct pt_regs *regs)                                                         \
+	{                                                                                                              \
+		struct arguments call;                                                                                 \
+		int result = (int)PT_REGS_RC_CORE(regs);                                                               \
+		if (call_returned(function, &call)) {                                                                  \
+			const __u64 *a = call.values;                                                                  \
+			body;                                                                                          \
+		}                                                                                                      \
+		return 0;                                                                                              \
+	}
+
+/* A probe on the entry of a function alone. */
+#define KPROBE(kernel_function, body)                                                                                  \
+	SEC("kprobe/" #kernel_function)                                                                                \
+	int kprobe__##kernel_function(struct pt_regs *regs)                                                            \
+	{                                                                                                              \
+		body;                                                                                                  \
+		return 0;                                                                                              \
+	}
+
+#define SK(argument) ((const struct sock *)(argument))
+#define TW(argument) ((const struct inet_timewait_sock *)(argument))
+
+static __always_inline void socket_bind_returned(__u64 socket, __u64 address, int length, int result)
+{
+	const struct sock *sk = READ(struct socket, socket, sk);
+
+	if (!was_told(sk)) /* by inet_bind_sk inside it */
+		bind_returned(sk, (const void *)address, length, result);
+}
+
+KPROBE_PAIR(inet_bind, INET_BIND, socket_bind_returned(a[0], a[1], a[2], result))
+KPROBE_PAIR(inet6_bind, INET6_BIND, socket_bind_returned(a[0], a[1], a[2], result))
+KPROBE_PAIR(inet_bind_sk, INET_BIND_SK, bind_returned(SK(a[0]), (const void *)a[1], a[2], result))
+KPROBE_PAIR(inet6_bind_sk, INET6_BIND_SK, bind_returned(SK(a[0]), (const void *)a[1], a[2], result))
+KPROBE_PAIR(__sys_bind, SYS_BIND, bind_syscall_returned(a[0], (const void *)a[1], a[2], result, true))
+KPROBE_PAIR(inet_csk_listen_start, LISTEN_START, listen_start_returned(SK(a[0]), result))
+KPROBE_PAIR(__sys_listen, SYS_LISTEN, listen_syscall_returned(a[0], result, true))
+KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(SK(a[1]), result))
+KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(SK(a[1]), result))
+KPROBE_PAIR(tcp_v4_connect, TCP4_CONNECT, connect_returned(SK(a[0]), result))
+KPROBE_PAIR(tcp_v6_connect, TCP6_CONNECT, connect_returned(SK(a[0]), result))
+KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(SK(a[0]), result))
+KPROBE_PAIR(__udp_disconnect, UDP_DISCONNECT, if (!result && !socket_port(SK(a[0]))) port_released(SK(a[0])))
+KPROBE(inet_put_port, port_released(SK(PT_REGS_PARM1_CORE(regs))))
+KPROBE(udp_lib_unhash, port_released(SK(PT_REGS_PARM1_CORE(regs))))
+KPROBE(ping_unhash, port_released(SK(PT_REGS_PARM1_CORE(regs))))
+KPROBE(inet_twsk_hashdance, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
+KPROBE(inet_twsk_hashdance_schedule, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
+KPROBE(inet_twsk_bind_unhash, time_wait_ended(TW(PT_REGS_PARM1_CORE(regs))))
+
+SEC("raw_tp/tcp_destroy_sock")
+int tp__tcp_destroy_sock(struct bpf_raw_tracepoint_args *args)
+{
+	port_released(SK(args->args[0]));
+	return 0;
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int tp__inet_sock_set_state(struct bpf_raw_tracepoint_args *args)
+{
+	if (state_matters(args->args[2]))
+		state_changed(SK(args->args[0]), args->args[1], args->args[2]);
+	return 0;
+}

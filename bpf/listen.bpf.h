@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Fact `listen`: a socket starts to listen, or fails to (EADDRINUSE can come from here, not from bind). */
+#ifndef BT_LISTEN_BPF_H
+#define BT_LISTEN_BPF_H
+
+#include "autobind.bpf.h"
+
+static __always_inline void listen_ended(const struct sock *sk, int result)
+{
+	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_claim *known;
+	struct bt_fact fact = {
+		.kind = BT_KIND_LISTEN,
+		.error = -result,
+		.ktime_ns = claim.since_ns,
+	};
+	__u64 key;
+
+	read_claimant(&claim, sk);
+	if (claim.op != BT_OP_IO_URING && claim.op != BT_OP_KERNEL)
+		claim.op = BT_OP_LISTEN;
+	fact.op = claim.op;
+	if (!result)
+		autobind_succeeded(sk, &claim);
+	known = find_claim(sk, &key);
+	if (known) {
+		if (!result && known->listening)
+			return; /* only the backlog changed, or told already */
+		known->listening = !result;
+	}
+	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
+	if (!claim.wanted)
+		return;
+	bt_describe_current(0);
+	emit(&fact, &claim.task, &claim.sock);
+}
+
+/* An inner hook: the protocol's start of listening. */
+static __always_inline void listen_start_returned(const struct sock *sk, int result)
+{
+	if (!is_inet(sk))
+		return;
+	tell(sk);
+	listen_ended(sk, result);
+}
+
+/* The system call around it: refusals that never start, and repair. */
+static __always_inline void listen_syscall_returned(__u32 fd, int result, bool inner)
+{
+	struct sock *sk = sock_of_fd(fd);
+
+	if (!sk || (inner && take_told(sk)))
+		return;
+	listen_ended(sk, result);
+}
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* What the programs of one strategy share. All preallocated: nothing allocates while a port is bound. */
+#ifndef BT_MAPS_BPF_H
+#define BT_MAPS_BPF_H
+
+#include "read.bpf.h"
+
+const volatile struct bt_config bt_config SEC(".rodata") = {};
+
+/* Claims are remembered from the first instant, events start when user space has taken its snapshot. */
+volatile __u32 bt_armed SEC(".data") = 0;
+
+/* Some claim is kept under its socket's address, for want of a cookie. */
+volatile __u32 bt_claims_by_address SEC(".data") = 0;
+
+/* The network namespace of the first process of the machine; found by the snapshot. 0 = not found. */
+volatile __u32 bt_host_netns SEC(".data") = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* user space may resize */
+} events SEC(".maps");
+
+enum bt_claim_stage {
+	BT_CLAIM_PENDING = 1, /* tracepoint strategy: SYN_SENT seen, the port is chosen a moment later */
+	BT_CLAIM_HELD = 2,
+	BT_CLAIM_TIME_WAIT = 3, /* a TIME_WAIT socket has taken the port over */
+};
+
+/* One held port. Outlives the process, and the socket while in TIME_WAIT. */
+struct bt_claim {
+	__u64 since_ns; /* 0 = before bindtrace started */
+	__u32 flags;    /* enum bt_event_flag: EPHEMERAL, HAS_TASK, HAS_SOCKOPT */
+	__u8 stage;     /* enum bt_claim_stage */
+	__u8 listening;
+	__u8 wanted; /* the task passed the filter when it made the claim */
+	__u8 op;     /* enum bt_op: how it was made */
+	struct bt_task task;
+	struct bt_sock sock;
+};
+
+/* By socket cookie, which a TIME_WAIT socket inherits; by address of the socket where it has no cookie. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct bt_claim);
+} claims SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct bt_process_key);
+	__type(value, struct bt_process);
+} processes SEC(".maps");
+
+/*
+ * tid -> struct socket whose outcome an inner hook has just told, so that the hook around it need not. (Not struct sock:
+ * MPTCP acts on a subflow of the user's socket, and both belong to the same struct socket.) When the inner program was
+ * skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one repairs it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+} told SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BT_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Slot 0: the cgroup of --cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} cgroups SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *slot = bpf_map_lookup_elem(&counters, &counter);
+
+	if (slot)
+		__sync_fetch_and_add(slot, 1);
+}
+
+static __always_inline void tell(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 value = (__u64)READ(struct sock, sk, sk_socket);
+
+	bpf_map_update_elem(&told, &tid, &value, BPF_ANY);
+}
+
+static __always_inline bool was_told(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 *value = bpf_map_lookup_elem(&told, &tid);
+
+	return value && *value == (__u64)READ(struct sock, sk, sk_socket);
+}
+
+/* For the outermost hook of a system call: also forgets it. */
+static __always_inline bool take_told(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	bool yes = was_told(sk);
+
+	if (yes)
+		bpf_map_delete_elem(&told, &tid);
+	return yes;
+}
+
+#endif

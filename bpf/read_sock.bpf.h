@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* A socket as it stands: what holds the port, and the options the kernel's conflict check looks at. */
+#ifndef BT_READ_SOCK_BPF_H
+#define BT_READ_SOCK_BPF_H
+
+#include <asm-generic/errno.h>
+#include <bpf/bpf_endian.h>
+
+#include "core_compat.bpf.h"
+
+#define AF_INET	 2
+#define AF_INET6 10
+
+#define IPPROTO_ICMPV6 58
+
+#define SOCK_STREAM 1
+#define SOCK_DGRAM  2
+#define SOCK_RAW    3
+
+#define S_IFMT	 00170000
+#define S_IFSOCK 0140000
+
+static __always_inline bool is_inet(const struct sock *sk)
+{
+	__u16 family = READ(struct sock, sk, __sk_common.skc_family);
+
+	return family == AF_INET || family == AF_INET6;
+}
+
+static __always_inline __u16 socket_port(const struct sock *sk)
+{
+	return READ(struct sock, sk, __sk_common.skc_num);
+}
+
+static __always_inline __u64 socket_cookie(const struct sock *sk)
+{
+	return READ(struct sock, sk, __sk_common.skc_cookie.counter);
+}
+
+/*
+ * Is `current` the one who acts on sk? Softirq leaves a socket alone while a task owns its lock, so an owned lock says
+ * yes. tcp_close() destroys a socket after giving the lock back, which looks like softirq doing it; but softirq never
+ * destroys a socket without a remote end, nor one that is not TCP.
+ */
+static __always_inline bool current_acts_on(const struct sock *sk)
+{
+	return READ(struct sock, sk, sk_protocol) != IPPROTO_TCP || READ(struct sock, sk, sk_lock.owned) ||
+	       !READ(struct sock, sk, __sk_common.skc_dport);
+}
+
+static __always_inline __u16 socket_protocol(const struct sock *sk)
+{
+	__u16 protocol = READ(struct sock, sk, sk_protocol);
+
+	if (protocol == IPPROTO_TCP && READ(struct sock, sk, sk_type) == SOCK_STREAM && is_mptcp_subflow(sk))
+		return IPPROTO_MPTCP;
+	return protocol;
+}
+
+static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
+{
+	out->family = READ(struct sock, sk, __sk_common.skc_family);
+	if (out->family == AF_INET6) {
+		READ_INTO(out->local_addr, struct sock, sk, __sk_common.skc_v6_rcv_saddr);
+		READ_INTO(out->remote_addr, struct sock, sk, __sk_common.skc_v6_daddr);
+	} else {
+		*(__u32 *)out->local_addr = READ(struct sock, sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)out->remote_addr = READ(struct sock, sk, __sk_common.skc_daddr);
+	}
+	out->remote_port = bpf_ntohs(READ(struct sock, sk, __sk_common.skc_dport));
+}
+
+/* The part that a TIME_WAIT socket has too. The fields in bt_sock beyond it are left alone. */
+static __always_inline void read_sock_common(struct bt_sock *out, const struct sock *sk)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+
+	read_addresses(out, sk);
+	out->local_port = socket_port(sk);
+	out->cookie = socket_cookie(sk);
+	out->netns = READ(struct net, net, ns.inum);
+	out->state = READ(struct sock, sk, __sk_common.skc_state);
+}
+
+/* `out` comes zeroed. */
+static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk)
+{
+	struct socket *socket = READ(struct sock, sk, sk_socket);
+
+	read_sock_common(out, sk);
+	out->protocol = socket_protocol(sk);
+	out->type = READ(struct sock, sk, sk_type);
+	if (out->type == SOCK_RAW)
+		out->local_port = 0; /* skc_num is the protocol number there */
+	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
+	out->cgroup_id = socket_cgroup_id(sk);
+	out->opts = inet_options(sk);
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuse) ? BT_OPT_REUSEADDR : 0;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) ? BT_OPT_REUSEPORT : 0;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) ? BT_OPT_V6ONLY : 0;
+	if (socket) {
+		__u64 alloc = (__u64)socket - bpf_core_field_offset(struct socket_alloc, socket);
+
+		out->inode = READ(struct socket_alloc, alloc, vfs_inode.i_ino);
+	}
+}
+
+/* The inet socket behind a file, or null. */
+static __always_inline struct sock *sock_of_file(const struct file *file)
+{
+	struct inode *inode = READ(struct file, file, f_inode);
+	struct socket *socket;
+	struct sock *sk;
+
+	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	socket = (struct socket *)READ(struct file, file, private_data);
+	if (!socket)
+		return 0; /* O_PATH of a socket in the file system */
+	sk = READ(struct socket, socket, sk);
+	return sk && is_inet(sk) ? sk : 0;
+}
+
+/* The inet socket behind a descriptor of the current task, or null. */
+static __always_inline struct sock *sock_of_fd(__u32 fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct files_struct *files = READ(struct task_struct, task, files);
+	struct fdtable *table;
+	struct file *file;
+
+	if (!files)
+		return 0;
+	table = READ(struct files_struct, files, fdt);
+	if (!table || fd >= READ(struct fdtable, table, max_fds))
+		return 0;
+	file = (struct file *)read_word((__u64)READ(struct fdtable, table, fd) + 8ull * fd);
+	return file ? sock_of_file(file) : 0;
+}
+
+struct bt_request {
+	__u8 addr[16];
+	__u16 port;
+	__u16 family;
+	__u32 known;
+};
+
+/* An address of another family has no port. AF_UNSPEC passes for IPv4, as bind(2) takes it. */
+static __always_inline void request_is_known(struct bt_request *out)
+{
+	out->known = out->family == AF_INET || out->family == AF_INET6 || out->family == 0;
+}
+
+/* From the kernel's copy of the address. `out` comes zeroed. */
+static __always_inline void read_request(struct bt_request *out, const void *address, int length)
+{
+	if (!address || length < (int)sizeof(struct sockaddr_in))
+		return;
+	out->family = READ(struct sockaddr_in, address, sin_family);
+	if (out->family == AF_INET6) {
+		if (length < 24) /* SIN6_LEN_RFC2133: without the scope */
+			return;
+		out->port = bpf_ntohs(READ(struct sockaddr_in6, address, sin6_port));
+		READ_INTO(out->addr, struct sockaddr_in6, address, sin6_addr);
+	} else {
+		out->port = bpf_ntohs(READ(struct sockaddr_in, address, sin_port));
+		*(__u32 *)out->addr = READ(struct sockaddr_in, address, sin_addr.s_addr);
+	}
+	request_is_known(out);
+}
+
+/* From the caller's memory, which another thread may change meanwhile: only where the kernel's copy is out of reach. */
+static __always_inline void read_user_request(struct bt_request *out, const void *address, int length)
+{
+	struct {
+		__u16 family;
+		__u16 port;
+		__u32 v4_or_flow;
+		__u8 v6[16];
+	} user = {};
+
+	if (!address || length < (int)sizeof(struct sockaddr_in))
+		return;
+	if (length < 24 || bpf_probe_read_user(&user, sizeof(user), address)) {
+		if (bpf_probe_read_user(&user, 8, address))
+			return;
+		if (user.family == AF_INET6)
+			return;
+	}
+	out->family = user.family;
+	out->port = bpf_ntohs(user.port);
+	if (user.family == AF_INET6)
+		__builtin_memcpy(out->addr, user.v6, sizeof(user.v6));
+	else
+		*(__u32 *)out->addr = user.v4_or_flow;
+	request_is_known(out);
+}
+
+#endif

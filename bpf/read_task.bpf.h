@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Who is running, and what it takes with it when it exits. Only meaningful in process context. */
+#ifndef BT_READ_TASK_BPF_H
+#define BT_READ_TASK_BPF_H
+
+#include "core_compat.bpf.h"
+#include "maps.bpf.h"
+
+#define PF_EXITING   0x00000004
+#define PF_IO_WORKER 0x00000010
+#define PF_KTHREAD   0x00200000
+
+static __always_inline struct bt_process_key read_process_key(struct task_struct *task)
+{
+	struct task_struct *leader = READ(struct task_struct, task, group_leader);
+	struct bt_process_key key = {
+		.start_ns = READ(struct task_struct, leader, start_boottime),
+		.pid = READ(struct task_struct, task, tgid),
+		.exec_id = (__u32)READ(struct task_struct, task, self_exec_id),
+	};
+
+	return key;
+}
+
+/* bpf_get_current_cgroup_id() for any task: the id in the default (v2) hierarchy. */
+static __always_inline __u64 task_cgroup_id(struct task_struct *task)
+{
+	struct css_set *set = READ(struct task_struct, task, cgroups);
+	struct cgroup *cgroup = READ(struct css_set, set, dfl_cgrp);
+	struct kernfs_node *kn = READ(struct cgroup, cgroup, kn);
+
+	return READ(struct kernfs_node, kn, id);
+}
+
+static __always_inline void read_task(struct bt_task *out)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *parent = READ(struct task_struct, task, real_parent);
+
+	out->key = read_process_key(task);
+	out->cgroup_id = bpf_get_current_cgroup_id();
+	out->tid = (__u32)bpf_get_current_pid_tgid();
+	out->ppid = READ(struct task_struct, parent, tgid);
+	out->uid = (__u32)bpf_get_current_uid_gid();
+	out->pad = 0;
+	bpf_get_current_comm(out->comm, sizeof(out->comm));
+}
+
+static __always_inline __u32 task_netns(struct task_struct *task)
+{
+	struct nsproxy *ns = READ(struct task_struct, task, nsproxy);
+	struct net *net = ns ? READ(struct nsproxy, ns, net_ns) : 0;
+
+	return net ? READ(struct net, net, ns.inum) : 0;
+}
+
+#define EXE_COMPONENTS 24
+#define NAME_MAX_LEN   255
+
+/*
+ * The path of the executable, leaf first ("nginx\0sbin\0usr\0"), crossing mounts up to the root of the process's mount
+ * namespace. bpf_d_path() is allowed in none of our hooks. exe_len stays 0 where the path does not fit.
+ *
+ * The offset lives in map memory, where the verifier forgets its value: all ways through one turn of the loop then look
+ * alike to it, and it walks the loop once instead of once for each length of name.
+ */
+static __always_inline void read_exe(struct bt_process *process, struct mm_struct *mm)
+{
+	struct file *file = READ(struct mm_struct, mm, exe_file);
+	struct vfsmount *vfsmount;
+	struct dentry *dentry;
+
+	if (!file)
+		return;
+	vfsmount = READ(struct file, file, f_path.mnt);
+	dentry = READ(struct file, file, f_path.dentry);
+	for (int i = 0; i < EXE_COMPONENTS; i++) {
+		struct dentry *parent = READ(struct dentry, dentry, d_parent);
+		struct dentry *root = READ(struct vfsmount, vfsmount, mnt_root);
+		__u32 offset = *(volatile __u32 *)&process->exe_len;
+		__u32 length;
+		__u64 name;
+
+		if (dentry == root || dentry == parent) {
+			__u64 mount = (__u64)vfsmount - bpf_core_field_offset(struct mount, mnt);
+			__u64 above = (__u64)READ(struct mount, mount, mnt_parent);
+
+			if (above == mount || !above)
+				return;
+			dentry = READ(struct mount, mount, mnt_mountpoint);
+			vfsmount = (struct vfsmount *)(above + bpf_core_field_offset(struct mount, mnt));
+			continue;
+		}
+		name = (__u64)READ(struct dentry, dentry, d_name.name);
+		length = READ(struct dentry, dentry, d_name.len);
+		if (length > NAME_MAX_LEN || offset >= BT_EXE_LEN - NAME_MAX_LEN - 9)
+			break;
+		if (BT_CAN_CAST) {
+			for (__u32 j = 0; j < (NAME_MAX_LEN + 1) / 8 && j * 8 < length; j++)
+				*(__u64 *)(process->exe + offset + j * 8) = read_word(name + j * 8);
+		} else {
+			bpf_probe_read_kernel(process->exe + offset, length, (void *)name);
+		}
+		offset += length;
+		barrier_var(offset); /* the compiler knows the next line to be void, an older verifier does not */
+		offset &= BT_EXE_LEN - 1;
+		process->exe[offset] = 0;
+		*(volatile __u32 *)&process->exe_len = offset + 1;
+		dentry = parent;
+	}
+	process->exe_len = 0;
+}
+
+static const struct bt_process kUndescribed = {};
+
+/* Describes the current process once, in the `processes` map. A global function, so that it is verified by itself. */
+__attribute__((noinline)) int bt_describe_current(__u32 unused)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct bt_process_key key = read_process_key(task);
+	struct bt_process *process = bpf_map_lookup_elem(&processes, &key);
+	struct mm_struct *mm;
+	__u32 n = 0;
+
+	if (process)
+		return 0;
+	bpf_map_update_elem(&processes, &key, &kUndescribed, BPF_NOEXIST);
+	process = bpf_map_lookup_elem(&processes, &key);
+	if (!process)
+		return 0;
+	mm = READ(struct task_struct, task, mm);
+	if (mm) {
+		__u64 start = READ(struct mm_struct, mm, arg_start);
+		__u64 length = READ(struct mm_struct, mm, arg_end) - start;
+
+		read_exe(process, mm);
+		process->argv_total = length > 0xffffffff ? 0xffffffff : length;
+		length = length < BT_ARGV_LEN ? length : BT_ARGV_LEN;
+		if (length && length <= BT_ARGV_LEN && !bpf_probe_read_user(process->argv, length, (void *)start))
+			process->argv_len = length;
+	}
+	for (int i = 0; i < BT_ANCESTORS; i++) {
+		struct task_struct *parent = READ(struct task_struct, task, real_parent);
+		__u32 pid;
+
+		if (!parent)
+			break;
+		parent = READ(struct task_struct, parent, group_leader);
+		pid = READ(struct task_struct, parent, tgid);
+		if (!pid)
+			break;
+		process->ancestors[i].pid = pid;
+		READ_INTO(process->ancestors[i].comm, struct task_struct, parent, comm);
+		n = i + 1;
+		task = parent;
+	}
+	process->ancestor_count = n;
+	process->key = key; /* last: a reader takes a mismatch for "not described" */
+	return 0;
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define TS_COMPAT 0x0002
+#define NR_close 3
+#define NR_connect 42
+#define NR_sendto 44
+#define NR_sendmsg 46
+#define NR_shutdown 48
+#define NR_bind 49
+#define NR_listen 50
+#define NR_sendmmsg 307
+#define NR_io_uring_enter 426
+#define NR_close_range 436
+#elif defined(__TARGET_ARCH_arm64)
+#define NR_close 57
+#define NR_bind 200
+#define NR_listen 201
+#define NR_connect 203
+#define NR_sendto 206
+#define NR_shutdown 210
+#define NR_sendmsg 211
+#define NR_sendmmsg 269
+#define NR_io_uring_enter 426
+#define NR_close_range 436
+#endif
+
+/* 32-bit tasks on a 64-bit kernel number their calls differently: those give no operation rather than a wrong one. */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+#if defined(__TARGET_ARCH_x86)
+	return READ(struct task_struct, task, thread_info.status) & TS_COMPAT;
+#else
+	return READ(struct task_struct, task, thread_info.flags) & (1ul << 22); /* TIF_32BIT */
+#endif
+}
+
+static __always_inline long regs_syscall(struct pt_regs *regs)
+{
+#if defined(__TARGET_ARCH_x86)
+	return (long)READ(struct pt_regs, regs, orig_ax);
+#else
+	return READ(struct pt_regs, regs, syscallno);
+#endif
+}
+
+static __always_inline enum bt_op syscall_op(long nr)
+{
+	switch (nr) {
+	case NR_bind:
+		return BT_OP_BIND;
+	case NR_listen:
+		return BT_OP_LISTEN;
+	case NR_connect:
+		return BT_OP_CONNECT;
+	case NR_sendto:
+		return BT_OP_SENDTO;
+	case NR_sendmsg:
+		return BT_OP_SENDMSG;
+	case NR_sendmmsg:
+		return BT_OP_SENDMMSG;
+	case NR_close:
+	case NR_close_range:
+		return BT_OP_CLOSE;
+	case NR_shutdown:
+		return BT_OP_SHUTDOWN;
+	case NR_io_uring_enter:
+		return BT_OP_IO_URING;
+	}
+	return BT_OP_UNKNOWN;
+}
+
+/* Where the saved user registers of a task lie; bpf_task_pt_regs() is newer than 5.10 and knows every stack layout. */
+static __always_inline struct pt_regs *current_regs(struct task_struct *task)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return (struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 - bpf_core_type_size(struct pt_regs));
+}
+
+/* The system call that `current` is in, as an operation. Only to be asked in process context. */
+static __always_inline enum bt_op current_op(const struct sock *sk)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u32 flags = READ(struct task_struct, task, flags);
+
+	if (flags & PF_IO_WORKER)
+		return BT_OP_IO_URING;
+	if (flags & PF_KTHREAD || (sk && READ_BITS(struct sock, sk, sk_kern_sock)))
+		return BT_OP_KERNEL;
+	if (flags & PF_EXITING)
+		return BT_OP_EXIT;
+	if (is_compat(task))
+		return BT_OP_UNKNOWN;
+	return syscall_op(regs_syscall(current_regs(task)));
+}
+
+#endif

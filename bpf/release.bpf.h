@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Fact `release`: a claim ends: close, exit, disconnect, or the end of the TIME_WAIT that took it over. */
+#ifndef BT_RELEASE_BPF_H
+#define BT_RELEASE_BPF_H
+
+#include "state.bpf.h"
+
+/* `claim` is a copy, its socket brought up to date; the caller has taken it out of the map. */
+static __always_inline void tell_release(const struct bt_claim *claim, enum bt_op op)
+{
+	struct bt_fact fact = {
+		.kind = BT_KIND_RELEASE,
+		.op = op,
+		.flags = claim->flags,
+		.ktime_ns = bpf_ktime_get_boot_ns(),
+	};
+
+	if (claim->since_ns) {
+		fact.held_ns = fact.ktime_ns - claim->since_ns;
+		fact.flags |= BT_EVENT_HAS_HELD;
+	}
+	if (claim->wanted)
+		emit(&fact, &claim->task, &claim->sock);
+}
+
+/* sk lets its port go, or has just done so (then its port reads 0 and the claim knows which it was). */
+static __always_inline void port_released(const struct sock *sk)
+{
+	struct bt_claim claim;
+	struct bt_claim *known;
+	__u64 key;
+
+	known = find_claim(sk, &key);
+	if (!known || known->stage != BT_CLAIM_HELD)
+		return;
+	claim = *known;
+	if (bpf_map_delete_elem(&claims, &key))
+		return; /* another CPU was first */
+	if (socket_port(sk)) {
+		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
+	} else {
+		claim.sock.state = READ(struct sock, sk, __sk_common.skc_state);
+	}
+	tell_release(&claim, current_acts_on(sk) ? current_op(sk) : BT_OP_UNKNOWN);
+}
+
+/* A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over. It inherits the cookie, if there is one. */
+static __always_inline void time_wait_took_over(const struct sock *sk, const struct inet_timewait_sock *tw)
+{
+	struct bt_claim claim;
+	struct bt_claim *known;
+	__u64 key;
+
+	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate));
+	known = find_claim(sk, &key);
+	if (!known)
+		return;
+	known->stage = BT_CLAIM_TIME_WAIT;
+	if (key == (__u64)sk) {
+		__u64 tw_key = (__u64)tw;
+
+		claim = *known;
+		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY);
+		bpf_map_delete_elem(&claims, &key);
+	}
+}
+
+/* By key, where the socket itself may not be looked into. */
+static __always_inline void claim_released(__u64 key, enum bt_op op)
+{
+	struct bt_claim *known = bpf_map_lookup_elem(&claims, &key);
+	struct bt_claim claim;
+
+	if (!known || known->stage != BT_CLAIM_HELD)
+		return;
+	claim = *known;
+	if (!bpf_map_delete_elem(&claims, &key))
+		tell_release(&claim, op);
+}
+
+/* The TIME_WAIT socket gives the port back: a timer, a reconnect, or the end of the network namespace. */
+static __always_inline void time_wait_ended(const struct inet_timewait_sock *tw)
+{
+	const struct sock *sk = (const struct sock *)tw; /* both begin with sock_common */
+	struct bt_claim claim;
+	struct bt_claim *known;
+	__u64 key;
+
+	known = find_claim(sk, &key);
+	if (!known || known->stage != BT_CLAIM_TIME_WAIT)
+		return;
+	claim = *known;
+	if (bpf_map_delete_elem(&claims, &key))
+		return;
+	read_sock_common(&claim.sock, sk);
+	claim.sock.inode = 0;
+	tell_release(&claim, BT_OP_UNKNOWN);
+}
+
+#endif

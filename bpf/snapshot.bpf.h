@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The claims that existed before bindtrace: every file of every task, in all network namespaces at once. Runs after the
+ * other programs are attached and before events are armed, so that no claim falls between.
+ *
+ * A connected TCP socket is taken only if it was bound explicitly: otherwise it may be an accepted connection, which has
+ * no claim of its own, and nothing in the socket tells the two apart.
+ */
+#ifndef BT_SNAPSHOT_BPF_H
+#define BT_SNAPSHOT_BPF_H
+
+#include "claims.bpf.h"
+
+#define SOCK_BINDPORT_LOCK 8
+
+static __always_inline bool holds_own_claim(const struct sock *sk)
+{
+	__u8 state = READ(struct sock, sk, __sk_common.skc_state);
+
+	if (!socket_port(sk) || READ(struct sock, sk, sk_type) == SOCK_RAW)
+		return false;
+	if (READ(struct sock, sk, sk_protocol) != IPPROTO_TCP || state == TCP_LISTEN || state == TCP_CLOSE)
+		return true;
+	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
+}
+
+SEC("iter/task_file")
+int iter__task_file(struct bpf_iter__task_file *context)
+{
+	struct task_struct *task = context->task;
+	struct file *file = context->file;
+	struct bt_claim claim = { .flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT };
+	struct task_struct *parent;
+	struct sock *sk;
+	const struct cred *cred;
+
+	if (!task || !file)
+		return 0;
+	if (READ(struct task_struct, task, tgid) == 1)
+		bt_host_netns = task_netns(task);
+	sk = sock_of_file(file);
+	if (!sk)
+		return 0;
+	if (bt_config.can_mint_cookie) {
+		struct socket *socket = bpf_sock_from_file(file);
+		struct sock *trusted = socket ? socket->sk : 0;
+
+		if (trusted)
+			bpf_get_socket_cookie(trusted);
+	}
+	if (!holds_own_claim(sk))
+		return 0;
+	read_sock(&claim.sock, sk);
+	claim.stage = BT_CLAIM_HELD;
+	claim.listening = claim.sock.state == TCP_LISTEN;
+	claim.wanted = !filters_tasks();
+	parent = READ(struct task_struct, task, real_parent);
+	cred = READ(struct task_struct, task, real_cred);
+	claim.task.key = read_process_key(task);
+	claim.task.tid = claim.task.key.pid;
+	claim.task.ppid = READ(struct task_struct, parent, tgid);
+	claim.task.uid = READ(struct cred, cred, uid.val);
+	claim.task.cgroup_id = task_cgroup_id(task);
+	READ_INTO(claim.task.comm, struct task_struct, task, comm);
+	take_claim(sk, &claim);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Strategy `tracepoint`: for kernels where policy refuses function tracing. BTF raw tracepoints tell when a system call
+ * ends and a TCP socket changes state; two cgroup programs tell of a socket's birth and end. What is not seen: io_uring
+ * and kernel sockets before they listen, and the end of TIME_WAIT.
+ *
+ * A connect(2) chooses its port after the last tracepoint that `current` passes before it may sleep. So the claim is
+ * noted as pending at SYN_SENT and completed at whatever comes first: the connection's next state, or the call's end.
+ */
+#define BT_STRATEGY_TRACEPOINT
+#include "vmlinux.h"
+#include "bind.bpf.h"
+#include "listen.bpf.h"
+#include "autobind.bpf.h"
+#include "state.bpf.h"
+#include "release.bpf.h"
+#include "cgroup.bpf.h"
+#include "snapshot.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* SYN_SENT without a port: connect() is about to choose one. */
+static __always_inline void connect_started(const struct sock *sk)
+{
+	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+
+	read_claimant(&claim, sk);
+	if (claim.wanted)
+		bt_describe_current(0);
+	claim.flags |= BT_EVENT_EPHEMERAL;
+	claim.stage = BT_CLAIM_PENDING;
+	take_claim(sk, &claim);
+}
+
+/* The port is in skc_num while held; inet_sport keeps it where the connection has failed already. */
+static __always_inline void connect_completed(const struct sock *sk)
+{
+	struct bt_claim *known;
+	struct bt_claim claim;
+	__u16 port;
+	__u64 key;
+
+	known = find_claim(sk, &key);
+	if (!known || known->stage != BT_CLAIM_PENDING)
+		return;
+	port = socket_port(sk);
+	if (!port)
+		port = bpf_ntohs(READ(struct inet_sock, sk, inet_sport));
+	if (!port)
+		return; /* refused before it got one: the call's end tells */
+	known->stage = BT_CLAIM_HELD;
+	known->sock.local_port = port;
+	read_addresses(&known->sock, sk);
+	claim = *known;
+	tell_autobind(&claim, 0);
+}
+
+/* connect(2), or a send with TCP Fast Open, has ended. Only a refused port is told; other failures are not about one. */
+static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op op, int result)
+{
+	struct bt_claim *known;
+	bool pending;
+	__u64 key;
+
+	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
+	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
+		return;
+	connect_completed(sk);
+	if (!result || result == -EINPROGRESS)
+		return;
+	known = find_claim(sk, &key);
+	pending = known && known->stage == BT_CLAIM_PENDING;
+	if (pending)
+		bpf_map_delete_elem(&claims, &key);
+	if (result == -EADDRNOTAVAIL && (pending || socket_port(sk)))
+		autobind_ended(sk, result);
+}
+
+/* UDP and ping choose a port in connect(2) and in the first send; connect(AF_UNSPEC) gives it back. */
+static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op, int result)
+{
+	__u16 port = socket_port(sk);
+
+	if (port)
+		autobind_ended(sk, 0);
+	else if (result == -EAGAIN)
+		autobind_ended(sk, result);
+	else if (op == BT_OP_CONNECT)
+		port_released(sk);
+}
+
+static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, int result)
+{
+	struct sock *sk = sock_of_fd(fd);
+	__u16 protocol;
+
+	if (!sk)
+		return;
+	protocol = READ(struct sock, sk, sk_protocol);
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+		tcp_connect_ended(sk, op, result);
+	else if (READ(struct sock, sk, sk_type) == SOCK_DGRAM)
+		datagram_ended(sk, op, result);
+}
+
+/* The TIME_WAIT socket that has taken the place of sk in the table of connections, or null. */
+static __always_inline struct inet_timewait_sock *find_time_wait(const struct sock *sk)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	struct inet_hashinfo *table = READ(struct net, net, ipv4.tcp_death_row.hashinfo);
+	__u32 hash = READ(struct sock, sk, __sk_common.skc_hash);
+	__u64 slot = hash & READ(struct inet_hashinfo, table, ehash_mask);
+	__u64 node = read_word((__u64)READ(struct inet_hashinfo, table, ehash) +
+			       slot * bpf_core_type_size(struct inet_ehash_bucket));
+
+	for (int i = 0; i < 32 && node && !(node & 1); i++) {
+		struct sock *other = (struct sock *)(node - bpf_core_field_offset(struct sock_common, skc_nulls_node));
+
+		if (READ(struct sock, other, __sk_common.skc_state) == TCP_TIME_WAIT &&
+		    READ(struct sock, other, __sk_common.skc_hash) == hash &&
+		    socket_cookie(other) == socket_cookie(sk))
+			return (struct inet_timewait_sock *)other;
+		node = read_word(node);
+	}
+	return 0;
+}
+
+/* Before the state is stored. An autobound socket has put its port already, others do when they are destroyed. */
+static __always_inline void closing(const struct sock *sk, int old_state)
+{
+	struct inet_timewait_sock *tw = 0;
+
+	if (old_state == TCP_FIN_WAIT2 || old_state == TCP_CLOSING)
+		tw = find_time_wait(sk);
+	if (tw) {
+		__u64 key;
+
+		time_wait_took_over(sk, tw);
+		if (find_claim(sk, &key))
+			bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
+	} else if (!socket_port(sk)) {
+		port_released(sk);
+	}
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
+{
+	long nr = regs_syscall(regs);
+	__u64 args[3];
+
+	switch (nr) { /* first: every system call of the machine passes here */
+	case NR_bind:
+	case NR_listen:
+	case NR_connect:
+	case NR_sendto:
+	case NR_sendmsg:
+	case NR_sendmmsg:
+		break;
+	default:
+		return 0;
+	}
+	if (is_compat((struct task_struct *)bpf_get_current_task()))
+		return 0;
+#if defined(__TARGET_ARCH_x86)
+	args[0] = READ(struct pt_regs, regs, di);
+	args[1] = READ(struct pt_regs, regs, si);
+	args[2] = READ(struct pt_regs, regs, dx);
+#else
+	args[0] = READ(struct pt_regs, regs, orig_x0); /* regs[0] is the result by now */
+	args[1] = READ(struct pt_regs, regs, regs[1]);
+	args[2] = READ(struct pt_regs, regs, regs[2]);
+#endif
+	if (nr == NR_bind)
+		bind_syscall_returned(args[0], (void *)args[1], args[2], result, false);
+	else if (nr == NR_listen)
+		listen_syscall_returned(args[0], result, false);
+	else
+		call_on_socket_ended(args[0], syscall_op(nr), result);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+{
+	bool own = READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && is_inet(sk);
+
+	if (!own)
+		return 0;
+	if (old_state == TCP_SYN_SENT)
+		connect_completed(sk);
+	if (new_state == TCP_CLOSE)
+		closing(sk, old_state);
+	if (state_matters(new_state))
+		state_changed(sk, old_state, new_state);
+	if (new_state == TCP_SYN_SENT && !socket_port(sk)) {
+		if (bt_config.can_mint_cookie)
+			bpf_get_socket_cookie(sk);
+		connect_started(sk);
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(tp__tcp_destroy_sock, struct sock *sk)
+{
+	port_released(sk);
+	return 0;
+}
+
+/* The end of everything that is not TCP. The program may not look into the socket: the claim knows it. */
+SEC("cgroup/sock_release")
+int cgroup__sock_release(struct bpf_sock *socket)
+{
+	__u64 key = bpf_get_socket_cookie(socket);
+	enum bt_op op = BT_OP_UNKNOWN;
+
+	if (socket->protocol == IPPROTO_TCP)
+		return 1;
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		op = bpf_get_current_task_btf()->flags & PF_EXITING ? BT_OP_EXIT : BT_OP_CLOSE;
+	claim_released(key, op);
+	return 1;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#include "cli/options.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <iostream>
+#include <system_error>
+
+#include "core/exit_codes.h"
+#include "enrich/netns_names.h"
+#include "enrich/users.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr const char* kFooter = R"(
+Examples:
+  bindtrace                          every bind, listen, ephemeral port and release, as they happen
+  bindtrace --failed                 only what was refused
+  bindtrace --port 8080 --json       all that happens to port 8080, for a program
+  bindtrace doctor                   what this kernel and this user allow
+
+Exit codes: 0 fine, 1 runtime error, 2 usage error, 4 events were lost (with --fail-on-loss).
+Data goes to stdout, everything else to stderr.)";
+
+void add_filter_options(CLI::App& app, FilterWords& words) {
+    const std::string group = "Filters";
+    app.add_option("--port", words.ports, "Ports and ranges: 8080,9000-9100. Matches the port asked for and the one held")
+        ->type_name("LIST")->group(group);
+    app.add_option("--proto", words.protocols, "tcp, udp, udplite, mptcp, sctp, icmp, raw")->type_name("LIST")->group(group);
+    app.add_option("--addr", words.address, "Address asked for, held or connected to")->type_name("CIDR")->group(group);
+    app.add_option("--pid", words.pid, "Process id")->type_name("N")->check(CLI::Range(1u, 4194304u))->group(group);
+    app.add_option("--comm", words.comm, "Name of the thread, as ps -L shows it")->type_name("NAME")->group(group);
+    app.add_option("--uid", words.uid, "User")->type_name("N|NAME")->group(group);
+    app.add_option("--unit", words.unit, "systemd unit, by its cgroup")->type_name("NAME")->group(group);
+    app.add_option("--cgroup", words.cgroup, "cgroup v2, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
+        ->type_name("PATH")->group(group);
+    app.add_option("--netns", words.netns, "Network namespace: inode number, `ip netns` name, host or self")
+        ->type_name("INUM|NAME|self")->group(group);
+    app.add_flag("--failed", words.failed, "Only what was refused")->group(group);
+    app.add_option("--events", words.events, "bind, listen, autobind, state, release (default: all but state)")
+        ->type_name("LIST")->group(group);
+    app.add_flag("--no-ephemeral", words.no_ephemeral, "Hide ports that the kernel chose")->group(group);
+}
+
+void add_trace_options(CLI::App& app, Options& options) {
+    add_filter_options(app, options.filter);
+    app.add_flag("--json", options.json, "JSON lines instead of text");
+    app.add_option("--attach", options.attach, "How to attach: auto, fentry, kprobe, tracepoint")
+        ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}))
+        ->type_name("STRATEGY")
+        ->capture_default_str();
+    app.add_option("--ring-size", options.ring_mib, "Ring buffer, a power of two")
+        ->type_name("MIB")
+        ->check(CLI::IsMember({1u, 2u, 4u, 8u, 16u, 32u, 64u, 128u, 256u, 512u, 1024u}).description(""))
+        ->capture_default_str();
+    app.add_flag("--fail-on-loss", options.fail_on_loss, "Exit 4 if an event was lost");
+    app.add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+}
+
+// What was given, in the words it was given in.
+std::vector<std::string> filter_text(const FilterWords& words) {
+    std::vector<std::string> text;
+    const auto add = [&](const char* name, const std::string& value) {
+        if (!value.empty()) text.push_back(std::string(name) + " " + value);
+    };
+    add("--port", words.ports);
+    add("--proto", words.protocols);
+    add("--addr", words.address);
+    if (words.pid) add("--pid", std::to_string(*words.pid));
+    add("--comm", words.comm);
+    add("--uid", words.uid);
+    add("--unit", words.unit);
+    add("--cgroup", words.cgroup);
+    add("--netns", words.netns);
+    add("--events", words.events);
+    if (words.failed) text.emplace_back("--failed");
+    if (words.no_ephemeral) text.emplace_back("--no-ephemeral");
+    return text;
+}
+
+std::optional<std::uint32_t> parse_number(const std::string& text) {
+    std::uint32_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+Result<std::string> find_cgroup(const std::string& path, const std::string& mount) {
+    namespace fs = std::filesystem;
+    std::error_code ignored;
+    const fs::path full = path.starts_with(mount + "/") || path == mount ? fs::path(path) : fs::path(mount + "/" + path);
+    if (fs::is_directory(full, ignored)) return full.lexically_normal().string();
+    return Error{"--cgroup: there is no cgroup '" + path + "' under " + mount, 0, "systemd-cgls lists those that exist"};
+}
+
+Result<std::string> find_unit(const std::string& unit, const std::string& mount) {
+    namespace fs = std::filesystem;
+    const std::string name = unit.find('.') == std::string::npos ? unit + ".service" : unit;
+    std::error_code ignored;
+    fs::recursive_directory_iterator entry(mount, fs::directory_options::skip_permission_denied, ignored), end;
+    for (; entry != end; entry.increment(ignored))
+        if (entry->path().filename() == name && entry->is_directory(ignored)) return entry->path().string();
+    return Error{"--unit: no running unit '" + name + "' has a cgroup", 0, "systemctl status " + name + " tells its state"};
+}
+
+Result<std::uint32_t> find_netns(const std::string& word) {
+    if (const auto number = parse_number(word); number && *number != 0) return *number;
+    std::string path = "/run/netns/" + word;
+    if (word == "self") path = "/proc/self/ns/net";
+    if (word == "host") path = "/proc/1/ns/net";
+    const auto inum = NetnsNames::inum_of(path);
+    if (!inum) return Error{"--netns: there is no network namespace '" + word + "'", 0, "ip netns lists the named ones"};
+    return *inum;
+}
+
+}  // namespace
+
+ParseOutcome parse_command_line(int argc, char** argv) {
+    Options options;
+    CLI::App app("Tells who takes which port, live: binds and their failures, listeners, ephemeral ports, releases.",
+                 "bindtrace");
+    app.set_version_flag("-V,--version", "bindtrace " BINDTRACE_VERSION);
+    app.footer(kFooter);
+    app.require_subcommand(0, 1);
+    add_trace_options(app, options);
+    CLI::App* trace = app.add_subcommand("trace", "Live stream (what bindtrace does without a command)");
+    add_trace_options(*trace, options);
+    CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
+    doctor->add_flag("--json", options.json, "JSON instead of text");
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error, std::cout, std::cerr);
+        return {std::nullopt, code == 0 ? kExitFine : kExitUsage};
+    }
+    if (doctor->parsed()) options.command = Command::doctor;
+    options.filter_text = filter_text(options.filter);
+    return {options, kExitFine};
+}
+
+Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+    Filter filter;
+    if (!words.ports.empty()) {
+        auto ports = parse_ports(words.ports);
+        if (!ports) return ports.error();
+        filter.ports = *ports;
+    }
+    if (!words.protocols.empty()) {
+        const auto protocols = parse_protocols(words.protocols);
+        if (!protocols) return protocols.error();
+        filter.protocols = *protocols;
+    }
+    if (!words.events.empty()) {
+        const auto kinds = parse_kinds(words.events);
+        if (!kinds) return kinds.error();
+        filter.kinds = *kinds;
+    }
+    if (!words.address.empty()) {
+        filter.address = Cidr::parse(words.address);
+        if (!filter.address) return Error{"--addr: '" + words.address + "' is not an address or a network such as 10.0.0.0/8"};
+    }
+    if (!words.uid.empty()) {
+        filter.uid = parse_number(words.uid);
+        if (!filter.uid) filter.uid = Users().uid(words.uid);
+        if (!filter.uid) return Error{"--uid: there is no user '" + words.uid + "' in /etc/passwd"};
+    }
+    if (!words.netns.empty()) {
+        const auto netns = find_netns(words.netns);
+        if (!netns) return netns.error();
+        filter.netns = *netns;
+    }
+    if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
+    if (!words.unit.empty() || !words.cgroup.empty()) {
+        if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
+        const auto path = words.unit.empty() ? find_cgroup(words.cgroup, *cgroup2_mount) : find_unit(words.unit, *cgroup2_mount);
+        if (!path) return path.error();
+        filter.cgroup = *path;
+    }
+    filter.pid = words.pid;
+    if (!words.comm.empty()) filter.comm = words.comm;
+    filter.failed_only = words.failed;
+    filter.no_ephemeral = words.no_ephemeral;
+    return filter;
+}
+
+}  // namespace bindtrace

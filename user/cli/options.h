@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// The command line, parsed once and constant afterwards. Words given are resolved (a netns name to its inode, a unit to its
+// cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "filter/filter.h"
+#include "kernel/strategy.h"
+
+namespace bindtrace {
+
+enum class Command { trace, doctor };
+
+// As typed; empty or unset = not given.
+struct FilterWords {
+    std::string ports;
+    std::string protocols;
+    std::string address;
+    std::string comm;
+    std::string uid;
+    std::string unit;
+    std::string cgroup;
+    std::string netns;
+    std::string events;
+    std::optional<unsigned> pid;
+    bool failed = false;
+    bool no_ephemeral = false;
+};
+
+struct Options {
+    Command command = Command::trace;
+    bool json = false;
+    bool verbose = false;
+    bool fail_on_loss = false;
+    std::string attach = "auto";
+    unsigned ring_mib = 8;
+    FilterWords filter;
+    std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
+};
+
+// Either the options, or the exit code of a run that ends here (--help, --version, a usage error: printed already).
+struct ParseOutcome {
+    std::optional<Options> options;
+    int exit_code = 0;
+};
+
+ParseOutcome parse_command_line(int argc, char** argv);
+
+// Asks the system what the words mean. An error is the user's (exit code 2).
+Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount);
+
+}  // namespace bindtrace

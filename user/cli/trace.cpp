@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "cli/trace.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <memory>
+
+#include "core/clock.h"
+#include "core/exit_codes.h"
+#include "decode/decode.h"
+#include "enrich/enricher.h"
+#include "kernel/attach.h"
+#include "sink/json_sink.h"
+#include "sink/output.h"
+#include "sink/text_sink.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::int64_t kTickNs = 1'000'000'000;  // losses are told at most this late
+constexpr std::size_t kBatch = 4096;             // events between two looks at signals
+
+int report(const Error& error, int exit_code) {
+    std::string text = error.what;
+    if (error.code != 0 && text.find(std::strerror(error.code)) == std::string::npos)
+        text += std::string(": ") + std::strerror(error.code);
+    spdlog::error("{}", text);
+    if (!error.hint.empty()) spdlog::error("{}", error.hint);
+    return exit_code;
+}
+
+std::unique_ptr<Sink> make_sink(const Options& options) {
+    if (options.json) return std::make_unique<JsonSink>();
+    const char* no_colour = std::getenv("NO_COLOR");
+    const bool colour = isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
+    return std::make_unique<TextSink>(TextSink::Options{.colour = colour});
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
+
+// Runs the stages over what the tracer delivers, until a signal or the end of stdout.
+class Pipeline {
+  public:
+    Pipeline(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Sink& sink)
+        : tracer_(tracer),
+          filter_(filter),
+          sink_(sink),
+          enricher_(facts.cgroup2_mount, tracer.host_netns(),
+                    [&tracer](const bt_process_key& key) { return tracer.process(key); }) {}
+
+    Status start(const KernelFacts& facts, const Options& options) {
+        tracer_.arm();
+        const std::uint64_t now = boot_ns();
+        sink_.meta({.time_ns = enricher_.utc_ns(now),
+                    .ktime_ns = now,
+                    .version = BINDTRACE_VERSION,
+                    .host = host_name(),
+                    .kernel = facts.release,
+                    .strategy = std::string(strategy_name(tracer_.strategy())),
+                    .filters = options.filter_text},
+                   output_.buffer());
+        return output_.flush();
+    }
+
+    Status run(int signals) {
+        const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
+        watch(epoll.get(), tracer_.poll_fd(), EPOLLIN);
+        watch(epoll.get(), signals, EPOLLIN);
+        watch(epoll.get(), STDOUT_FILENO, 0);  // only EPOLLERR: the reader has gone; a plain file cannot be watched
+        std::int64_t next_tick = clock_ns(CLOCK_BOOTTIME) + kTickNs;
+        for (;;) {
+            std::array<epoll_event, 4> events{};
+            const std::int64_t wait_ns = next_tick - clock_ns(CLOCK_BOOTTIME);
+            const int wait_ms = wait_ns > 0 ? static_cast<int>(wait_ns / 1'000'000) + 1 : 0;
+            const int ready = epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), wait_ms);
+            if (ready < 0 && errno != EINTR) return Error{"epoll_wait", errno};
+            for (int i = 0; i < ready; ++i) {
+                const epoll_event& event = events[static_cast<std::size_t>(i)];
+                if (event.data.fd == signals) return finish();
+                if (event.data.fd == STDOUT_FILENO && event.events & (EPOLLERR | EPOLLHUP))
+                    return Error{"stdout was closed by its reader", EPIPE};
+            }
+            if (Status drained = drain(); !drained) return drained;
+            if (clock_ns(CLOCK_BOOTTIME) >= next_tick) {
+                next_tick = clock_ns(CLOCK_BOOTTIME) + kTickNs;
+                enricher_.refresh();
+                tell_losses();
+                if (Status flushed = output_.flush(); !flushed) return flushed;
+            }
+        }
+    }
+
+    std::uint64_t events() const { return events_; }
+    std::uint64_t failures() const { return failures_; }
+    std::uint64_t lost() const { return lost_; }
+
+  private:
+    static std::uint64_t boot_ns() { return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME)); }
+
+    static void watch(int epoll, int fd, std::uint32_t what) {
+        epoll_event event{};
+        event.events = what;
+        event.data.fd = fd;
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
+
+    // One batch. More that waits keeps the ring buffer's descriptor readable.
+    Status drain() {
+        const auto taken = tracer_.consume(handler_, kBatch);
+        if (!taken) return taken.error();
+        more_ = *taken == kBatch;
+        return output_.flush();
+    }
+
+    Status finish() {
+        tracer_.disarm();
+        do {
+            if (Status drained = drain(); !drained) return drained;
+        } while (more_);
+        tell_losses();
+        return output_.flush();
+    }
+
+    void take(std::span<const std::byte> bytes) {
+        const std::optional<Event> event = decode(bytes);
+        if (!event) {
+            ++undecoded_;
+            return;
+        }
+        if (!filter_.matches(*event)) return;
+        sink_.record({*event, enricher_.enrich(*event)}, output_.buffer());
+        ++events_;
+        failures_ += event->error != 0;
+    }
+
+    void tell_losses() {
+        const Counters now = tracer_.counters();
+        const std::uint64_t skipped = now.recursion > now.repaired ? now.recursion - now.repaired : 0;
+        tell_loss(LossReason::ring_full, now.ring_full);
+        tell_loss(LossReason::map_full, now.map_full);
+        tell_loss(LossReason::recursion, skipped);
+        tell_loss(LossReason::kretprobe_missed, now.kretprobe_missed);
+        tell_loss(LossReason::decode, undecoded_);
+    }
+
+    void tell_loss(LossReason reason, std::uint64_t total) {
+        std::uint64_t& told = told_[static_cast<std::size_t>(reason)];
+        if (total <= told) return;
+        const std::uint64_t now = boot_ns();
+        sink_.loss({.time_ns = enricher_.utc_ns(now), .ktime_ns = now, .reason = reason, .count = total - told},
+                   output_.buffer());
+        lost_ += total - told;
+        told = total;
+    }
+
+    Tracer& tracer_;
+    const Filter& filter_;
+    Sink& sink_;
+    Enricher enricher_;
+    Output output_{STDOUT_FILENO};
+    const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
+    std::array<std::uint64_t, 5> told_{};  // by LossReason
+    std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;
+    bool more_ = false;
+};
+
+}  // namespace
+
+int run_trace(const Options& options) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, signal);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    const UniqueFd signal_fd(signalfd(-1, &signals, SFD_CLOEXEC));
+    if (!signal_fd.valid()) return report({"signalfd", errno}, kExitRuntime);
+
+    const KernelFacts facts = KernelFacts::probe();
+    const auto filter = resolve(options.filter, facts.cgroup2_mount);
+    if (!filter) return report(filter.error(), kExitUsage);
+    TracerOptions tracer_options{.config = filter->kernel_config(), .ring_bytes = options.ring_mib << 20, .cgroup = {}};
+    if (filter->cgroup) tracer_options.cgroup = UniqueFd(open(filter->cgroup->c_str(), O_DIRECTORY | O_CLOEXEC));
+
+    auto tracer = attach(strategy_from_name(options.attach), facts, tracer_options);
+    if (!tracer) return report(tracer.error(), kExitRuntime);
+    // Ahead of what it watches, so that a burst does not fill the ring buffer while we wait for a turn.
+    if (setpriority(PRIO_PROCESS, 0, -20) != 0) spdlog::debug("cannot raise the priority: {}", std::strerror(errno));
+
+    const std::unique_ptr<Sink> sink = make_sink(options);
+    Pipeline pipeline(**tracer, facts, *filter, *sink);
+    Status status = pipeline.start(facts, options);
+    if (status) status = pipeline.run(signal_fd.get());
+    spdlog::info("{} events, {} of them failures, {} lost", pipeline.events(), pipeline.failures(), pipeline.lost());
+    if (!status) return report(status.error(), kExitRuntime);
+    return options.fail_on_loss && pipeline.lost() > 0 ? kExitIncomplete : kExitFine;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Adds to an event what the kernel does not put into it: wall-clock time, the process's executable and arguments, names
+// of users, cgroups and network namespaces. All from caches; what is not known stays empty.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "core/clock.h"
+#include "enrich/cgroup_paths.h"
+#include "enrich/netns_names.h"
+#include "enrich/processes.h"
+#include "enrich/users.h"
+#include "model/record.h"
+
+namespace bindtrace {
+
+class Enricher {
+  public:
+    // host_netns: inode number, 0 = not known.
+    Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Processes::Describe describe);
+
+    // Lives until the next call.
+    const Context& enrich(const Event& event);
+
+    std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
+
+    // Between batches: follow a step of the wall clock.
+    void refresh() { clock_.refresh(); }
+
+  private:
+    WallClock clock_;
+    CgroupPaths cgroups_;
+    NetnsNames netns_;
+    Users users_;
+    Processes processes_;
+    Context context_;
+};
+
+}  // namespace bindtrace

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "filter/filter.h"
+
+#include <charconv>
+#include <cstring>
+
+#include "model/names.h"
+
+namespace bindtrace {
+namespace {
+
+// Calls `take` with each part between commas; false from it ends the walk.
+template <typename Take>
+bool for_each_part(std::string_view text, Take take) {
+    while (true) {
+        const std::size_t comma = text.find(',');
+        if (!take(text.substr(0, comma))) return false;
+        if (comma == std::string_view::npos) return true;
+        text.remove_prefix(comma + 1);
+    }
+}
+
+std::optional<std::uint16_t> parse_port(std::string_view text) {
+    unsigned port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc() || end != text.data() + text.size() || port < 1 || port > 65535) return std::nullopt;
+    return static_cast<std::uint16_t>(port);
+}
+
+}  // namespace
+
+Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text) {
+    std::vector<std::pair<std::uint16_t, std::uint16_t>> ranges;
+    std::string bad;
+    const bool good = for_each_part(text, [&](std::string_view part) {
+        const std::size_t dash = part.find('-');
+        const auto first = parse_port(part.substr(0, dash));
+        const auto last = dash == std::string_view::npos ? first : parse_port(part.substr(dash + 1));
+        if (!first || !last) {
+            bad = "'" + std::string(part) + "' is not a port or a range of ports (1-65535)";
+            return false;
+        }
+        if (*first > *last) {
+            bad = "'" + std::string(part) + "' is a range that ends before it begins";
+            return false;
+        }
+        ranges.emplace_back(*first, *last);
+        return true;
+    });
+    if (!good) return Error{"--port: " + bad, 0, "for example --port 8080,9000-9100"};
+    return ranges;
+}
+
+Result<std::uint32_t> parse_protocols(std::string_view text) {
+    std::uint32_t bits = 0;
+    std::string bad;
+    const bool good = for_each_part(text, [&](std::string_view part) {
+        const auto bit = protocol_bit(part);
+        if (bit) bits |= *bit;
+        else bad = part;
+        return bit.has_value();
+    });
+    if (!good) return Error{"--proto: '" + bad + "' is not one of tcp, udp, udplite, mptcp, sctp, icmp, raw"};
+    return bits;
+}
+
+Result<std::uint32_t> parse_kinds(std::string_view text) {
+    std::uint32_t bits = 0;
+    std::string bad;
+    const bool good = for_each_part(text, [&](std::string_view part) {
+        const auto kind = kind_from_name(part);
+        if (kind) bits |= 1u << *kind;
+        else bad = part;
+        return kind.has_value();
+    });
+    if (!good) return Error{"--events: '" + bad + "' is not one of bind, listen, autobind, state, release"};
+    return bits;
+}
+
+bt_config Filter::kernel_config() const {
+    bt_config config{};
+    config.kinds = kinds;
+    config.protocols = protocols;
+    config.pid = pid.value_or(0);
+    config.netns = netns.value_or(0);
+    config.uid = uid.value_or(0);
+    config.has_uid = uid.has_value();
+    config.has_cgroup = cgroup.has_value();
+    config.has_ports = !ports.empty();
+    config.failed_only = failed_only;
+    config.no_ephemeral = no_ephemeral;
+    for (const auto& [first, last] : ports)
+        for (unsigned port = first; port <= last; ++port) config.port_bits[port / 64] |= 1ull << (port % 64);
+    return config;
+}
+
+bool Filter::matches(const Event& event) const {
+    if (comm) {
+        const std::string_view actual(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));
+        if (!(event.flags & BT_EVENT_HAS_TASK) || actual != *comm) return false;
+    }
+    if (address) {
+        const bool requested =
+            event.flags & BT_EVENT_HAS_REQUEST && address->matches(event.addr_family, event.addr);
+        const bool held = event.flags & BT_EVENT_HAS_SOCK && event.sock.local_port != 0 &&
+                          address->matches(event.sock.family, event.sock.local_addr);
+        const bool remote = event.flags & BT_EVENT_HAS_SOCK && event.sock.remote_port != 0 &&
+                            address->matches(event.sock.family, event.sock.remote_addr);
+        if (!requested && !held && !remote) return false;
+    }
+    return true;
+}
+
+}  // namespace bindtrace

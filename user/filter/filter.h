@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// What the operator asked to see. Most of it is applied in the kernel (kernel_config()); the rest costs more there than it
+// saves and is applied to the record (matches()).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+#include "model/endpoint.h"
+#include "model/record.h"
+
+namespace bindtrace {
+
+inline constexpr std::uint32_t kDefaultKinds =
+    1u << BT_KIND_BIND | 1u << BT_KIND_LISTEN | 1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE;
+
+struct Filter {
+    std::vector<std::pair<std::uint16_t, std::uint16_t>> ports;  // inclusive ranges; empty = all
+    std::uint32_t protocols = 0;                                 // enum bt_protocol_bit; 0 = all
+    std::optional<Cidr> address;
+    std::optional<std::uint32_t> pid;
+    std::optional<std::string> comm;
+    std::optional<std::uint32_t> uid;
+    std::optional<std::string> cgroup;  // a directory of the v2 hierarchy, absolute
+    std::optional<std::uint32_t> netns;
+    std::uint32_t kinds = kDefaultKinds;  // bits 1 << bt_kind
+    bool failed_only = false;
+    bool no_ephemeral = false;
+
+    bt_config kernel_config() const;
+
+    // The part that the kernel leaves to us: address and comm.
+    bool matches(const Event& event) const;
+};
+
+// "8080,9000-9100". Ports are 1-65535.
+Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text);
+
+// "tcp,udp" as bits.
+Result<std::uint32_t> parse_protocols(std::string_view text);
+
+// "bind,listen" as bits 1 << bt_kind.
+Result<std::uint32_t> parse_kinds(std::string_view text);
+
+}  // namespace bindtrace

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/attach.h"
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+
+namespace bindtrace {
+namespace {
+
+Result<std::unique_ptr<Tracer>> attach_one(Strategy strategy, const KernelFacts& facts, const TracerOptions& options) {
+    const Finding finding = facts.try_strategy(strategy);
+    if (finding.answer == Answer::no) return Error{finding.why};
+    return Tracer::open(strategy, facts, options);
+}
+
+}  // namespace
+
+std::optional<Error> lacking_privilege(const KernelFacts& facts) {
+    const auto lacks = [&](std::string_view name) {
+        return std::find(facts.missing_capabilities.begin(), facts.missing_capabilities.end(), name) !=
+               facts.missing_capabilities.end();
+    };
+    if (!lacks("CAP_BPF") && !lacks("CAP_PERFMON")) return std::nullopt;
+    return Error{fmt::format("this user may not trace: missing {}", fmt::join(facts.missing_capabilities, ", ")), EPERM,
+                 "run it with sudo, or grant once: sudo setcap "
+                 "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search,cap_sys_resource=ep "
+                 "$(command -v bindtrace)"};
+}
+
+Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,
+                                       const TracerOptions& options) {
+    if (std::optional<Error> error = lacking_privilege(facts)) return *error;
+    if (!facts.has_btf)
+        return Error{"the kernel has no BTF (/sys/kernel/btf/vmlinux)", ENOENT,
+                     "it needs CONFIG_DEBUG_INFO_BTF=y, as every Debian kernel since 5.10 has, and /sys mounted"};
+    if (wanted) {
+        auto tracer = attach_one(*wanted, facts, options);
+        if (!tracer)
+            return Error{fmt::format("cannot attach with {}: {}", strategy_name(*wanted), tracer.error().what),
+                         tracer.error().code, "--attach auto takes what works; bindtrace doctor tells why"};
+        return tracer;
+    }
+    std::vector<std::string> refused;
+    for (const Strategy strategy : kStrategies) {
+        auto tracer = attach_one(strategy, facts, options);
+        if (tracer) {
+            if (!refused.empty())
+                spdlog::warn("attached with {}, since {}. Not seen: {}", strategy_name(strategy), fmt::join(refused, "; "),
+                             fmt::join(blind_spots(strategy), "; "));
+            if (!(*tracer)->missing().empty())
+                spdlog::warn("this kernel does not let it see: {}", fmt::join((*tracer)->missing(), ", "));
+            return tracer;
+        }
+        refused.push_back(fmt::format("{} is not to be had ({})", strategy_name(strategy), tracer.error().what));
+    }
+    return Error{fmt::format("no way to attach: {}", fmt::join(refused, "; ")), 0, "bindtrace doctor tells what to change"};
+}
+
+}  // namespace bindtrace

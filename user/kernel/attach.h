@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernel/tracer.h"
+
+namespace bindtrace {
+
+// Attaches with the strategy that was asked for, or else with the first that works; says in one warning what it fell back
+// to, why, and what is lost.
+Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,
+                                       const TracerOptions& options);
+
+// Why this process may not trace at all, with the way to grant it; nothing where it may try.
+std::optional<Error> lacking_privilege(const KernelFacts& facts);
+
+}  // namespace bindtrace

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// One BPF object with its skeleton's type erased, so that the three strategies are handled alike.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "bindtrace/event.h"
+#include "kernel/strategy.h"
+
+struct bpf_object;
+
+namespace bindtrace {
+
+class BpfImage {
+  public:
+    // Null with errno set where libbpf cannot open it.
+    static std::unique_ptr<BpfImage> open(Strategy strategy);
+
+    virtual ~BpfImage() = default;
+    virtual bpf_object* object() = 0;
+    virtual bt_config& config() = 0;             // to be filled in before load()
+    virtual int load() = 0;                      // 0 or a negative errno
+    // After load().
+    virtual volatile std::uint32_t& armed() = 0;
+    virtual std::uint32_t host_netns() = 0;
+};
+
+}  // namespace bindtrace

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/kernel_facts.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <mntent.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <span>
+
+#include "core/unique_fd.h"
+
+namespace bindtrace {
+namespace {
+
+// The function every strategy that traces functions needs; old, exported, never inlined.
+constexpr const char* kProbeFunction = "inet_put_port";
+
+constexpr bpf_insn kReturnZero[] = {
+    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
+    {.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+};
+
+constexpr bpf_insn call(int helper) {
+    return {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = helper};
+}
+constexpr bpf_insn move_register(unsigned to, unsigned from) {
+    return {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = static_cast<__u8>(to & 15),
+            .src_reg = static_cast<__u8>(from & 15), .off = 0, .imm = 0};
+}
+constexpr bpf_insn move_value(unsigned to, int value) {
+    return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = static_cast<__u8>(to & 15), .src_reg = 0, .off = 0,
+            .imm = value};
+}
+
+std::string first_line(const char* path) {
+    std::ifstream file(path);
+    std::string line;
+    std::getline(file, line);
+    return line;
+}
+
+std::string lockdown_mode() {
+    const std::string line = first_line("/sys/kernel/security/lockdown");  // "none [integrity] confidentiality"
+    const auto open = line.find('['), close = line.find(']');
+    if (open == std::string::npos || close == std::string::npos || close < open) return "unknown";
+    return line.substr(open + 1, close - open - 1);
+}
+
+std::optional<std::string> find_cgroup2() {
+    std::unique_ptr<FILE, int (*)(FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
+    if (!mounts) return std::nullopt;
+    std::optional<std::string> found;
+    while (const mntent* entry = getmntent(mounts.get()))
+        if (!found && std::strcmp(entry->mnt_type, "cgroup2") == 0) found = entry->mnt_dir;
+    return found;
+}
+
+std::vector<std::string> find_missing_capabilities() {
+    // CAP_SYS_ADMIN stands for BPF, PERFMON and NET_ADMIN where those do not exist yet (before 5.8).
+    constexpr std::array<std::pair<int, const char*>, 5> kNeeded = {{{CAP_BPF, "CAP_BPF"},
+                                                                     {CAP_PERFMON, "CAP_PERFMON"},
+                                                                     {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                                                     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}}};
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    std::vector<std::string> missing;
+    if (syscall(SYS_capget, &header, data.data()) != 0) return missing;
+    const auto has = [&](int capability) {
+        return (data[static_cast<std::size_t>(CAP_TO_INDEX(capability))].effective & CAP_TO_MASK(capability)) != 0;
+    };
+    for (const auto& [capability, name] : kNeeded)
+        if (!has(capability)) missing.emplace_back(name);
+    return missing;
+}
+
+UniqueFd load_tracing(const btf* data, const char* target, bpf_attach_type type, std::span<const bpf_insn> program) {
+    std::string name = target;
+    __u32 kind = BTF_KIND_FUNC;
+    if (type == BPF_TRACE_RAW_TP) {
+        name.insert(0, "btf_trace_");
+        kind = BTF_KIND_TYPEDEF;
+    }
+    const int id = btf__find_by_name_kind(data, name.c_str(), kind);
+    if (id < 0) {
+        errno = ENOENT;
+        return UniqueFd();
+    }
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type, .attach_btf_id = static_cast<__u32>(id));
+    const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "bt_probe", "GPL", program.data(), program.size(), &options);
+    if (fd < 0) errno = -fd;
+    return UniqueFd(fd);
+}
+
+Finding finding_of(int code, const char* what) {
+    if (code == ENOMEM || code == EAGAIN || code == EMFILE || code == ENFILE)
+        return {Answer::unknown, std::string(what) + ": " + std::strerror(code)};
+    if (code == EPERM)
+        return {Answer::no, std::string(what) + ": refused by policy or for want of capabilities (EPERM)"};
+    if (code == ENOTSUP || code == 524 /* ENOTSUPP of the kernel */)
+        return {Answer::no, std::string(what) + ": not supported by this kernel"};
+    return {Answer::no, std::string(what) + ": " + std::strerror(code)};
+}
+
+Finding try_tracing(const btf* data, const char* target, bpf_attach_type type, const char* what) {
+    if (!data) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
+    const UniqueFd program = load_tracing(data, target, type, kReturnZero);
+    if (!program.valid()) return finding_of(errno, what);
+    const UniqueFd link(bpf_raw_tracepoint_open(nullptr, program.get()));
+    if (!link.valid()) return finding_of(errno, what);
+    return {Answer::yes, ""};
+}
+
+Finding try_kprobe() {
+    // A kprobe is of no use without probe reads, which lockdown=confidentiality refuses.
+    const bpf_insn reader[] = {
+        {.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .src_reg = 0, .off = -8, .imm = 0},
+        move_register(BPF_REG_1, BPF_REG_10),
+        {.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .src_reg = 0, .off = 0, .imm = -8},
+        move_value(BPF_REG_2, 8),
+        move_value(BPF_REG_3, 0),
+        call(BPF_FUNC_probe_read_kernel),
+        kReturnZero[0],
+        kReturnZero[1],
+    };
+    const int loaded = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "bt_probe", "GPL", reader, std::size(reader), nullptr);
+    if (loaded < 0) return finding_of(-loaded, "kprobe programs with kernel reads");
+    const UniqueFd program(loaded);
+    const std::string type = first_line("/sys/bus/event_source/devices/kprobe/type");
+    if (type.empty()) return {Answer::no, "the kernel has no kprobes"};
+    perf_event_attr attr{};
+    attr.size = sizeof(attr);
+    attr.type = static_cast<__u32>(std::strtoul(type.c_str(), nullptr, 10));
+    attr.config1 = reinterpret_cast<__u64>(kProbeFunction);
+    const UniqueFd event(static_cast<int>(syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC)));
+    if (!event.valid()) return finding_of(errno, "a kprobe on inet_put_port");
+    return {Answer::yes, ""};
+}
+
+}  // namespace
+
+void KernelFacts::BtfFree::operator()(btf* data) const { btf__free(data); }
+
+KernelFacts KernelFacts::probe() {
+    KernelFacts facts;
+    utsname name{};
+    uname(&name);
+    facts.release = name.release;
+    facts.lockdown = lockdown_mode();
+    facts.cgroup2_mount = find_cgroup2();
+    facts.missing_capabilities = find_missing_capabilities();
+    facts.btf_.reset(btf__load_vmlinux_btf());
+    facts.has_btf = facts.btf_ != nullptr;
+    if (!facts.has_btf) return facts;
+    facts.can_cast = facts.function_arity("bpf_rdonly_cast").has_value();
+    // Reads the socket argument of the tracepoint and asks for its cookie.
+    const bpf_insn minter[] = {
+        {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1, .off = 0, .imm = 0},
+        call(BPF_FUNC_get_socket_cookie),
+        kReturnZero[0],
+        kReturnZero[1],
+    };
+    facts.can_mint_cookie = load_tracing(facts.btf_.get(), "tcp_destroy_sock", BPF_TRACE_RAW_TP, minter).valid();
+    return facts;
+}
+
+std::optional<int> KernelFacts::function_arity(const char* name) const {
+    if (!btf_) return std::nullopt;
+    const int id = btf__find_by_name_kind(btf_.get(), name, BTF_KIND_FUNC);
+    if (id < 0) return std::nullopt;
+    const btf_type* function = btf__type_by_id(btf_.get(), static_cast<__u32>(id));
+    return static_cast<int>(btf_vlen(btf__type_by_id(btf_.get(), function->type)));
+}
+
+Finding KernelFacts::try_strategy(Strategy strategy) const {
+    if (!has_btf) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
+    switch (strategy) {
+        case Strategy::fentry: {
+            const Finding finding = try_tracing(btf_.get(), kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
+            if (finding.answer == Answer::yes && lockdown == "confidentiality" && !can_cast)
+                return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
+            return finding;
+        }
+        case Strategy::kprobe: return try_kprobe();
+        case Strategy::tracepoint:
+            return try_tracing(btf_.get(), "sys_exit", BPF_TRACE_RAW_TP, "BTF raw tracepoints");
+    }
+    return {};
+}
+
+}  // namespace bindtrace

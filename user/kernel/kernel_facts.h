@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// What this kernel and this user allow, asked of the kernel itself rather than of its version.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/strategy.h"
+
+struct btf;
+
+namespace bindtrace {
+
+enum class Answer { yes, no, unknown };
+
+struct Finding {
+    Answer answer = Answer::unknown;
+    std::string why;  // empty for yes
+};
+
+class KernelFacts {
+  public:
+    static KernelFacts probe();
+
+    std::string release;                            // uname -r
+    std::string lockdown = "unknown";               // none, integrity, confidentiality; unknown where securityfs is not mounted
+    std::optional<std::string> cgroup2_mount;       // where the v2 hierarchy is
+    std::vector<std::string> missing_capabilities;  // of those bindtrace needs
+    bool has_btf = false;
+    bool can_cast = false;         // bpf_rdonly_cast
+    bool can_mint_cookie = false;  // bpf_get_socket_cookie in tracing programs
+
+    std::optional<int> function_arity(const char* name) const;
+
+    // Loads and attaches the smallest program of that mechanism, then takes it away again.
+    Finding try_strategy(Strategy strategy) const;
+
+  private:
+    struct BtfFree {
+        void operator()(btf* data) const;
+    };
+    std::unique_ptr<btf, BtfFree> btf_;
+};
+
+}  // namespace bindtrace

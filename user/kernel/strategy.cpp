@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/strategy.h"
+
+#include <algorithm>
+
+#include "bindtrace/event.h"
+
+namespace bindtrace {
+namespace {
+
+using When = ProgramSpec::When;
+
+// A fact may be told by several programs (another kernel's function, or a second hook that repairs); `tells` is the same
+// text in all of them, and the fact is missing only if none of them can be loaded.
+constexpr const char* kBindV4 = "bind on IPv4 sockets";
+constexpr const char* kBindV6 = "bind on IPv6 sockets";
+constexpr const char* kBindEarly = "bind refused before it reaches the socket (EBADF, EFAULT, LSM)";
+constexpr const char* kListen = "listen";
+constexpr const char* kListenRefused = "listen refused (EOPNOTSUPP, EINVAL)";
+constexpr const char* kConnectV4 = "ephemeral ports of IPv4 connections";
+constexpr const char* kConnectV6 = "ephemeral ports of IPv6 connections";
+constexpr const char* kAutobind = "ephemeral ports of UDP";
+constexpr const char* kReleaseTcp = "release of TCP ports";
+constexpr const char* kReleaseUdp = "release of UDP ports";
+constexpr const char* kReleasePing = "release of ping identifiers";
+constexpr const char* kTimeWait = "ports taken over by TIME_WAIT";
+constexpr const char* kTimeWaitEnd = "the end of TIME_WAIT";
+
+constexpr ProgramSpec kFentry[] = {
+    {"fexit__inet_bind_sk", "inet_bind_sk", When::function, kBindV4},
+    {"fexit__inet6_bind_sk", "inet6_bind_sk", When::function, kBindV6},
+    {"fexit__inet_bind", "inet_bind", When::function, kBindV4},
+    {"fexit__inet6_bind", "inet6_bind", When::function, kBindV6},
+    {"fexit____sys_bind", "__sys_bind", When::function, kBindEarly},
+    {"fexit__inet_csk_listen_start", "inet_csk_listen_start", When::one_argument, kListen},
+    {"fexit__inet_csk_listen_start_backlog", "inet_csk_listen_start", When::two_arguments, kListen},
+    {"fexit____sys_listen", "__sys_listen", When::function, kListenRefused},
+    {"fexit__inet_hash_connect", "inet_hash_connect", When::function, kConnectV4},
+    {"fexit__inet6_hash_connect", "inet6_hash_connect", When::function, kConnectV6},
+    {"fexit__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
+    {"fexit__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"fexit__inet_autobind", "inet_autobind", When::function, kAutobind},
+    {"fentry__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
+    {"fentry__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
+    {"fexit____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"fentry__ping_unhash", "ping_unhash", When::function, kReleasePing},
+    {"fentry__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
+    {"fentry__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
+    {"fentry__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
+    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"iter__task_file", "", When::always, nullptr},
+};
+
+constexpr ProgramSpec kKprobe[] = {
+    {"kprobe__inet_bind_sk", "inet_bind_sk", When::function, kBindV4},
+    {"kretprobe__inet_bind_sk", "inet_bind_sk", When::function, nullptr},
+    {"kprobe__inet6_bind_sk", "inet6_bind_sk", When::function, kBindV6},
+    {"kretprobe__inet6_bind_sk", "inet6_bind_sk", When::function, nullptr},
+    {"kprobe__inet_bind", "inet_bind", When::function, kBindV4},
+    {"kretprobe__inet_bind", "inet_bind", When::function, nullptr},
+    {"kprobe__inet6_bind", "inet6_bind", When::function, kBindV6},
+    {"kretprobe__inet6_bind", "inet6_bind", When::function, nullptr},
+    {"kprobe____sys_bind", "__sys_bind", When::function, kBindEarly},
+    {"kretprobe____sys_bind", "__sys_bind", When::function, nullptr},
+    {"kprobe__inet_csk_listen_start", "inet_csk_listen_start", When::function, kListen},
+    {"kretprobe__inet_csk_listen_start", "inet_csk_listen_start", When::function, nullptr},
+    {"kprobe____sys_listen", "__sys_listen", When::function, kListenRefused},
+    {"kretprobe____sys_listen", "__sys_listen", When::function, nullptr},
+    {"kprobe__inet_hash_connect", "inet_hash_connect", When::function, kConnectV4},
+    {"kretprobe__inet_hash_connect", "inet_hash_connect", When::function, nullptr},
+    {"kprobe__inet6_hash_connect", "inet6_hash_connect", When::function, kConnectV6},
+    {"kretprobe__inet6_hash_connect", "inet6_hash_connect", When::function, nullptr},
+    {"kprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
+    {"kretprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
+    {"kprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"kprobe__inet_autobind", "inet_autobind", When::function, kAutobind},
+    {"kretprobe__inet_autobind", "inet_autobind", When::function, nullptr},
+    {"kprobe__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
+    {"kprobe__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
+    {"kprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"kretprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"kprobe__ping_unhash", "ping_unhash", When::function, kReleasePing},
+    {"kprobe__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
+    {"kprobe__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
+    {"kprobe__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
+    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"iter__task_file", "", When::always, nullptr},
+};
+
+constexpr ProgramSpec kTracepoint[] = {
+    {"tp__sys_exit", "", When::always, nullptr},
+    {"tp__inet_sock_set_state", "", When::always, nullptr},
+    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"cgroup__sock_release", "", When::always, nullptr},
+    {"iter__task_file", "", When::always, nullptr},
+};
+
+constexpr std::string_view kFunctionBlindSpots[] = {
+    "a bind or listen that seccomp refuses: it never reaches the kernel's socket code",
+    "a bind or listen by io_uring that is refused before it reaches the socket (EFAULT, LSM)",
+    "listen on a descriptor that is no socket",
+};
+
+constexpr std::string_view kTracepointBlindSpots[] = {
+    "bind and listen by io_uring and by the kernel itself",
+    "bind, listen and connect by 32-bit programs",
+    "the end of TIME_WAIT: a port that goes there is not reported as released",
+    "UDP and ping ports given back while cgroup v2 is not mounted",
+    "what a socket's options and remote end became after the claim, for UDP",
+};
+
+}  // namespace
+
+std::string_view strategy_name(Strategy strategy) {
+    switch (strategy) {
+        case Strategy::fentry: return "fentry";
+        case Strategy::kprobe: return "kprobe";
+        case Strategy::tracepoint: return "tracepoint";
+    }
+    return "";
+}
+
+std::optional<Strategy> strategy_from_name(std::string_view name) {
+    for (const Strategy strategy : kStrategies)
+        if (strategy_name(strategy) == name) return strategy;
+    return std::nullopt;
+}
+
+std::span<const ProgramSpec> programs(Strategy strategy) {
+    switch (strategy) {
+        case Strategy::fentry: return kFentry;
+        case Strategy::kprobe: return kKprobe;
+        case Strategy::tracepoint: return kTracepoint;
+    }
+    return {};
+}
+
+std::span<const std::string_view> blind_spots(Strategy strategy) {
+    if (strategy == Strategy::tracepoint) return kTracepointBlindSpots;
+    return kFunctionBlindSpots;
+}
+
+Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cookie, std::uint32_t kinds) {
+    Choice choice;
+    std::vector<std::string_view> told;
+    for (const ProgramSpec& spec : programs(strategy)) {
+        bool load = !spec.kinds || spec.kinds & kinds;
+        if (spec.when == When::cookies_needed) {
+            load = strategy != Strategy::fentry || !can_mint_cookie;
+        } else if (spec.when != When::always) {
+            const std::optional<int> arguments = arity(spec.target);
+            load = arguments && (spec.when == When::function || *arguments == (spec.when == When::one_argument ? 1 : 2));
+        }
+        if (!load) continue;
+        choice.load.emplace_back(spec.name);
+        if (spec.tells) told.emplace_back(spec.tells);
+    }
+    for (const ProgramSpec& spec : programs(strategy))
+        if (spec.tells && !std::ranges::count(told, spec.tells) && !std::ranges::count(choice.missing, spec.tells))
+            choice.missing.emplace_back(spec.tells);
+    return choice;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+
+namespace bindtrace {
+namespace {
+
+// libbpf's own words, kept for the one error message that main() prints; -v shows all of them.
+std::string& libbpf_words() {
+    static std::string words;
+    return words;
+}
+
+int on_libbpf_message(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level == LIBBPF_DEBUG) return 0;
+    std::array<char, 1024> line{};
+    const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
+    std::string_view text(line.data(), std::min<std::size_t>(line.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    spdlog::debug("{}", text);
+    if (level == LIBBPF_WARN) libbpf_words() = text;
+    return 0;
+}
+
+Error bpf_error(const std::string& what, int code) {
+    std::string text = what;
+    if (!libbpf_words().empty()) text += " (" + libbpf_words() + ")";
+    return Error{std::move(text), code};
+}
+
+// The kernel does not forbid bpf_probe_read_user() under lockdown, but libbpf 1.1 takes the refusal of
+// bpf_probe_read_kernel() for an old kernel and rewrites both into bpf_probe_read(), which is refused. Our programs never
+// call that one, and under lockdown the verifier reaches none of the kernel reads: what was rewritten is put back, by
+// handlers of our own for the sections of tracing programs. To be made before the object is opened.
+class LockdownFix {
+  public:
+    LockdownFix() {
+        LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = put_back_user_reads,
+                    .prog_attach_fn = attach);
+        constexpr std::pair<const char*, bpf_attach_type> kSections[] = {
+            {"fentry+", BPF_TRACE_FENTRY}, {"fexit+", BPF_TRACE_FEXIT}, {"tp_btf+", BPF_TRACE_RAW_TP}};
+        for (std::size_t i = 0; i < handlers_.size(); ++i)
+            handlers_[i] =
+                libbpf_register_prog_handler(kSections[i].first, BPF_PROG_TYPE_TRACING, kSections[i].second, &options);
+    }
+    LockdownFix(const LockdownFix&) = delete;
+    LockdownFix& operator=(const LockdownFix&) = delete;
+    ~LockdownFix() {
+        for (const int handler : handlers_) libbpf_unregister_prog_handler(handler);
+    }
+
+    int load(BpfImage& image) {
+        bpf_program* program = nullptr;
+        bpf_object__for_each_program(program, image.object()) {
+            const std::string_view section = bpf_program__section_name(program);
+            const bool ours = section.starts_with("f") || section.starts_with("tp_btf/");
+            if (!ours || !bpf_program__autoload(program)) continue;
+            const char* target = section.data() + section.find('/') + 1;
+            if (const int error = bpf_program__set_attach_target(program, 0, target); error != 0) return error;
+        }
+        return image.load();
+    }
+
+  private:
+    static int put_back_user_reads(bpf_program* program, bpf_prog_load_opts*, long) {
+        const bpf_insn* instructions = bpf_program__insns(program);
+        std::vector<bpf_insn> patched(instructions, instructions + bpf_program__insn_cnt(program));
+        for (bpf_insn& instruction : patched) {
+            const bool helper_call =
+                instruction.code == (BPF_JMP | BPF_CALL) && instruction.src_reg == 0 && instruction.dst_reg == 0;
+            if (helper_call && instruction.imm == BPF_FUNC_probe_read) instruction.imm = BPF_FUNC_probe_read_user;
+        }
+        return bpf_program__set_insns(program, patched.data(), patched.size());
+    }
+
+    static int attach(const bpf_program* program, long, bpf_link** link) {
+        *link = bpf_program__attach_trace(program);
+        return *link ? 0 : -errno;
+    }
+
+    std::array<int, 3> handlers_{};
+};
+
+}  // namespace
+
+void Tracer::Deleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
+void Tracer::Deleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+
+Tracer::~Tracer() = default;
+
+Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts, const TracerOptions& options) {
+    libbpf_set_print(on_libbpf_message);
+    std::unique_ptr<Tracer> tracer(new Tracer);
+    tracer->strategy_ = strategy;
+    if (Status loaded = tracer->load(facts, options); !loaded) return loaded.error();
+    if (Status snapshot = tracer->take_snapshot(); !snapshot) return snapshot.error();
+    if (Status ring = tracer->open_ring(); !ring) return ring.error();
+    return tracer;
+}
+
+Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
+    libbpf_words().clear();
+    std::optional<LockdownFix> lockdown_fix;
+    if (facts.lockdown == "confidentiality") lockdown_fix.emplace();
+    image_ = BpfImage::open(strategy_);
+    if (!image_) return bpf_error("cannot open the BPF programs", errno);
+    bt_config& config = image_->config();
+    config = options.config;
+    config.can_cast = facts.can_cast;
+    config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
+    const Choice choice = choose(
+        strategy_, [&](const char* name) { return facts.function_arity(name); }, facts.can_mint_cookie, config.kinds);
+    missing_ = choice.missing;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, image_->object())
+        bpf_program__set_autoload(program, std::ranges::count(choice.load, bpf_program__name(program)) != 0);
+    bpf_map__set_max_entries(map("events"), options.ring_bytes);
+    if (const int error = lockdown_fix ? lockdown_fix->load(*image_) : image_->load(); error != 0)
+        return bpf_error("the kernel refused the BPF programs", -error);
+    if (config.has_cgroup) {
+        const int fd = options.cgroup.get();
+        const __u32 slot = 0;
+        if (bpf_map_update_elem(bpf_map__fd(map("cgroups")), &slot, &fd, BPF_ANY) != 0)
+            return Error{"cannot filter by cgroup", errno, "--cgroup needs a directory of the cgroup v2 hierarchy"};
+    }
+    if (facts.cgroup2_mount) cgroup_root_ = UniqueFd(::open(facts.cgroup2_mount->c_str(), O_DIRECTORY | O_CLOEXEC));
+    bpf_object__for_each_program(program, image_->object()) {
+        if (!bpf_program__autoload(program)) continue;
+        program_fds_.push_back(bpf_program__fd(program));
+        if (Status attached = attach(program); !attached) return attached;
+    }
+    return {};
+}
+
+Status Tracer::attach(bpf_program* program) {
+    const std::string name = bpf_program__name(program);
+    if (name.starts_with("iter__")) return {};  // run by take_snapshot()
+    bpf_link* link = nullptr;
+    if (name.starts_with("cgroup__")) {
+        if (cgroup_root_.valid()) link = bpf_program__attach_cgroup(program, cgroup_root_.get());
+        if (!link) {  // bearable: cookies are null, and the release of UDP ports is not seen by tracepoints
+            missing_.emplace_back(name == "cgroup__sock_release" ? "release of UDP ports" : "socket cookies");
+            return {};
+        }
+    } else {
+        link = bpf_program__attach(program);
+        if (!link) return bpf_error("cannot attach " + name, errno);
+    }
+    links_.emplace_back(link);
+    return {};
+}
+
+Status Tracer::take_snapshot() {
+    bpf_program* program = bpf_object__find_program_by_name(image_->object(), "iter__task_file");
+    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, nullptr));
+    if (!link) return bpf_error("cannot take the snapshot of open sockets", errno);
+    const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
+    if (!reader.valid()) return bpf_error("cannot take the snapshot of open sockets", errno);
+    std::array<char, 4096> nothing{};
+    for (;;) {
+        const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
+        if (got == 0) return {};
+        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot take the snapshot of open sockets", errno);
+    }
+}
+
+Status Tracer::open_ring() {
+    ring_.reset(ring_buffer__new(bpf_map__fd(map("events")), on_sample, this, nullptr));
+    if (!ring_) return bpf_error("cannot map the ring buffer", errno);
+    return {};
+}
+
+bpf_map* Tracer::map(const char* name) const { return bpf_object__find_map_by_name(image_->object(), name); }
+
+void Tracer::arm() {
+    misses_at_arm_ = program_misses();
+    image_->armed() = 1;
+}
+
+void Tracer::disarm() { image_->armed() = 0; }
+
+int Tracer::poll_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+int Tracer::on_sample(void* context, void* data, std::size_t size) {
+    auto* tracer = static_cast<Tracer*>(context);
+    (*tracer->handler_)({static_cast<const std::byte*>(data), size});
+    return ++tracer->consumed_ < tracer->limit_ ? 0 : -ECANCELED;
+}
+
+Result<std::size_t> Tracer::consume(const Handler& handler, std::size_t limit) {
+    handler_ = &handler;
+    limit_ = limit;
+    consumed_ = 0;
+    const int error = ring_buffer__consume(ring_.get());
+    if (error < 0 && error != -ECANCELED) return Error{"cannot read the ring buffer", -error};
+    return consumed_;
+}
+
+std::uint64_t Tracer::program_misses() const {
+    std::uint64_t misses = 0;
+    for (const int fd : program_fds_) {
+        bpf_prog_info info{};
+        __u32 size = sizeof(info);
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) misses += info.recursion_misses;
+    }
+    return misses;
+}
+
+Counters Tracer::counters() const {
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    std::array<std::uint64_t, BT_COUNTERS> sums{};
+    for (__u32 slot = 0; slot < BT_COUNTERS; ++slot) {
+        if (bpf_map_lookup_elem(bpf_map__fd(map("counters")), &slot, per_cpu.data()) != 0) continue;
+        for (const std::uint64_t value : per_cpu) sums[slot] += value;
+    }
+    Counters counters;
+    counters.events = sums[BT_COUNT_EVENTS];
+    counters.ring_full = sums[BT_COUNT_RING_FULL];
+    counters.map_full = sums[BT_COUNT_CLAIMS_FULL] + sums[BT_COUNT_STASH_FULL];
+    counters.repaired = sums[BT_COUNT_REPAIRED];
+    counters.recursion = program_misses() - misses_at_arm_;
+    counters.kretprobe_missed = sums[BT_COUNT_KRETPROBE_MISSED];
+    return counters;
+}
+
+std::optional<bt_process> Tracer::process(const bt_process_key& key) const {
+    bt_process process{};
+    if (bpf_map_lookup_elem(bpf_map__fd(map("processes")), &key, &process) != 0) return std::nullopt;
+    if (std::memcmp(&process.key, &key, sizeof(key)) != 0) return std::nullopt;  // recycled while we looked
+    return process;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// The BPF side as user space sees it: open -> arm -> poll ... -> counters -> gone with the object.
+//
+// open() loads and attaches everything and takes the snapshot of the ports held already; no event is produced before
+// arm(). Whatever happens after arm() returns is seen. Destruction detaches all programs and frees all maps.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bindtrace/event.h"
+#include "core/result.h"
+#include "core/unique_fd.h"
+#include "kernel/bpf_image.h"
+#include "kernel/kernel_facts.h"
+#include "kernel/strategy.h"
+
+struct bpf_link;
+struct bpf_map;
+struct bpf_program;
+struct ring_buffer;
+
+namespace bindtrace {
+
+struct TracerOptions {
+    bt_config config{};               // can_cast and can_mint_cookie are filled in by open()
+    std::uint32_t ring_bytes = 8u << 20;  // a power of two
+    UniqueFd cgroup;                  // of --cgroup; config.has_cgroup says whether it counts
+};
+
+// Totals since arm(), by reason. A run that the recursion guard skipped is no loss where a second hook told the same.
+struct Counters {
+    std::uint64_t events = 0;
+    std::uint64_t ring_full = 0;
+    std::uint64_t map_full = 0;
+    std::uint64_t recursion = 0;
+    std::uint64_t repaired = 0;
+    std::uint64_t kretprobe_missed = 0;
+};
+
+class Tracer {
+  public:
+    using Handler = std::function<void(std::span<const std::byte>)>;
+
+    static Result<std::unique_ptr<Tracer>> open(Strategy strategy, const KernelFacts& facts, const TracerOptions& options);
+    ~Tracer();
+    Tracer(const Tracer&) = delete;
+    Tracer& operator=(const Tracer&) = delete;
+
+    Strategy strategy() const { return strategy_; }
+    const std::vector<std::string>& missing() const { return missing_; }
+
+    void arm();
+
+    // No event after this; those in the ring buffer can still be consumed.
+    void disarm();
+
+    // Inode number of the host's network namespace; 0 where the snapshot did not see the machine's first process.
+    std::uint32_t host_netns() const { return image_->host_netns(); }
+
+    // Becomes readable when there are events.
+    int poll_fd() const;
+
+    // Hands over what is there, at most `limit` events. Returns how many.
+    Result<std::size_t> consume(const Handler& handler, std::size_t limit);
+
+    Counters counters() const;
+
+    // What the kernel side noted about a process, if it still has it.
+    std::optional<bt_process> process(const bt_process_key& key) const;
+
+  private:
+    struct Deleter {
+        void operator()(bpf_link* link) const;
+        void operator()(ring_buffer* ring) const;
+    };
+
+    Tracer() = default;
+    Status load(const KernelFacts& facts, const TracerOptions& options);
+    Status attach(bpf_program* program);
+    Status take_snapshot();
+    Status open_ring();
+    bpf_map* map(const char* name) const;
+    std::uint64_t program_misses() const;
+    static int on_sample(void* context, void* data, std::size_t size);
+
+    Strategy strategy_{};
+    std::vector<std::string> missing_;
+    std::unique_ptr<BpfImage> image_;
+    UniqueFd cgroup_root_;
+    std::vector<std::unique_ptr<bpf_link, Deleter>> links_;
+    std::unique_ptr<ring_buffer, Deleter> ring_;
+    std::vector<int> program_fds_;
+    std::uint64_t misses_at_arm_ = 0;
+    const Handler* handler_ = nullptr;
+    std::size_t limit_ = 0;
+    std::size_t consumed_ = 0;
+};
+
+}  // namespace bindtrace

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// The value that reaches a sink: what the kernel told (Event) and what was looked up for it (Context).
+//
+//     bytes -> Event -> Record {event, context} -> text, JSON
+//
+// Views and pointers in a Context belong to the enricher's caches and live until its next call; a sink that keeps a
+// record copies what it needs. Empty optionals and null pointers mean "not known" and are printed as null.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bindtrace/event.h"
+
+namespace bindtrace {
+
+using Event = bt_event;
+
+struct Ancestor {
+    std::uint32_t pid = 0;
+    std::string comm;  // raw bytes, as the process set them
+};
+
+// One program image in one process. Strings are raw bytes: escaping is the sink's work.
+struct Process {
+    std::optional<std::string> exe;                   // absolute path in the process's own mount namespace
+    std::optional<std::vector<std::string>> cmdline;  // argv; the last one may be cut
+    std::vector<Ancestor> ancestry;                   // parent first
+};
+
+struct Context {
+    std::int64_t time_ns = 0;                     // UTC, since the epoch
+    const Process* process = nullptr;             // of event.task
+    std::optional<std::int64_t> start_time_ns;    // UTC, since the epoch
+    std::optional<std::string_view> user;         // name of event.task.uid
+    std::optional<std::string_view> cgroup_path;  // of event.task.cgroup_id, relative to the cgroup root: "/system.slice/x.service"
+    std::optional<std::string_view> socket_cgroup_path;
+    std::optional<std::string_view> netns_name;
+};
+
+struct Record {
+    const Event& event;
+    const Context& context;
+};
+
+// Events that could not be delivered since the last such record.
+enum class LossReason : std::uint8_t { ring_full, map_full, recursion, kretprobe_missed, decode };
+
+struct Loss {
+    std::int64_t time_ns = 0;
+    std::uint64_t ktime_ns = 0;
+    LossReason reason{};
+    std::uint64_t count = 0;
+};
+
+// The first record of every stream.
+struct Meta {
+    std::int64_t time_ns = 0;
+    std::uint64_t ktime_ns = 0;
+    std::string version;
+    std::string host;
+    std::string kernel;
+    std::string strategy;
+    std::vector<std::string> filters;  // as given on the command line, one word pair each: "--port 8080"
+};
+
+}  // namespace bindtrace

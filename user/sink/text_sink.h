@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Lines for a person: one an event, fields always in the same order and, where they can be, in the same column.
+//
+//     20:53:08.123  bind     tcp  0.0.0.0:8080            EADDRINUSE     myapp[18422] /system.slice/myapp.service
+//     20:53:09.001  autobind tcp  10.0.0.1:41000 -> 10.0.0.5:8848   ok             java[1312] /system.slice/a.service
+//
+// Endpoints differ too much in width for one column: one wide enough for two IPv6 ends would push the outcome of a
+// plain bind off an 80-column console. So the outcome stands at one of three stops, the first that its endpoint leaves
+// free, and a longer field takes from the padding of the next one. Nothing is cut, except long hexadecimal ids in a
+// cgroup path, which JSON has in full.
+#pragma once
+
+#include "sink/sink.h"
+#include "sink/time_format.h"
+
+namespace bindtrace {
+
+class TextSink : public Sink {
+  public:
+    struct Options {
+        bool colour = false;
+    };
+
+    explicit TextSink(Options options) : options_(options) {}
+
+    void meta(const Meta& meta, std::string& out) override;
+    void record(const Record& record, std::string& out) override;
+    void loss(const Loss& loss, std::string& out) override;
+
+  private:
+    const Options options_;
+    LocalTimeFormat time_;
+    std::string claim_;    // scratch, kept so that a record does not allocate
+    std::string outcome_;  // scratch
+};
+
+}  // namespace bindtrace
