@@ -72,9 +72,12 @@ struct tcp_sock___mptcp {
 	bool is_mptcp;
 } __attribute__((preserve_access_index));
 
+#define SOCK_STREAM 1
+
 static __always_inline bool is_mptcp_subflow(const struct sock *sk)
 {
 	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) &&
+	       READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && READ(struct sock, sk, sk_type) == SOCK_STREAM &&
 	       READ(struct tcp_sock___mptcp, sk, is_mptcp);
 }
 

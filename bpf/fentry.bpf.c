@@ -188,6 +188,6 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
 	if (state_matters(new_state))
-		state_changed(sk, old_state, new_state);
+		state_changed(sk, old_state, new_state, 0);
 	return 0;
 }

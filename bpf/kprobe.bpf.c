@@ -150,6 +150,6 @@ SEC("raw_tp/inet_sock_set_state")
 int tp__inet_sock_set_state(struct bpf_raw_tracepoint_args *args)
 {
 	if (state_matters(args->args[2]))
-		state_changed(SK(args->args[0]), args->args[1], args->args[2]);
+		state_changed(SK(args->args[0]), args->args[1], args->args[2], 0);
 	return 0;
 }

@@ -5,7 +5,8 @@
 
 #include "autobind.bpf.h"
 
-static __always_inline void listen_ended(const struct sock *sk, int result)
+/* `started`: the caller knows that this is no mere change of the backlog of a listener. */
+static __always_inline void listen_ended(const struct sock *sk, int result, bool started)
 {
 	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
 	struct bt_claim *known;
@@ -24,8 +25,8 @@ static __always_inline void listen_ended(const struct sock *sk, int result)
 		autobind_succeeded(sk, &claim);
 	known = find_claim(sk, &key);
 	if (known) {
-		if (!result && known->listening)
-			return; /* only the backlog changed, or told already */
+		if (!result && known->listening && !started)
+			return;
 		known->listening = !result;
 	}
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
@@ -41,7 +42,7 @@ static __always_inline void listen_start_returned(const struct sock *sk, int res
 	if (!is_inet(sk))
 		return;
 	tell(sk);
-	listen_ended(sk, result);
+	listen_ended(sk, result, true);
 }
 
 /* The system call around it: refusals that never start, and repair. */
@@ -51,7 +52,7 @@ static __always_inline void listen_syscall_returned(__u32 fd, int result, bool i
 
 	if (!sk || (inner && take_told(sk)))
 		return;
-	listen_ended(sk, result);
+	listen_ended(sk, result, false);
 }
 
 #endif

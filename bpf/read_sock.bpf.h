@@ -13,7 +13,6 @@
 
 #define IPPROTO_ICMPV6 58
 
-#define SOCK_STREAM 1
 #define SOCK_DGRAM  2
 #define SOCK_RAW    3
 
@@ -50,11 +49,7 @@ static __always_inline bool current_acts_on(const struct sock *sk)
 
 static __always_inline __u16 socket_protocol(const struct sock *sk)
 {
-	__u16 protocol = READ(struct sock, sk, sk_protocol);
-
-	if (protocol == IPPROTO_TCP && READ(struct sock, sk, sk_type) == SOCK_STREAM && is_mptcp_subflow(sk))
-		return IPPROTO_MPTCP;
-	return protocol;
+	return is_mptcp_subflow(sk) ? IPPROTO_MPTCP : READ(struct sock, sk, sk_protocol);
 }
 
 static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)

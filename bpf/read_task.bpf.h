@@ -95,7 +95,7 @@ static __always_inline void read_exe(struct bt_process *process, struct mm_struc
 		length = READ(struct dentry, dentry, d_name.len);
 		if (length > NAME_MAX_LEN || offset >= BT_EXE_LEN - NAME_MAX_LEN - 9)
 			break;
-		if (BT_CAN_CAST) {
+		if (bt_config.locked_down) {
 			for (__u32 j = 0; j < (NAME_MAX_LEN + 1) / 8 && j * 8 < length; j++)
 				*(__u64 *)(process->exe + offset + j * 8) = read_word(name + j * 8);
 		} else {
@@ -245,8 +245,8 @@ static __always_inline enum bt_op current_op(const struct sock *sk)
 
 	if (flags & PF_IO_WORKER)
 		return BT_OP_IO_URING;
-	if (flags & PF_KTHREAD || (sk && READ_BITS(struct sock, sk, sk_kern_sock)))
-		return BT_OP_KERNEL;
+	if (flags & PF_KTHREAD || (sk && READ_BITS(struct sock, sk, sk_kern_sock) && !is_mptcp_subflow(sk)))
+		return BT_OP_KERNEL; /* the kernel makes the subflows of a user's MPTCP socket */
 	if (flags & PF_EXITING)
 		return BT_OP_EXIT;
 	if (is_compat(task))

@@ -51,7 +51,8 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	struct bt_claim *known;
 	__u64 key;
 
-	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate));
+	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate),
+		      socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
 	if (!known)
 		return;

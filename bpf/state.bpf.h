@@ -5,8 +5,8 @@
 
 #include "claims.bpf.h"
 
-/* May run in softirq, where `current` is whoever was interrupted: the claimant is told, else the task if it is the actor. */
-static __always_inline void state_changed(const struct sock *sk, __u8 old_state, __u8 new_state)
+/* `port` is told where the socket itself has given its own away already. May run in softirq, where `current` is whoever was interrupted: the claimant is told, else the task if it is the actor. */
+static __always_inline void state_changed(const struct sock *sk, __u8 old_state, __u8 new_state, __u16 port)
 {
 	struct bt_claim claim = {};
 	struct bt_claim *known;
@@ -32,6 +32,8 @@ static __always_inline void state_changed(const struct sock *sk, __u8 old_state,
 	if (!claim.wanted)
 		return;
 	read_sock(&claim.sock, sk);
+	if (!claim.sock.local_port)
+		claim.sock.local_port = port;
 	claim.sock.old_state = old_state;
 	claim.sock.state = new_state;
 	fact.flags = claim.flags | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;

@@ -56,8 +56,11 @@ static __always_inline void connect_completed(const struct sock *sk)
 }
 
 /* connect(2), or a send with TCP Fast Open, has ended. Only a refused port is told; other failures are not about one. */
-static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op op, int result)
+static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
+					      int result)
 {
+	struct bt_claim claim = {};
+	struct bt_request request = {};
 	struct bt_claim *known;
 	bool pending;
 	__u64 key;
@@ -72,8 +75,18 @@ static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op 
 	pending = known && known->stage == BT_CLAIM_PENDING;
 	if (pending)
 		bpf_map_delete_elem(&claims, &key);
-	if (result == -EADDRNOTAVAIL && (pending || socket_port(sk)))
-		autobind_ended(sk, result);
+	if (result != -EADDRNOTAVAIL || !(pending || socket_port(sk)))
+		return;
+	read_claimant(&claim, sk);
+	claim.since_ns = bpf_ktime_get_boot_ns();
+	if (!claim.sock.local_port)
+		claim.flags |= BT_EVENT_EPHEMERAL;
+	if (op == BT_OP_CONNECT) { /* the socket has forgotten whom it was to connect to */
+		read_user_request(&request, address, length);
+		claim.sock.remote_port = request.port;
+		__builtin_memcpy(claim.sock.remote_addr, request.addr, sizeof(request.addr));
+	}
+	tell_autobind(&claim, result);
 }
 
 /* UDP and ping choose a port in connect(2) and in the first send; connect(AF_UNSPEC) gives it back. */
@@ -89,7 +102,7 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 		port_released(sk);
 }
 
-static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, int result)
+static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, const void *address, int length, int result)
 {
 	struct sock *sk = sock_of_fd(fd);
 	__u16 protocol;
@@ -98,7 +111,7 @@ static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, int re
 		return;
 	protocol = READ(struct sock, sk, sk_protocol);
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
-		tcp_connect_ended(sk, op, result);
+		tcp_connect_ended(sk, op, address, length, result);
 	else if (READ(struct sock, sk, sk_type) == SOCK_DGRAM)
 		datagram_ended(sk, op, result);
 }
@@ -176,7 +189,7 @@ int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
 	else if (nr == NR_listen)
 		listen_syscall_returned(args[0], result, false);
 	else
-		call_on_socket_ended(args[0], syscall_op(nr), result);
+		call_on_socket_ended(args[0], syscall_op(nr), (void *)args[1], args[2], result);
 	return 0;
 }
 
@@ -184,15 +197,19 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
 	bool own = READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && is_inet(sk);
+	struct bt_claim *known;
+	__u64 key;
 
 	if (!own)
 		return 0;
 	if (old_state == TCP_SYN_SENT)
 		connect_completed(sk);
+	if (old_state == TCP_LISTEN && (known = find_claim(sk, &key)))
+		known->listening = 0;
 	if (new_state == TCP_CLOSE)
 		closing(sk, old_state);
 	if (state_matters(new_state))
-		state_changed(sk, old_state, new_state);
+		state_changed(sk, old_state, new_state, 0);
 	if (new_state == TCP_SYN_SENT && !socket_port(sk)) {
 		if (bt_config.can_mint_cookie)
 			bpf_get_socket_cookie(sk);

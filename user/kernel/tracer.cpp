@@ -120,6 +120,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     bt_config& config = image_->config();
     config = options.config;
     config.can_cast = facts.can_cast;
+    config.locked_down = facts.lockdown == "confidentiality";
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
     const Choice choice = choose(
         strategy_, [&](const char* name) { return facts.function_arity(name); }, facts.can_mint_cookie, config.kinds);

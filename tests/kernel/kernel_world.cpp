@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+#include "kernel_world.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string_view>
+
+namespace bindtrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string from_env(const char* name, const std::string& otherwise) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+// What a kernel may honestly lack. Anything else that provoke gives as a reason is a failure.
+struct AcceptableSkip {
+    std::string_view cases;  // begin with this
+    std::string_view reason;
+};
+constexpr std::array<AcceptableSkip, 8> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
+                                                             {"sctp", "the kernel has no sctp"},
+                                                             {"udplite", "the kernel has no udplite"},
+                                                             {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
+                                                             {"io-uring-", "the kernel has no io_uring"},
+                                                             {"io-uring-", "io_uring is switched off"},
+                                                             {"cgroup-", "no cgroup2 mount"},
+                                                             {"cgroup-", "the kernel has no cgroup BPF"}}};
+
+// The keys of every event, whatever it is about.
+constexpr std::array<const char*, 20> kEventKeys = {"v",          "type",        "time",   "ktime_ns", "op",
+                                                    "proto",      "family",      "addr",   "port",     "local_addr",
+                                                    "local_port", "remote_addr", "result", "errno",    "ephemeral",
+                                                    "sockopt",    "socket",      "netns",  "process",  "cgroup"};
+
+bool is_event(const Json& record) {
+    const std::string type = word_of(record, "type");
+    return type != "meta" && type != "loss";
+}
+
+// A UDP socket bound to an address of 127/8 that nobody else uses.
+class Marker {
+  public:
+    explicit Marker(int number)
+        : addr_("127.77." + std::to_string(number / 250) + "." + std::to_string(number % 250 + 1)) {
+        sockaddr_in at{};
+        at.sin_family = AF_INET;
+        at.sin_port = htons(kPort);
+        ::inet_pton(AF_INET, addr_.c_str(), &at.sin_addr);
+        fd_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0)
+            throw std::runtime_error("cannot bind " + addr_);
+    }
+    ~Marker() { ::close(fd_); }
+    Marker(const Marker&) = delete;
+    Marker& operator=(const Marker&) = delete;
+
+    bool is(const Json& record) const {
+        return word_of(record, "type") == "bind" && record["addr"] == addr_ && record["port"] == kPort;
+    }
+
+  private:
+    static constexpr std::uint16_t kPort = 7777;
+    std::string addr_;
+    int fd_;
+};
+
+}  // namespace
+
+Settings Settings::from_environment(const std::string& own_path) {
+    const std::string here = own_path.substr(0, own_path.rfind('/') + 1);
+    Settings settings;
+    settings.bindtrace = from_env("BINDTRACE", here + "bindtrace");
+    settings.provoke = from_env("PROVOKE", here + "provoke");
+    settings.strategy = from_env("BT_STRATEGY", "tracepoint");
+    settings.dump = from_env("BT_DUMP", "");
+    settings.slow = from_env("BT_SLOW", "0") == "1";
+    settings.short_lived = std::atoi(from_env("BT_SHORT_LIVED", "1000").c_str());
+    settings.deadline = std::chrono::seconds(std::atoi(from_env("BT_DEADLINE", "20").c_str()));
+    return settings;
+}
+
+bool may_skip(const std::string& name, const std::string& reason) {
+    for (const AcceptableSkip& it : kAcceptableSkips) {
+        if (name.starts_with(it.cases) && reason == it.reason) return true;
+    }
+    return false;
+}
+
+World::~World() {
+    for (auto& [name, slow] : slow_) slow.thread.join();
+}
+
+void World::SetUp() {
+    if (!settings_.dump.empty()) dump_.open(settings_.dump, std::ios::trunc);
+    tracer_ = std::make_unique<Tracer>(settings_.bindtrace, settings_.strategy);
+    ASSERT_TRUE(take_meta());
+    for (const CaseName& it : cases_) {
+        if (!it.slow || !settings_.slow) continue;
+        SlowRun& slow = slow_[it.name];
+        slow.first_record = tracer_->count();
+        slow.run = std::make_unique<CaseRun>(settings_.provoke, std::vector{it.name});
+        slow.thread = std::thread([&slow] { slow.succeeded = slow.run->read() && slow.run->finish(10s); });
+    }
+}
+
+bool World::take_meta() {
+    std::size_t next = 0;
+    Json meta;
+    const auto first = [&](const Json& record) {
+        meta = record;
+        return true;
+    };
+    if (!tracer_->follow(next, first, Tracer::Clock::now() + 30s)) {
+        const bool ended = tracer_->ended();
+        tracer_->stop(5s);
+        ADD_FAILURE() << settings_.bindtrace << (ended ? " ended" : " said nothing for 30 s") << ":\n"
+                      << (ended ? tracer_->errors() : "");
+        return false;
+    }
+    EXPECT_EQ(word_of(meta, "type"), "meta") << meta;
+    strategy_ = word_of(meta, "strategy");
+    if (settings_.strategy == "auto") {
+        EXPECT_TRUE(strategy_ == "fentry" || strategy_ == "kprobe" || strategy_ == "tracepoint") << meta;
+    } else {
+        EXPECT_EQ(strategy_, settings_.strategy) << meta;
+    }
+    testing::Test::RecordProperty("strategy", strategy_);
+    return true;
+}
+
+void World::TearDown() {
+    if (!tracer_) return;
+    const bool alive = !tracer_->ended();
+    EXPECT_TRUE(alive) << "bindtrace ended before it was asked to";
+    const auto code = tracer_->stop(20s);
+    ASSERT_TRUE(code.has_value()) << "bindtrace does not end on SIGTERM";
+    EXPECT_EQ(*code, 0) << tracer_->errors();
+}
+
+void World::check(const std::vector<std::string>& words) {
+    ASSERT_TRUE(tracer_ && !strategy_.empty());
+    const std::size_t first = tracer_->count();
+    CaseRun run(settings_.provoke, words);
+    if (!run_succeeded(run, run.read())) return;
+    if (!run.skipped().empty()) {
+        ASSERT_TRUE(may_skip(words.front(), run.skipped())) << "not a reason to skip: " << run.skipped();
+        GTEST_SKIP() << run.skipped();
+    }
+    Matcher matcher(run.expected(), strategy_);
+    settle(run, matcher, first);
+    dump(words.front(), matcher);
+}
+
+bool World::run_succeeded(const CaseRun& run, bool succeeded) {
+    EXPECT_TRUE(succeeded) << run.failure();
+    return succeeded;
+}
+
+bool World::catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next) {
+    const Marker marker(markers_++);
+    const auto look = [&](const Json& record) {
+        if (marker.is(record)) return true;
+        if (run.concerns(record)) matcher.add(record);
+        return false;
+    };
+    const bool reached = tracer_->follow(next, look, Tracer::Clock::now() + settings_.deadline);
+    EXPECT_TRUE(reached) << (tracer_->ended() ? "bindtrace has ended" : "bindtrace does not report what happens now");
+    return reached;
+}
+
+void World::settle(CaseRun& run, Matcher& matcher, std::size_t next) {
+    if (run.lingers() && !catch_up(run, matcher, next)) return;
+    if (!run_succeeded(run, run.finish(10s)) || !catch_up(run, matcher, next)) return;
+    // What the end of the process and of its network namespace brings may take its time.
+    if (matcher.prompt_complete() && !matcher.complete()) {
+        const auto look = [&](const Json& record) {
+            if (run.concerns(record)) matcher.add(record);
+            return matcher.complete();
+        };
+        tracer_->follow(next, look, Tracer::Clock::now() + settings_.deadline);
+        catch_up(run, matcher, next);
+    }
+    const std::string report = matcher.report();
+    EXPECT_TRUE(report.empty()) << "strategy " << strategy_ << report;
+}
+
+void World::check_slow(const std::string& name) {
+    const auto found = slow_.find(name);
+    if (found == slow_.end()) GTEST_SKIP() << "slow; BT_SLOW is not set";
+    SlowRun& slow = found->second;
+    slow.thread.join();
+    slow.thread = std::thread([] {});
+    if (!run_succeeded(*slow.run, slow.succeeded)) return;
+    // By time, since a network namespace's number is given out again after its end.
+    Matcher matcher(slow.run->expected(), strategy_);
+    std::size_t next = slow.first_record;
+    const Marker marker(markers_++);
+    const auto look = [&](const Json& record) {
+        if (marker.is(record)) return true;
+        if (!slow.run->concerns(record) || !record.contains("ktime_ns")) return false;
+        const Json& when = record["ktime_ns"];
+        if (when >= slow.run->begin_ns() && when <= slow.run->end_ns()) matcher.add(record);
+        return false;
+    };
+    ASSERT_TRUE(tracer_->follow(next, look, Tracer::Clock::now() + settings_.deadline));
+    const std::string report = matcher.report();
+    EXPECT_TRUE(report.empty()) << "strategy " << strategy_ << report;
+    dump(name, matcher);
+}
+
+void World::check_records() {
+    EXPECT_TRUE(tracer_->bad_lines().empty()) << "not a JSON object: " << tracer_->bad_lines().front();
+    const std::vector<Json> records = tracer_->all();
+    ASSERT_FALSE(records.empty());
+    for (const Json& record : records) {
+        EXPECT_NE(word_of(record, "type"), "loss") << record;
+        if (!is_event(record)) continue;
+        std::string missing;
+        for (const char* key : kEventKeys) {
+            if (!record.contains(key)) missing += std::string(" ") + key;
+        }
+        EXPECT_TRUE(missing.empty()) << "keys missing:" << missing << " in " << record;
+        EXPECT_TRUE(record.contains("v") && record["v"] == 1) << record;
+        if (testing::Test::HasFailure()) return;  // the first one tells enough
+    }
+}
+
+void World::dump(const std::string& name, const Matcher& matcher) {
+    if (!dump_.is_open()) return;
+    int index = 0;
+    for (const Json& event : matcher.matched()) {
+        dump_ << Json{{"case", name}, {"index", index++}, {"event", normalised(event)}}.dump() << "\n";
+    }
+    dump_.flush();
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// What all tests share: the settings, the one bindtrace they watch, and the check of a case against it.
+//
+// Environment: BINDTRACE and PROVOKE (paths; default: beside this program), BT_STRATEGY (auto, fentry, kprobe or
+// tracepoint, the default), BT_SLOW=1 (also the cases that take a minute), BT_DEADLINE (seconds to wait for one event,
+// 20), BT_SHORT_LIVED (how many processes, 1000), BT_DUMP=FILE (the matched events of each case without what differs
+// from run to run, one JSON object a line, to be compared between strategies).
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernel_case.h"
+#include "kernel_match.h"
+#include "kernel_tracer.h"
+
+namespace bindtrace {
+
+struct Settings {
+    std::string bindtrace;
+    std::string provoke;
+    std::string strategy;
+    std::string dump;
+    bool slow = false;
+    int short_lived = 1000;
+    std::chrono::seconds deadline{20};
+
+    static Settings from_environment(const std::string& own_path);
+};
+
+class World : public testing::Environment {
+  public:
+    World(Settings settings, std::vector<CaseName> cases) : settings_(std::move(settings)), cases_(std::move(cases)) {}
+    ~World() override;
+
+    void SetUp() override;
+    void TearDown() override;
+
+    const Settings& settings() const { return settings_; }
+
+    // Runs it and compares; failures and skips are the current test's.
+    void check(const std::vector<std::string>& words);
+    // One that SetUp() started.
+    void check_slow(const std::string& name);
+    // Of the whole stream so far.
+    void check_records();
+
+  private:
+    struct SlowRun {
+        std::unique_ptr<CaseRun> run;
+        std::size_t first_record = 0;
+        bool succeeded = false;
+        std::thread thread;
+    };
+
+    bool take_meta();
+    bool run_succeeded(const CaseRun& run, bool succeeded);
+    // Feeds the matcher with all that bindtrace says before it reports an event made just now.
+    bool catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next);
+    void settle(CaseRun& run, Matcher& matcher, std::size_t next);
+    void dump(const std::string& name, const Matcher& matcher);
+
+    Settings settings_;
+    std::vector<CaseName> cases_;
+    std::string strategy_;  // the one in use
+    std::unique_ptr<Tracer> tracer_;
+    std::map<std::string, SlowRun> slow_;
+    std::ofstream dump_;
+    int markers_ = 0;
+};
+
+// Is `reason` one for which this case may be skipped?
+bool may_skip(const std::string& name, const std::string& reason);
+
+}  // namespace bindtrace

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// Binds that a BPF program on the cgroup refuses or changes (systemd's SocketBindDeny= is such a program), and cgroups
+// as facts about task and socket.
+//
+// The programs are a few instructions given to bpf(2) as they are, so that the test needs neither libbpf nor a
+// compiler.
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <sstream>
+
+#include "provoke.h"
+#include "provoke_socket.h"
+#include "provoke_world.h"
+
+namespace bindtrace {
+namespace {
+
+// Where the v2 hierarchy is mounted: at /sys/fs/cgroup, at /sys/fs/cgroup/unified beside v1, or nowhere.
+std::string cgroup2_mount() {
+    std::istringstream mounts(read_file("/proc/self/mountinfo"));
+    for (std::string line; std::getline(mounts, line);) {
+        if (line.find(" - cgroup2 ") == std::string::npos) continue;
+        std::istringstream fields(line);
+        std::string id, parent, device, root, at;
+        fields >> id >> parent >> device >> root >> at;
+        return at;
+    }
+    skip("no cgroup2 mount");
+}
+
+// A new cgroup at the top of the hierarchy, removed with the object. The process goes back to where it came from.
+class Cgroup {
+  public:
+    explicit Cgroup(const std::string& name)
+        : mount_(cgroup2_mount()), path_("/" + name + "-" + std::to_string(::getpid())), home_(cgroup_path()) {
+        must(::mkdir((mount_ + path_).c_str(), 0755) == 0, "mkdir " + mount_ + path_ + ": " + errno_name(errno));
+    }
+    ~Cgroup() {
+        leave();
+        ::rmdir((mount_ + path_).c_str());
+    }
+    Cgroup(const Cgroup&) = delete;
+    Cgroup& operator=(const Cgroup&) = delete;
+
+    const std::string& path() const { return path_; }
+    std::string directory() const { return mount_ + path_; }
+    void enter() const { write_file(mount_ + path_ + "/cgroup.procs", std::to_string(::getpid())); }
+    void leave() const { write_file(mount_ + home_ + "/cgroup.procs", std::to_string(::getpid())); }
+
+  private:
+    std::string mount_;
+    std::string path_;
+    std::string home_;
+};
+
+// One register each, so that they may be template arguments: a bit-field takes no variable without a warning.
+template <int kTo>
+constexpr bpf_insn set(__s32 value) {
+    return {BPF_ALU64 | BPF_MOV | BPF_K, kTo, 0, 0, value};
+}
+template <int kBase, int kFrom>
+constexpr bpf_insn store32(__s16 offset) {
+    return {BPF_STX | BPF_MEM | BPF_W, kBase, kFrom, offset, 0};
+}
+constexpr bpf_insn leave_program() {
+    return {BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
+}
+
+// A program attached to a cgroup for as long as the object lives.
+class AttachedProgram {
+  public:
+    AttachedProgram(const Cgroup& cgroup, bpf_prog_type type, bpf_attach_type where, const std::vector<bpf_insn>& code)
+        : cgroup_fd_(::open(cgroup.directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), where_(where) {
+        bpf_attr attr{};
+        attr.prog_type = type;
+        attr.expected_attach_type = where;
+        attr.insns = reinterpret_cast<__u64>(code.data());
+        attr.insn_cnt = static_cast<__u32>(code.size());
+        attr.license = reinterpret_cast<__u64>("Dual MIT/GPL");
+        program_fd_ = call(BPF_PROG_LOAD, attr);
+        if (program_fd_ < 0 && errno == EINVAL) skip("the kernel has no cgroup BPF");
+        must(program_fd_ >= 0, "BPF_PROG_LOAD: " + errno_name(errno));
+        must(call(BPF_PROG_ATTACH, attachment()) == 0, "BPF_PROG_ATTACH: " + errno_name(errno));
+    }
+    ~AttachedProgram() {
+        call(BPF_PROG_DETACH, attachment());
+        ::close(program_fd_);
+        ::close(cgroup_fd_);
+    }
+    AttachedProgram(const AttachedProgram&) = delete;
+    AttachedProgram& operator=(const AttachedProgram&) = delete;
+
+  private:
+    static int call(int command, bpf_attr attr) {
+        return static_cast<int>(::syscall(__NR_bpf, command, &attr, sizeof attr));
+    }
+    bpf_attr attachment() const {
+        bpf_attr attr{};
+        attr.target_fd = static_cast<__u32>(cgroup_fd_);
+        attr.attach_bpf_fd = static_cast<__u32>(program_fd_);
+        attr.attach_type = where_;
+        return attr;
+    }
+
+    int cgroup_fd_;
+    int program_fd_ = -1;
+    bpf_attach_type where_;
+};
+
+const std::vector<bpf_insn> kDeny = {set<BPF_REG_0>(0), leave_program()};
+
+Case denied(const char* name, const Protocol& protocol, bpf_attach_type where, const char* addr) {
+    const auto run = [=](Story& story) {
+        const auto cgroup = std::make_shared<Cgroup>("bindtrace-deny");
+        story.keep(cgroup);
+        cgroup->enter();
+        Sock sock(story, protocol);
+        {
+            const AttachedProgram program(*cgroup, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, where, kDeny);
+            sock.bind({addr, 8080}, EPERM);
+        }
+        sock.bind({addr, 8080});
+    };
+    return {name, run, false, false, true};
+}
+
+// Refused after the port was taken. Kernels before 6.1 or so forget to give it back.
+void denied_after(Story& story) {
+    const auto cgroup = std::make_shared<Cgroup>("bindtrace-deny");
+    story.keep(cgroup);
+    cgroup->enter();
+    Sock sock(story, kTcp4);
+    Expectation* refused = nullptr;
+    {
+        const AttachedProgram program(*cgroup, BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET4_POST_BIND, kDeny);
+        refused = &sock.bind({"127.0.0.1", 8080}, EPERM);
+    }
+    Sock next(story, kTcp4);
+    const SocketAddress ask = to_socket_address({"127.0.0.1", 8080});
+    const Outcome outcome = timed([&] { return ::bind(next.fd(), ask.get(), ask.size); });
+    must(outcome.error == 0 || outcome.error == EADDRINUSE, "bind after the denial: " + errno_name(outcome.error));
+    next.bound("bind", {"127.0.0.1", 8080}, outcome);
+    if (outcome.error == 0) return;
+    sock.hold_despite_error(*refused, 8080);
+    sock.close_fd();
+    sock.released("close", {boot_ns() - 1'000'000'000, boot_ns()}).event.erase("local_addr");
+}
+
+// What was asked for and what was got are two things.
+void port_rewritten(Story& story) {
+    const auto cgroup = std::make_shared<Cgroup>("bindtrace-rewrite");
+    story.keep(cgroup);
+    cgroup->enter();
+    const AttachedProgram program(
+        *cgroup, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_BIND,
+        {set<BPF_REG_2>(htons(8081)), store32<BPF_REG_1, BPF_REG_2>(offsetof(bpf_sock_addr, user_port)),
+         set<BPF_REG_0>(1), leave_program()});
+    Sock sock(story, kTcp4);
+    const Expectation& line = sock.bind({"127.0.0.1", 8080});
+    must(line.event["local_port"] == 8081, "the program did not change the port");
+}
+
+// The socket belongs to the cgroup it was born in, wherever its process went.
+void socket_of_another_cgroup(Story& story) {
+    const auto before = std::make_shared<Cgroup>("bindtrace-born");
+    const auto after = std::make_shared<Cgroup>("bindtrace-bound");
+    story.keep(before);
+    story.keep(after);
+    before->enter();
+    Sock sock(story, kTcp4);
+    after->enter();
+    sock.bind({"127.0.0.1", 8080}).event["socket"]["cgroup_path"] = before->path();
+}
+
+// Gone, maybe, before anybody can look: then the path is not known. It is never another one.
+void transient(Story& story) {
+    const Cgroup cgroup("bindtrace-transient");
+    cgroup.enter();
+    Sock sock(story, kTcp4);
+    const Json path = {{"any", {cgroup.path(), nullptr}}};
+    Json& bind = sock.bind({"127.0.0.1", 8080}).event;
+    bind["cgroup"]["path"] = path;
+    bind["socket"]["cgroup_path"] = path;
+    cgroup.leave();
+    const std::uint64_t before = boot_ns();
+    sock.close_fd();
+    sock.released("close", {before, boot_ns()}).event["cgroup"]["path"] = path;
+}
+
+}  // namespace
+
+std::vector<Case> cgroup_cases() {
+    return {
+        denied("cgroup-bind4-eperm", kTcp4, BPF_CGROUP_INET4_BIND, "127.0.0.1"),
+        denied("cgroup-bind4-eperm-udp", kUdp4, BPF_CGROUP_INET4_BIND, "127.0.0.1"),
+        denied("cgroup-bind6-eperm", kTcp6, BPF_CGROUP_INET6_BIND, "::1"),
+        {"cgroup-post-bind4-eperm", denied_after, false, false, true},
+        {"cgroup-bind4-rewrites-port", port_rewritten, false, false, true},
+        {"cgroup-of-socket", socket_of_another_cgroup, false, false, true},
+        {"cgroup-transient", transient},
+    };
+}
+
+}  // namespace bindtrace

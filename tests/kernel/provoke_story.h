@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// What a case tells: the events that bindtrace must report for the system calls the case made.
+//
+// A line of output is {"expect": {...}} with exactly the keys the case knows, named as in bindtrace's own JSON, or a
+// special value where only bounds are known:
+//
+//     "held_ns":  {"min": 10, "max": 20}    either end may be missing
+//     "op":       {"any": ["connect", null]}
+//
+// "unseen_by": ["tracepoint"] beside "expect" names the attach strategies that cannot see the event. The first line,
+// {"case", "events", "netns", "lingers"}, says which types of event are compared, in which network namespace the case
+// began, and whether the process waits for the end of its stdin before it undoes what it set up (so that a reader may
+// look things up); the last line is {"done": true}. A case that the kernel cannot do prints {"skip": "reason"} instead
+// and exits 0; a kernel that answers otherwise than the case claims makes it exit 1 with a message.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bindtrace {
+
+using Json = nlohmann::json;
+
+[[noreturn]] void fail(const std::string& what);
+[[noreturn]] void skip(const std::string& reason);
+void must(bool holds, const std::string& what);
+
+// CLOCK_BOOTTIME, the clock of ktime_ns and held_ns.
+std::uint64_t boot_ns();
+
+// "ok" for 0, else the name of a positive errno as the kernel's documentation spells it.
+std::string errno_name(int error);
+
+std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& text);
+
+// Of the calling thread.
+std::uint64_t netns_inum();
+std::string cgroup_path();
+std::string own_exe();
+
+// {"process": {...}, "cgroup": {...}} of the calling thread, as it is now.
+Json task_facts();
+
+// Boot time just before and just after a system call.
+struct Span {
+    std::uint64_t before = 0;
+    std::uint64_t after = 0;
+};
+
+// Runs a system call: when it ran, and its errno (0 for success).
+struct Outcome {
+    Span span;
+    int error = 0;
+};
+Outcome timed(const std::function<long()>& call);
+void must_be(const Outcome& outcome, int error, const std::string& what);
+
+struct Expectation {
+    Json event;
+    std::vector<std::string> unseen_by = {};
+
+    // Only with hooks on kernel functions.
+    Expectation& needs_function_hooks() {
+        unseen_by = {"tracepoint"};
+        return *this;
+    }
+};
+
+// Something to be completed just before the lines are printed, e.g. a cookie to read while its socket is still open.
+class LateFact {
+  public:
+    virtual ~LateFact() = default;
+    virtual void resolve() = 0;
+};
+
+class Story {
+  public:
+    Story() = default;
+    Story(const Story&) = delete;
+    Story& operator=(const Story&) = delete;
+
+    // The reference stays valid as long as the story.
+    Expectation& expect(Json event);
+    void resolve_later(std::shared_ptr<LateFact> fact) { late_facts_.push_back(std::move(fact)); }
+
+    // An event of the calling thread that took place in `span` and ended with `error`.
+    Expectation& expect_now(const char* type, const char* op, Span span, int error);
+
+    // For what must outlast the case's function.
+    void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }
+
+    // To be called once. Writes the lines in one go, so that several processes may print.
+    void print();
+
+  private:
+    std::deque<Expectation> lines_;
+    std::vector<std::shared_ptr<LateFact>> late_facts_;
+    std::vector<std::shared_ptr<void>> kept_;
+};
+
+void print_line(const Json& line);
+
+}  // namespace bindtrace
