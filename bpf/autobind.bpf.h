@@ -31,8 +31,11 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
 		tell_autobind(claim, 0);
 }
 
-/* The end of a call that may have chosen a port for sk. */
-static __always_inline void autobind_ended(const struct sock *sk, int result)
+/*
+ * The end of a call that may have chosen a port for sk. A datagram socket's connect(2) chooses the port first and the
+ * addresses afterwards: with wait_for_connect its success is left to the hook around it, which sees both.
+ */
+static __always_inline void autobind_ended(const struct sock *sk, int result, bool wait_for_connect)
 {
 	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
 	__u64 key;
@@ -40,6 +43,8 @@ static __always_inline void autobind_ended(const struct sock *sk, int result)
 	if (!result && find_claim(sk, &key))
 		return; /* bound before */
 	read_claimant(&claim, sk);
+	if (!result && wait_for_connect && claim.op == BT_OP_CONNECT)
+		return;
 	if (!result) {
 		autobind_succeeded(sk, &claim);
 		return;
@@ -47,6 +52,13 @@ static __always_inline void autobind_ended(const struct sock *sk, int result)
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	tell_autobind(&claim, result);
+}
+
+/* connect(2) on a datagram socket. Whether it succeeded or not, it may have chosen a port. */
+static __always_inline void datagram_connect_returned(const struct sock *sk)
+{
+	if (socket_port(sk) && is_inet(sk))
+		autobind_ended(sk, 0, false);
 }
 
 /* The call around it: repairs a claim that autobind_ended() was not run for. A failure here may have other reasons. */
@@ -57,7 +69,7 @@ static __always_inline void connect_returned(const struct sock *sk, int result)
 	if (result || !socket_port(sk) || find_claim(sk, &key))
 		return;
 	count(BT_COUNT_REPAIRED);
-	autobind_ended(sk, 0);
+	autobind_ended(sk, 0, false);
 }
 
 #endif

@@ -93,7 +93,7 @@ SEC("fexit/inet_hash_connect")
 int BPF_PROG(fexit__inet_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result);
+	autobind_ended(sk, result, false);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ SEC("fexit/inet6_hash_connect")
 int BPF_PROG(fexit__inet6_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result);
+	autobind_ended(sk, result, false);
 	return 0;
 }
 
@@ -123,7 +123,14 @@ SEC("fexit/inet_autobind")
 int BPF_PROG(fexit__inet_autobind, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result);
+	autobind_ended(sk, result, true);
+	return 0;
+}
+
+SEC("fexit/inet_dgram_connect")
+int BPF_PROG(fexit__inet_dgram_connect, struct socket *socket, void *address, int length, int flags, int result)
+{
+	datagram_connect_returned(socket->sk);
 	return 0;
 }
 

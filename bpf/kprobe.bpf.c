@@ -28,6 +28,7 @@ enum function {
 	TCP4_CONNECT,
 	TCP6_CONNECT,
 	AUTOBIND,
+	DGRAM_CONNECT,
 	UDP_DISCONNECT,
 };
 
@@ -79,6 +80,8 @@ static __always_inline bool call_returned(enum function function, struct argumen
 	return true;
 }
 
+#define __maybe_unused __attribute__((unused))
+
 /* A pair of probes on one function; the body sees the arguments as `a` and the result as `result`. */
 #define KPROBE_PAIR(kernel_function, function, body)                                                                   \
 	SEC("kprobe/" #kernel_function)                                                                                \
@@ -91,7 +94,7 @@ static __always_inline bool call_returned(enum function function, struct argumen
 	int kretprobe__##kernel_function(struct pt_regs *regs)                                                         \
 	{                                                                                                              \
 		struct arguments call;                                                                                 \
-		int result = (int)PT_REGS_RC_CORE(regs);                                                               \
+		__maybe_unused int result = (int)PT_REGS_RC_CORE(regs);                                                \
 		if (call_returned(function, &call)) {                                                                  \
 			const __u64 *a = call.values;                                                                  \
 			body;                                                                                          \
@@ -126,11 +129,12 @@ KPROBE_PAIR(inet6_bind_sk, INET6_BIND_SK, bind_returned(SK(a[0]), (const void *)
 KPROBE_PAIR(__sys_bind, SYS_BIND, bind_syscall_returned(a[0], (const void *)a[1], a[2], result, true))
 KPROBE_PAIR(inet_csk_listen_start, LISTEN_START, listen_start_returned(SK(a[0]), result))
 KPROBE_PAIR(__sys_listen, SYS_LISTEN, listen_syscall_returned(a[0], result, true))
-KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(SK(a[1]), result))
-KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(SK(a[1]), result))
+KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(SK(a[1]), result, false))
+KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(SK(a[1]), result, false))
 KPROBE_PAIR(tcp_v4_connect, TCP4_CONNECT, connect_returned(SK(a[0]), result))
 KPROBE_PAIR(tcp_v6_connect, TCP6_CONNECT, connect_returned(SK(a[0]), result))
-KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(SK(a[0]), result))
+KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(SK(a[0]), result, true))
+KPROBE_PAIR(inet_dgram_connect, DGRAM_CONNECT, datagram_connect_returned(READ(struct socket, a[0], sk)))
 KPROBE_PAIR(__udp_disconnect, UDP_DISCONNECT, if (!result && !socket_port(SK(a[0]))) port_released(SK(a[0])))
 KPROBE(inet_put_port, port_released(SK(PT_REGS_PARM1_CORE(regs))))
 KPROBE(udp_lib_unhash, port_released(SK(PT_REGS_PARM1_CORE(regs))))

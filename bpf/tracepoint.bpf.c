@@ -95,9 +95,9 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 	__u16 port = socket_port(sk);
 
 	if (port)
-		autobind_ended(sk, 0);
+		autobind_ended(sk, 0, false);
 	else if (result == -EAGAIN)
-		autobind_ended(sk, result);
+		autobind_ended(sk, result, false);
 	else if (op == BT_OP_CONNECT)
 		port_released(sk);
 }

@@ -78,6 +78,8 @@ bool CaseRun::finish(std::chrono::milliseconds deadline) {
 bool CaseRun::concerns(const Json& record) const {
     const auto type = record.find("type");
     const auto netns = record.find("netns");
+    const auto ktime = record.find("ktime_ns");
+    if (ktime == record.end() || *ktime < begin_ns_) return false;  // of a namespace that had this number before
     if (type == record.end() || !type->is_string() || types_.count(*type) == 0) return false;
     if (netns == record.end() || !netns->is_object()) return false;
     const auto inum = netns->find("inum");

@@ -74,7 +74,7 @@ void not_a_socket(Story& story) {
 
 void bad_pointer(Story& story) {
     Sock sock(story, kTcp4);
-    Json& event = sock.bind_bytes(reinterpret_cast<void*>(8), sizeof(sockaddr_in), EFAULT).event;
+    Json& event = sock.bind_bytes(reinterpret_cast<void*>(8), sizeof(sockaddr_in), EFAULT).refused_early().event;
     event["addr"] = nullptr;
     event["port"] = nullptr;
 }
@@ -84,9 +84,9 @@ void bad_length(Story& story) {
     std::array<char, 256> room{};
     std::memcpy(room.data(), &address.storage, sizeof(sockaddr_in));
     Sock sock(story, kTcp4);
-    sock.bind_bytes(room.data(), static_cast<socklen_t>(-1), EINVAL);
-    sock.bind_bytes(room.data(), 129, EINVAL);
-    sock.bind_bytes(room.data(), 200, EINVAL);
+    sock.bind_bytes(room.data(), static_cast<socklen_t>(-1), EINVAL).refused_early();
+    sock.bind_bytes(room.data(), 129, EINVAL).refused_early();
+    sock.bind_bytes(room.data(), 200, EINVAL).refused_early();
 }
 
 void short_length(Story& story) {

@@ -51,7 +51,7 @@ void in_use(Story& story) {
 
 void datagram(Story& story) {
     Sock sock(story, kUdp4);
-    sock.listen(EOPNOTSUPP);
+    sock.listen(EOPNOTSUPP).refused_early();
     sock.bind({"127.0.0.1", 8080});
     sock.listen(EOPNOTSUPP);
 }

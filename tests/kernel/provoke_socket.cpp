@@ -64,7 +64,11 @@ class Sock::Identity : public LateFact {
     }
 
   private:
-    void state(Expectation& line) const { line.event["socket"]["cookie"] = cookie_; }
+    void state(Expectation& line) const {
+        Json& stated = line.event["socket"]["cookie"];
+        stated = cookie_;
+        if (line.cookie_may_be_null) stated = {{"any", {cookie_, nullptr}}};
+    }
 
     int fd_;
     std::uint64_t cookie_ = 0;
@@ -111,9 +115,9 @@ void Sock::add_options(Json& event) const {
     };
     read("reuseaddr", SOL_SOCKET, SO_REUSEADDR);
     read("reuseport", SOL_SOCKET, SO_REUSEPORT);
-    if (protocol_.family == AF_INET6) {
+    if (protocol_.family == AF_INET6 && protocol_.number != kMptcp) {
         read("v6only", IPPROTO_IPV6, IPV6_V6ONLY);
-    } else {
+    } else if (protocol_.family == AF_INET) {
         options["v6only"] = false;
     }
     if (protocol_.number != kMptcp) {

@@ -65,6 +65,13 @@ void must_be(const Outcome& outcome, int error, const std::string& what);
 struct Expectation {
     Json event;
     std::vector<std::string> unseen_by = {};
+    bool cookie_may_be_null = false;
+
+    // Refused before the kernel looks at the socket, so that nobody may have made it generate its cookie.
+    Expectation& refused_early() {
+        cookie_may_be_null = true;
+        return *this;
+    }
 
     // Only with hooks on kernel functions.
     Expectation& needs_function_hooks() {

@@ -19,7 +19,8 @@ constexpr const char* kListen = "listen";
 constexpr const char* kListenRefused = "listen refused (EOPNOTSUPP, EINVAL)";
 constexpr const char* kConnectV4 = "ephemeral ports of IPv4 connections";
 constexpr const char* kConnectV6 = "ephemeral ports of IPv6 connections";
-constexpr const char* kAutobind = "ephemeral ports of UDP";
+constexpr const char* kAutobind = "ephemeral ports of UDP senders";
+constexpr const char* kConnectUdp = "ephemeral ports of connected UDP";
 constexpr const char* kReleaseTcp = "release of TCP ports";
 constexpr const char* kReleaseUdp = "release of UDP ports";
 constexpr const char* kReleasePing = "release of ping identifiers";
@@ -40,6 +41,7 @@ constexpr ProgramSpec kFentry[] = {
     {"fexit__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
     {"fexit__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
     {"fexit__inet_autobind", "inet_autobind", When::function, kAutobind},
+    {"fexit__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
     {"fentry__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
     {"fentry__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
     {"fexit____udp_disconnect", "__udp_disconnect", When::function, nullptr},
@@ -78,6 +80,8 @@ constexpr ProgramSpec kKprobe[] = {
     {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
     {"kprobe__inet_autobind", "inet_autobind", When::function, kAutobind},
     {"kretprobe__inet_autobind", "inet_autobind", When::function, nullptr},
+    {"kprobe__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
+    {"kretprobe__inet_dgram_connect", "inet_dgram_connect", When::function, nullptr},
     {"kprobe__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
     {"kprobe__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
     {"kprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
@@ -105,6 +109,7 @@ constexpr std::string_view kFunctionBlindSpots[] = {
     "a bind or listen that seccomp refuses: it never reaches the kernel's socket code",
     "a bind or listen by io_uring that is refused before it reaches the socket (EFAULT, LSM)",
     "listen on a descriptor that is no socket",
+    "the address asked for where a cgroup BPF program rewrites it: the rewritten one is told",
 };
 
 constexpr std::string_view kTracepointBlindSpots[] = {
