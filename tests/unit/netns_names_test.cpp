@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "enrich/netns_names.h"
+
+#include <gtest/gtest.h>
+
+#include "temp_dir.h"
+#include "wait_until.h"
+
+namespace bindtrace {
+namespace {
+
+// Plain files stand for network namespaces: what counts is the inode number behind a name.
+std::uint32_t add(const TempDir& folder, const char* name) {
+    const auto inum = NetnsNames::inum_of(folder.write(name, ""));
+    EXPECT_TRUE(inum && *inum != 0);
+    return inum.value_or(0);
+}
+
+TEST(NetnsNames, NamesTheHostAndWhatIpNetnsNamed) {
+    const TempDir folder;
+    const std::uint32_t blue = add(folder, "blue");
+    const std::uint32_t red = add(folder, "red");
+    NetnsNames names(4026531840, folder.path());
+    EXPECT_EQ(names.name(4026531840), "host");
+    EXPECT_EQ(names.name(blue), "blue");
+    EXPECT_EQ(names.name(red), "red");
+    EXPECT_EQ(names.name(1), std::nullopt);
+    EXPECT_EQ(names.name(0), std::nullopt);
+}
+
+TEST(NetnsNames, CallsTheHostHostWhateverElseItIsCalled) {
+    const TempDir folder;
+    const std::uint32_t init = add(folder, "init");
+    NetnsNames names(init, folder.path());
+    EXPECT_EQ(names.name(init), "host");
+}
+
+TEST(NetnsNames, KnowsNoHostThatWasNotFound) {
+    const TempDir folder;
+    NetnsNames names(0, folder.path());
+    EXPECT_EQ(names.name(0), std::nullopt);
+}
+
+TEST(NetnsNames, BearsAMissingFolder) {
+    NetnsNames names(7, "/nosuch/folder");
+    EXPECT_EQ(names.name(7), "host");
+    EXPECT_EQ(names.name(8), std::nullopt);
+}
+
+TEST(NetnsNames, LearnsOfANewOne) {
+    const TempDir folder;
+    NetnsNames names(4026531840, folder.path());
+    const std::uint32_t late = add(folder, "late");
+    EXPECT_TRUE(wait_until([&] { return names.name(late) == "late"; }));
+}
+
+// The kernel gives the lowest free number to the next namespace: a name must not outlive its namespace.
+TEST(NetnsNames, ForgetsANameThatHasGone) {
+    const TempDir folder;
+    const std::uint32_t inum = add(folder, "old");
+    NetnsNames names(4026531840, folder.path());
+    EXPECT_EQ(names.name(inum), "old");
+    std::filesystem::rename(folder / "old", folder / "new");
+    EXPECT_TRUE(wait_until([&] { return names.name(inum) == "new"; })) << *names.name(inum);
+    std::filesystem::remove(folder / "new");
+    EXPECT_TRUE(wait_until([&] { return names.name(inum) == std::nullopt; })) << *names.name(inum);
+}
+
+TEST(NetnsNames, FollowsLinksToTheNamespaceItself) {
+    const TempDir folder;
+    const std::uint32_t inum = add(folder, "target");
+    std::filesystem::create_symlink(folder / "target", folder / "link");
+    EXPECT_EQ(NetnsNames::inum_of(folder / "link"), inum);
+    EXPECT_EQ(NetnsNames::inum_of(folder / "nosuch"), std::nullopt);
+    EXPECT_TRUE(NetnsNames::inum_of("/proc/self/ns/net"));
+}
+
+}  // namespace
+}  // namespace bindtrace
