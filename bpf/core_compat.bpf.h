@@ -16,10 +16,11 @@ struct inet_sock___flags {
 	unsigned long inet_flags;
 } __attribute__((preserve_access_index));
 
-#define INET_FLAG_FREEBIND	       (1ul << 11)
-#define INET_FLAG_TRANSPARENT	       (1ul << 15)
-#define INET_FLAG_BIND_ADDRESS_NO_PORT (1ul << 18)
+#define INET_FLAG_FREEBIND_BIT		   11
+#define INET_FLAG_TRANSPARENT_BIT	   15
+#define INET_FLAG_BIND_ADDRESS_NO_PORT_BIT 18
 
+/* Without branches, here and in read_sock(): the verifier would walk every combination of options. */
 static __always_inline __u32 inet_options(const struct sock *sk)
 {
 	__u32 opts = 0;
@@ -27,13 +28,13 @@ static __always_inline __u32 inet_options(const struct sock *sk)
 	if (bpf_core_field_exists(struct inet_sock___flags, inet_flags)) {
 		unsigned long flags = READ(struct inet_sock___flags, sk, inet_flags);
 
-		opts |= flags & INET_FLAG_FREEBIND ? BT_OPT_FREEBIND : 0;
-		opts |= flags & INET_FLAG_TRANSPARENT ? BT_OPT_TRANSPARENT : 0;
-		opts |= flags & INET_FLAG_BIND_ADDRESS_NO_PORT ? BT_OPT_NO_PORT : 0;
+		opts = (flags >> INET_FLAG_FREEBIND_BIT & 1) * BT_OPT_FREEBIND |
+		       (flags >> INET_FLAG_TRANSPARENT_BIT & 1) * BT_OPT_TRANSPARENT |
+		       (flags >> INET_FLAG_BIND_ADDRESS_NO_PORT_BIT & 1) * BT_OPT_NO_PORT;
 	} else if (bpf_core_field_exists(struct inet_sock___bits, freebind)) {
-		opts |= READ_BITS(struct inet_sock___bits, sk, freebind) ? BT_OPT_FREEBIND : 0;
-		opts |= READ_BITS(struct inet_sock___bits, sk, transparent) ? BT_OPT_TRANSPARENT : 0;
-		opts |= READ_BITS(struct inet_sock___bits, sk, bind_address_no_port) ? BT_OPT_NO_PORT : 0;
+		opts = READ_BITS(struct inet_sock___bits, sk, freebind) * BT_OPT_FREEBIND |
+		       READ_BITS(struct inet_sock___bits, sk, transparent) * BT_OPT_TRANSPARENT |
+		       READ_BITS(struct inet_sock___bits, sk, bind_address_no_port) * BT_OPT_NO_PORT;
 	}
 	return opts;
 }

@@ -63,6 +63,12 @@ extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym __wea
 		bits_;                                                                                                 \
 	})
 
+/*
+ * A function of its own, where several are called in turn: all ways through it end alike for the verifier, which would
+ * otherwise multiply them with those through whatever comes next.
+ */
+#define SEPARATE static __attribute__((noinline))
+
 /* The machine word at an arbitrary address: an array element, eight bytes of a name. */
 static __always_inline __u64 read_word(__u64 address)
 {

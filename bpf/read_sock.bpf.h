@@ -90,9 +90,10 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
 	out->cgroup_id = socket_cgroup_id(sk);
 	out->opts = inet_options(sk);
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuse) ? BT_OPT_REUSEADDR : 0;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) ? BT_OPT_REUSEPORT : 0;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) ? BT_OPT_V6ONLY : 0;
+	/* 2 is SK_FORCE_REUSE, of TCP_REPAIR */
+	out->opts |= (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
 	if (socket) {
 		__u64 alloc = (__u64)socket - bpf_core_field_offset(struct socket_alloc, socket);
 

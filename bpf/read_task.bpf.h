@@ -203,30 +203,23 @@ static __always_inline long regs_syscall(struct pt_regs *regs)
 #endif
 }
 
-static __always_inline enum bt_op syscall_op(long nr)
+/* A table and not a switch: the verifier would walk everything that follows once for each case. */
+static const __u8 kSyscallOps[512] = {
+	[NR_bind] = BT_OP_BIND,
+	[NR_listen] = BT_OP_LISTEN,
+	[NR_connect] = BT_OP_CONNECT,
+	[NR_sendto] = BT_OP_SENDTO,
+	[NR_sendmsg] = BT_OP_SENDMSG,
+	[NR_sendmmsg] = BT_OP_SENDMMSG,
+	[NR_close] = BT_OP_CLOSE,
+	[NR_close_range] = BT_OP_CLOSE,
+	[NR_shutdown] = BT_OP_SHUTDOWN,
+	[NR_io_uring_enter] = BT_OP_IO_URING,
+};
+
+static __always_inline enum bt_op syscall_op(__u64 nr)
 {
-	switch (nr) {
-	case NR_bind:
-		return BT_OP_BIND;
-	case NR_listen:
-		return BT_OP_LISTEN;
-	case NR_connect:
-		return BT_OP_CONNECT;
-	case NR_sendto:
-		return BT_OP_SENDTO;
-	case NR_sendmsg:
-		return BT_OP_SENDMSG;
-	case NR_sendmmsg:
-		return BT_OP_SENDMMSG;
-	case NR_close:
-	case NR_close_range:
-		return BT_OP_CLOSE;
-	case NR_shutdown:
-		return BT_OP_SHUTDOWN;
-	case NR_io_uring_enter:
-		return BT_OP_IO_URING;
-	}
-	return BT_OP_UNKNOWN;
+	return nr < sizeof(kSyscallOps) ? kSyscallOps[nr] : BT_OP_UNKNOWN;
 }
 
 /* Where the saved user registers of a task lie; bpf_task_pt_regs() is newer than 5.10 and knows every stack layout. */

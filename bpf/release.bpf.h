@@ -24,7 +24,7 @@ static __always_inline void tell_release(const struct bt_claim *claim, enum bt_o
 }
 
 /* sk lets its port go, or has just done so (then its port reads 0 and the claim knows which it was). */
-static __always_inline void port_released(const struct sock *sk)
+SEPARATE int port_released(const struct sock *sk)
 {
 	struct bt_claim claim;
 	struct bt_claim *known;
@@ -32,16 +32,17 @@ static __always_inline void port_released(const struct sock *sk)
 
 	known = find_claim(sk, &key);
 	if (!known || known->stage != BT_CLAIM_HELD)
-		return;
+		return 0;
 	claim = *known;
 	if (bpf_map_delete_elem(&claims, &key))
-		return; /* another CPU was first */
+		return 0; /* another CPU was first */
 	if (socket_port(sk)) {
 		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
 	} else {
 		claim.sock.state = READ(struct sock, sk, __sk_common.skc_state);
 	}
 	tell_release(&claim, current_acts_on(sk) ? current_op(sk) : BT_OP_UNKNOWN);
+	return 0;
 }
 
 /* A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over. It inherits the cookie, if there is one. */

@@ -6,7 +6,7 @@
 #include "claims.bpf.h"
 
 /* `port` is told where the socket itself has given its own away already. May run in softirq, where `current` is whoever was interrupted: the claimant is told, else the task if it is the actor. */
-static __always_inline void state_changed(const struct sock *sk, __u8 old_state, __u8 new_state, __u16 port)
+SEPARATE int state_changed(const struct sock *sk, __u8 old_state, __u8 new_state, __u16 port)
 {
 	struct bt_claim claim = {};
 	struct bt_claim *known;
@@ -14,9 +14,9 @@ static __always_inline void state_changed(const struct sock *sk, __u8 old_state,
 	__u64 key;
 
 	if (!(bt_config.kinds & (1u << BT_KIND_STATE)) || bt_config.failed_only)
-		return;
+		return 0;
 	if (READ(struct sock, sk, sk_protocol) != IPPROTO_TCP) /* MPTCP: its subflows tell */
-		return;
+		return 0;
 	known = find_claim(sk, &key);
 	if (known) {
 		claim.task = known->task;
@@ -30,7 +30,7 @@ static __always_inline void state_changed(const struct sock *sk, __u8 old_state,
 		claim.wanted = !filters_tasks();
 	}
 	if (!claim.wanted)
-		return;
+		return 0;
 	read_sock(&claim.sock, sk);
 	if (!claim.sock.local_port)
 		claim.sock.local_port = port;
@@ -38,6 +38,7 @@ static __always_inline void state_changed(const struct sock *sk, __u8 old_state,
 	claim.sock.state = new_state;
 	fact.flags = claim.flags | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
 	emit(&fact, &claim.task, &claim.sock);
+	return 0;
 }
 
 static __always_inline bool state_matters(int state)

@@ -20,7 +20,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* SYN_SENT without a port: connect() is about to choose one. */
-static __always_inline void connect_started(const struct sock *sk)
+SEPARATE int connect_started(const struct sock *sk)
 {
 	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
 
@@ -30,10 +30,11 @@ static __always_inline void connect_started(const struct sock *sk)
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
 	take_claim(sk, &claim);
+	return 0;
 }
 
 /* The port is in skc_num while held; inet_sport keeps it where the connection has failed already. */
-static __always_inline void connect_completed(const struct sock *sk)
+SEPARATE int connect_completed(const struct sock *sk)
 {
 	struct bt_claim *known;
 	struct bt_claim claim;
@@ -42,21 +43,22 @@ static __always_inline void connect_completed(const struct sock *sk)
 
 	known = find_claim(sk, &key);
 	if (!known || known->stage != BT_CLAIM_PENDING)
-		return;
+		return 0;
 	port = socket_port(sk);
 	if (!port)
 		port = bpf_ntohs(READ(struct inet_sock, sk, inet_sport));
 	if (!port)
-		return; /* refused before it got one: the call's end tells */
+		return 0; /* refused before it got one: the call's end tells */
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
 	read_addresses(&known->sock, sk);
 	claim = *known;
 	tell_autobind(&claim, 0);
+	return 0;
 }
 
 /* connect(2), or a send with TCP Fast Open, has ended. Only a refused port is told; other failures are not about one. */
-static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
+SEPARATE int tcp_connect_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
 					      int result)
 {
 	struct bt_claim claim = {};
@@ -67,16 +69,16 @@ static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op 
 
 	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
 	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
-		return;
+		return 0;
 	connect_completed(sk);
 	if (!result || result == -EINPROGRESS)
-		return;
+		return 0;
 	known = find_claim(sk, &key);
 	pending = known && known->stage == BT_CLAIM_PENDING;
 	if (pending)
 		bpf_map_delete_elem(&claims, &key);
 	if (result != -EADDRNOTAVAIL || !(pending || socket_port(sk)))
-		return;
+		return 0;
 	read_claimant(&claim, sk);
 	claim.since_ns = bpf_ktime_get_boot_ns();
 	if (!claim.sock.local_port)
@@ -87,6 +89,7 @@ static __always_inline void tcp_connect_ended(const struct sock *sk, enum bt_op 
 		__builtin_memcpy(claim.sock.remote_addr, request.addr, sizeof(request.addr));
 	}
 	tell_autobind(&claim, result);
+	return 0;
 }
 
 /* UDP and ping choose a port in connect(2) and in the first send; connect(AF_UNSPEC) gives it back. */
@@ -139,7 +142,7 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 }
 
 /* Before the state is stored. An autobound socket has put its port already, others do when they are destroyed. */
-static __always_inline void closing(const struct sock *sk, int old_state)
+SEPARATE int closing(const struct sock *sk, int old_state)
 {
 	struct inet_timewait_sock *tw = 0;
 
@@ -154,6 +157,7 @@ static __always_inline void closing(const struct sock *sk, int old_state)
 	} else if (!socket_port(sk)) {
 		port_released(sk);
 	}
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")

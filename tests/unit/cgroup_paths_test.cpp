@@ -34,7 +34,8 @@ std::uint64_t id_of(const fs::path& cgroup) {
 }
 
 TEST(CgroupPathsWithoutAMount, KnowsNothing) {
-    for (const std::optional<std::string>& mount : {std::optional<std::string>{}, std::optional<std::string>{"/nosuch"}}) {
+    for (const std::optional<std::string>& mount :
+         {std::optional<std::string>{}, std::optional<std::string>{"/nosuch"}}) {
         CgroupPaths paths(mount);
         EXPECT_EQ(paths.find(1), std::nullopt);
         EXPECT_EQ(paths.find(0), std::nullopt);

@@ -38,14 +38,37 @@ TEST(ParsePorts, TakesPortsAndRanges) {
 
 TEST(ParsePorts, RefusesAllElseAndSaysWhich) {
     const std::vector<std::pair<std::string, std::string>> bad = {
-        {"", "''"},           {"0", "'0'"},           {"65536", "'65536'"},     {"80,65536", "'65536'"},
-        {"-1", "'-1'"},       {"80-", "'80-'"},       {"-80", "'-80'"},         {"-", "'-'"},
-        {"9-3", "'9-3'"},     {"0-5", "'0-5'"},       {"5-65536", "'5-65536'"}, {"1-2-3", "'1-2-3'"},
-        {"abc", "'abc'"},     {"80x", "'80x'"},       {"x80", "'x80'"},         {"8 0", "'8 0'"},
-        {" 80", "' 80'"},     {"80 ", "'80 '"},       {"80, 81", "' 81'"},      {",", "''"},
-        {"80,", "''"},        {",80", "''"},          {"80,,81", "''"},         {"80;81", "'80;81'"},
-        {"+80", "'+80'"},     {"0x50", "'0x50'"},     {"http", "'http'"},       {"8080.5", "'8080.5'"},
-        {"1e3", "'1e3'"},     {"4294967376", "'4294967376'"},                   {"99999999999999999999", "'9999"},
+        {"", "''"},
+        {"0", "'0'"},
+        {"65536", "'65536'"},
+        {"80,65536", "'65536'"},
+        {"-1", "'-1'"},
+        {"80-", "'80-'"},
+        {"-80", "'-80'"},
+        {"-", "'-'"},
+        {"9-3", "'9-3'"},
+        {"0-5", "'0-5'"},
+        {"5-65536", "'5-65536'"},
+        {"1-2-3", "'1-2-3'"},
+        {"abc", "'abc'"},
+        {"80x", "'80x'"},
+        {"x80", "'x80'"},
+        {"8 0", "'8 0'"},
+        {" 80", "' 80'"},
+        {"80 ", "'80 '"},
+        {"80, 81", "' 81'"},
+        {",", "''"},
+        {"80,", "''"},
+        {",80", "''"},
+        {"80,,81", "''"},
+        {"80;81", "'80;81'"},
+        {"+80", "'+80'"},
+        {"0x50", "'0x50'"},
+        {"http", "'http'"},
+        {"8080.5", "'8080.5'"},
+        {"1e3", "'1e3'"},
+        {"4294967376", "'4294967376'"},
+        {"99999999999999999999", "'9999"},
     };
     for (const auto& [text, named] : bad) {
         const auto parsed = parse_ports(text);
@@ -67,7 +90,8 @@ TEST(ParseProtocols, GivesBits) {
         {"udp", BT_PROTO_UDP},
         {"tcp,udp", BT_PROTO_TCP | BT_PROTO_UDP},
         {"tcp,tcp", BT_PROTO_TCP},
-        {"raw,icmp,sctp,mptcp,udplite", BT_PROTO_RAW | BT_PROTO_ICMP | BT_PROTO_SCTP | BT_PROTO_MPTCP | BT_PROTO_UDPLITE}};
+        {"raw,icmp,sctp,mptcp,udplite",
+         BT_PROTO_RAW | BT_PROTO_ICMP | BT_PROTO_SCTP | BT_PROTO_MPTCP | BT_PROTO_UDPLITE}};
     for (const auto& [text, bits] : good) {
         const auto parsed = parse_protocols(text);
         ASSERT_TRUE(parsed) << text;
@@ -220,7 +244,8 @@ TEST_F(Matches, NoCommWithoutATask) {
 
 TEST_F(Matches, TheAddressAskedFor) {
     request("10.1.2.3");
-    for (const char* cidr : {"10.1.2.3", "10.0.0.0/8", "0.0.0.0/0", "10.1.2.2/31"}) EXPECT_TRUE(by_address(cidr)) << cidr;
+    for (const char* cidr : {"10.1.2.3", "10.0.0.0/8", "0.0.0.0/0", "10.1.2.2/31"})
+        EXPECT_TRUE(by_address(cidr)) << cidr;
     for (const char* cidr : {"10.1.2.4", "11.0.0.0/8", "::/0"}) EXPECT_FALSE(by_address(cidr)) << cidr;
 }
 

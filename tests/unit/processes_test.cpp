@@ -32,7 +32,7 @@ bt_process described(std::string_view exe, std::string_view argv) {
 TEST(ProcessFromKernel, PutsThePathTogetherLeafFirst) {
     EXPECT_EQ(process_from_kernel(described("nginx\0sbin\0usr\0"sv, "")).exe, "/usr/sbin/nginx");
     EXPECT_EQ(process_from_kernel(described("init\0"sv, "")).exe, "/init");
-    EXPECT_EQ(process_from_kernel(described("nginx\0sbin"sv, "")).exe, "/sbin/nginx");  // the end got lost
+    EXPECT_EQ(process_from_kernel(described("nginx\0sbin"sv, "")).exe, "/sbin/nginx");       // the end got lost
     EXPECT_EQ(process_from_kernel(described("a\nb\x1b\xff\0"sv, "")).exe, "/a\nb\x1b\xff");  // escaped later
 }
 
@@ -44,12 +44,14 @@ TEST(ProcessFromKernel, KnowsNothingWhereThereIsNothing) {
 }
 
 TEST(ProcessFromKernel, SplitsArguments) {
-    EXPECT_EQ(process_from_kernel(described("", "nginx\0-g\0daemon off;\0"sv)).cmdline, (Words{"nginx", "-g", "daemon off;"}));
+    EXPECT_EQ(process_from_kernel(described("", "nginx\0-g\0daemon off;\0"sv)).cmdline,
+              (Words{"nginx", "-g", "daemon off;"}));
     EXPECT_EQ(process_from_kernel(described("", "a\0\0b\0"sv)).cmdline, (Words{"a", "", "b"}));
     EXPECT_EQ(process_from_kernel(described("", "a\0\0"sv)).cmdline, (Words{"a", ""}));
     EXPECT_EQ(process_from_kernel(described("", "cut in the mid"sv)).cmdline, (Words{"cut in the mid"}));
     EXPECT_EQ(process_from_kernel(described("", "\0"sv)).cmdline, (Words{""}));
-    EXPECT_EQ(process_from_kernel(described("", "nginx: master process\0"sv)).cmdline, (Words{"nginx: master process"}));
+    EXPECT_EQ(process_from_kernel(described("", "nginx: master process\0"sv)).cmdline,
+              (Words{"nginx: master process"}));
 }
 
 TEST(ProcessFromKernel, ReadsNoFurtherThanItsArrays) {
@@ -104,7 +106,8 @@ class ProcFallback : public testing::Test {
     }
 
     static bt_process_key key(std::uint32_t pid, std::uint64_t ticks, std::uint32_t exec_id = 1) {
-        return {.start_ns = ticks * kTickNs + kTickNs / 3, .pid = pid, .exec_id = exec_id};  // ticks are cut, not rounded
+        return {
+            .start_ns = ticks * kTickNs + kTickNs / 3, .pid = pid, .exec_id = exec_id};  // ticks are cut, not rounded
     }
 
     Processes processes() {
