@@ -8,11 +8,11 @@
 static __always_inline void tell_autobind(const struct bt_claim *claim, int result)
 {
 	struct bt_fact fact = {
-		.kind = BT_KIND_AUTOBIND,
-		.op = claim->op,
-		.error = -result,
-		.flags = claim->flags,
-		.ktime_ns = claim->since_ns,
+	    .kind = BT_KIND_AUTOBIND,
+	    .op = claim->op,
+	    .error = -result,
+	    .flags = claim->flags,
+	    .ktime_ns = claim->since_ns,
 	};
 
 	if (!claim->wanted)
@@ -35,23 +35,24 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
  * The end of a call that may have chosen a port for sk. A datagram socket's connect(2) chooses the port first and the
  * addresses afterwards: with wait_for_connect its success is left to the hook around it, which sees both.
  */
-static __always_inline void autobind_ended(const struct sock *sk, int result, bool wait_for_connect)
+SEPARATE int autobind_ended(const struct sock *sk, int result, bool wait_for_connect)
 {
-	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	__u64 key;
 
 	if (!result && find_claim(sk, &key))
-		return; /* bound before */
+		return 0; /* bound before */
 	read_claimant(&claim, sk);
 	if (!result && wait_for_connect && claim.op == BT_OP_CONNECT)
-		return;
+		return 0;
 	if (!result) {
 		autobind_succeeded(sk, &claim);
-		return;
+		return 0;
 	}
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	tell_autobind(&claim, result);
+	return 0;
 }
 
 /* connect(2) on a datagram socket. Whether it succeeded or not, it may have chosen a port. */

@@ -11,12 +11,12 @@
  */
 static __always_inline void bind_ended(const struct sock *sk, const struct bt_request *request, int result)
 {
-	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	struct bt_fact fact = {
-		.kind = BT_KIND_BIND,
-		.error = -result,
-		.ktime_ns = claim.since_ns,
-		.request = request,
+	    .kind = BT_KIND_BIND,
+	    .error = -result,
+	    .ktime_ns = claim.since_ns,
+	    .request = request,
 	};
 
 	if (sk) {
@@ -60,19 +60,20 @@ static __always_inline bool fails_before_socket(int result, int length)
 }
 
 /* The system call around it: tells what the inner hook, if the strategy has one, did not. */
-static __always_inline void bind_syscall_returned(__u32 fd, const void *address, int length, int result, bool inner)
+SEPARATE int bind_syscall_returned(__u32 fd, const void *address, int length, int result, bool inner)
 {
 	struct bt_request request = {};
 	struct sock *sk = sock_of_fd(fd);
 
 	if (inner && sk && take_told(sk) && !fails_before_socket(result, length))
-		return;
+		return 0;
 	read_user_request(&request, address, length);
 	if (!sk && !(request.known && request.family && (result == -EBADF || result == -ENOTSOCK)))
-		return; /* not known to be about a port */
+		return 0; /* not known to be about a port */
 	if (inner && sk && (!result || result == -EADDRINUSE))
 		count(BT_COUNT_REPAIRED);
 	bind_ended(sk, &request, result);
+	return 0;
 }
 
 #endif

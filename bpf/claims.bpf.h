@@ -2,9 +2,9 @@
 /*
  * The table of held ports.
  *
- * A claim is taken by insert-if-absent and released by delete-if-present, so that two hooks may tell the same thing (and
- * one of them repair what the other missed) without an event told twice. Whoever inserts tells the autobind, whoever
- * deletes tells the release.
+ * A claim is taken by insert-if-absent and released by delete-if-present, so that two hooks may tell the same thing
+ * (and one of them repair what the other missed) without an event told twice. Whoever inserts tells the autobind,
+ * whoever deletes tells the release.
  */
 #ifndef BT_CLAIMS_BPF_H
 #define BT_CLAIMS_BPF_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Every place where kernels differ in layout: the flavour, since when, and one accessor. Nothing else gates on kernels. */
+/* Every place where kernels differ in layout: the flavour, since when, and one accessor. Nothing else gates on kernels.
+ */
 #ifndef BT_CORE_COMPAT_BPF_H
 #define BT_CORE_COMPAT_BPF_H
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* Strategy `fentry`: trampolines on the functions themselves. A shell per kernel function; the facts are in the headers. */
+/* Strategy `fentry`: trampolines on the functions themselves. A shell per kernel function; the facts are in the
+ * headers. */
 #define BT_STRATEGY_FENTRY
 #include "vmlinux.h"
 #include "bind.bpf.h"

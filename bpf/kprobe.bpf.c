@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /*
- * Strategy `kprobe`: for kernels without trampolines (arm64 before 6.4). The same functions as `fentry`; a kretprobe does
- * not see the arguments, so a kprobe keeps them by task and function until the return.
+ * Strategy `kprobe`: for kernels without trampolines (arm64 before 6.4). The same functions as `fentry`; a kretprobe
+ * does not see the arguments, so a kprobe keeps them by task and function until the return.
  */
 #define BT_STRATEGY_KPROBE
 #include "vmlinux.h"
@@ -51,12 +51,12 @@ struct {
 
 static __always_inline void call_entered(struct pt_regs *regs, enum function function)
 {
-	struct call call = { .tid = (__u32)bpf_get_current_pid_tgid(), .function = function };
-	struct arguments arguments = { .values = {
-		PT_REGS_PARM1_CORE(regs),
-		PT_REGS_PARM2_CORE(regs),
-		PT_REGS_PARM3_CORE(regs),
-	} };
+	struct call call = {.tid = (__u32)bpf_get_current_pid_tgid(), .function = function};
+	struct arguments arguments = {.values = {
+					  PT_REGS_PARM1_CORE(regs),
+					  PT_REGS_PARM2_CORE(regs),
+					  PT_REGS_PARM3_CORE(regs),
+				      }};
 
 	int error = bpf_map_update_elem(&calls, &call, &arguments, BPF_NOEXIST);
 
@@ -70,7 +70,7 @@ static __always_inline void call_entered(struct pt_regs *regs, enum function fun
 
 static __always_inline bool call_returned(enum function function, struct arguments *arguments)
 {
-	struct call call = { .tid = (__u32)bpf_get_current_pid_tgid(), .function = function };
+	struct call call = {.tid = (__u32)bpf_get_current_pid_tgid(), .function = function};
 	struct arguments *kept = bpf_map_lookup_elem(&calls, &call);
 
 	if (!kept)

@@ -6,14 +6,14 @@
 #include "autobind.bpf.h"
 
 /* `started`: the caller knows that this is no mere change of the backlog of a listener. */
-static __always_inline void listen_ended(const struct sock *sk, int result, bool started)
+SEPARATE int listen_ended(const struct sock *sk, int result, bool started)
 {
-	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	struct bt_claim *known;
 	struct bt_fact fact = {
-		.kind = BT_KIND_LISTEN,
-		.error = -result,
-		.ktime_ns = claim.since_ns,
+	    .kind = BT_KIND_LISTEN,
+	    .error = -result,
+	    .ktime_ns = claim.since_ns,
 	};
 	__u64 key;
 
@@ -26,14 +26,15 @@ static __always_inline void listen_ended(const struct sock *sk, int result, bool
 	known = find_claim(sk, &key);
 	if (known) {
 		if (!result && known->listening && !started)
-			return;
+			return 0;
 		known->listening = !result;
 	}
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
 	if (!claim.wanted)
-		return;
+		return 0;
 	bt_describe_current(0);
 	emit(&fact, &claim.task, &claim.sock);
+	return 0;
 }
 
 /* An inner hook: the protocol's start of listening. */

@@ -30,8 +30,8 @@ enum bt_claim_stage {
 /* One held port. Outlives the process, and the socket while in TIME_WAIT. */
 struct bt_claim {
 	__u64 since_ns; /* 0 = before bindtrace started */
-	__u32 flags;    /* enum bt_event_flag: EPHEMERAL, HAS_TASK, HAS_SOCKOPT */
-	__u8 stage;     /* enum bt_claim_stage */
+	__u32 flags;	/* enum bt_event_flag: EPHEMERAL, HAS_TASK, HAS_SOCKOPT */
+	__u8 stage;	/* enum bt_claim_stage */
 	__u8 listening;
 	__u8 wanted; /* the task passed the filter when it made the claim */
 	__u8 op;     /* enum bt_op: how it was made */
@@ -55,9 +55,10 @@ struct {
 } processes SEC(".maps");
 
 /*
- * tid -> struct socket whose outcome an inner hook has just told, so that the hook around it need not. (Not struct sock:
- * MPTCP acts on a subflow of the user's socket, and both belong to the same struct socket.) When the inner program was
- * skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one repairs it.
+ * tid -> struct socket whose outcome an inner hook has just told, so that the hook around it need not. (Not struct
+ * sock: MPTCP acts on a subflow of the user's socket, and both belong to the same struct socket.) When the inner
+ * program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one
+ * repairs it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -20,17 +20,17 @@
 extern const volatile struct bt_config bt_config;
 
 #ifdef BT_STRATEGY_KPROBE
-#define BT_CAN_CAST 0
+#define BT_CAN_CAST   0
 #define BT_CAST(T, p) ((T *)(p))
 #else
 extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym __weak;
-#define BT_CAN_CAST bt_config.can_cast
+#define BT_CAN_CAST   bt_config.can_cast
 #define BT_CAST(T, p) ((T *)bpf_rdonly_cast((const void *)(p), bpf_core_type_id_kernel(T)))
 #endif
 
 /*
- * The value of T::field at p, an address or a pointer of any kind; zero where it cannot be read, since the helper clears
- * the destination then. (No branch on its result: the verifier would walk every combination of outcomes.)
+ * The value of T::field at p, an address or a pointer of any kind; zero where it cannot be read, since the helper
+ * clears the destination then. (No branch on its result: the verifier would walk every combination of outcomes.)
  */
 #define READ(T, p, field)                                                                                              \
 	({                                                                                                             \

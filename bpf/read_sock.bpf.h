@@ -13,8 +13,8 @@
 
 #define IPPROTO_ICMPV6 58
 
-#define SOCK_DGRAM  2
-#define SOCK_RAW    3
+#define SOCK_DGRAM 2
+#define SOCK_RAW   3
 
 #define S_IFMT	 00170000
 #define S_IFSOCK 0140000

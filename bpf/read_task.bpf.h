@@ -14,9 +14,9 @@ static __always_inline struct bt_process_key read_process_key(struct task_struct
 {
 	struct task_struct *leader = READ(struct task_struct, task, group_leader);
 	struct bt_process_key key = {
-		.start_ns = READ(struct task_struct, leader, start_boottime),
-		.pid = READ(struct task_struct, task, tgid),
-		.exec_id = (__u32)READ(struct task_struct, task, self_exec_id),
+	    .start_ns = READ(struct task_struct, leader, start_boottime),
+	    .pid = READ(struct task_struct, task, tgid),
+	    .exec_id = (__u32)READ(struct task_struct, task, self_exec_id),
 	};
 
 	return key;
@@ -160,28 +160,28 @@ __attribute__((noinline)) int bt_describe_current(__u32 unused)
 }
 
 #if defined(__TARGET_ARCH_x86)
-#define TS_COMPAT 0x0002
-#define NR_close 3
-#define NR_connect 42
-#define NR_sendto 44
-#define NR_sendmsg 46
-#define NR_shutdown 48
-#define NR_bind 49
-#define NR_listen 50
-#define NR_sendmmsg 307
+#define TS_COMPAT	  0x0002
+#define NR_close	  3
+#define NR_connect	  42
+#define NR_sendto	  44
+#define NR_sendmsg	  46
+#define NR_shutdown	  48
+#define NR_bind		  49
+#define NR_listen	  50
+#define NR_sendmmsg	  307
 #define NR_io_uring_enter 426
-#define NR_close_range 436
+#define NR_close_range	  436
 #elif defined(__TARGET_ARCH_arm64)
-#define NR_close 57
-#define NR_bind 200
-#define NR_listen 201
-#define NR_connect 203
-#define NR_sendto 206
-#define NR_shutdown 210
-#define NR_sendmsg 211
-#define NR_sendmmsg 269
+#define NR_close	  57
+#define NR_bind		  200
+#define NR_listen	  201
+#define NR_connect	  203
+#define NR_sendto	  206
+#define NR_shutdown	  210
+#define NR_sendmsg	  211
+#define NR_sendmmsg	  269
 #define NR_io_uring_enter 426
-#define NR_close_range 436
+#define NR_close_range	  436
 #endif
 
 /* 32-bit tasks on a 64-bit kernel number their calls differently: those give no operation rather than a wrong one. */
@@ -205,16 +205,11 @@ static __always_inline long regs_syscall(struct pt_regs *regs)
 
 /* A table and not a switch: the verifier would walk everything that follows once for each case. */
 static const __u8 kSyscallOps[512] = {
-	[NR_bind] = BT_OP_BIND,
-	[NR_listen] = BT_OP_LISTEN,
-	[NR_connect] = BT_OP_CONNECT,
-	[NR_sendto] = BT_OP_SENDTO,
-	[NR_sendmsg] = BT_OP_SENDMSG,
-	[NR_sendmmsg] = BT_OP_SENDMMSG,
-	[NR_close] = BT_OP_CLOSE,
-	[NR_close_range] = BT_OP_CLOSE,
-	[NR_shutdown] = BT_OP_SHUTDOWN,
-	[NR_io_uring_enter] = BT_OP_IO_URING,
+    [NR_bind] = BT_OP_BIND,	    [NR_listen] = BT_OP_LISTEN,
+    [NR_connect] = BT_OP_CONNECT,   [NR_sendto] = BT_OP_SENDTO,
+    [NR_sendmsg] = BT_OP_SENDMSG,   [NR_sendmmsg] = BT_OP_SENDMMSG,
+    [NR_close] = BT_OP_CLOSE,	    [NR_close_range] = BT_OP_CLOSE,
+    [NR_shutdown] = BT_OP_SHUTDOWN, [NR_io_uring_enter] = BT_OP_IO_URING,
 };
 
 static __always_inline enum bt_op syscall_op(__u64 nr)
@@ -227,7 +222,8 @@ static __always_inline struct pt_regs *current_regs(struct task_struct *task)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return (struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 - bpf_core_type_size(struct pt_regs));
+	return (struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 -
+				  bpf_core_type_size(struct pt_regs));
 }
 
 /* The system call that `current` is in, as an operation. Only to be asked in process context. */

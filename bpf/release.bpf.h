@@ -9,10 +9,10 @@
 static __always_inline void tell_release(const struct bt_claim *claim, enum bt_op op)
 {
 	struct bt_fact fact = {
-		.kind = BT_KIND_RELEASE,
-		.op = op,
-		.flags = claim->flags,
-		.ktime_ns = bpf_ktime_get_boot_ns(),
+	    .kind = BT_KIND_RELEASE,
+	    .op = op,
+	    .flags = claim->flags,
+	    .ktime_ns = bpf_ktime_get_boot_ns(),
 	};
 
 	if (claim->since_ns) {
@@ -52,8 +52,8 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	struct bt_claim *known;
 	__u64 key;
 
-	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate),
-		      socket_port((const struct sock *)tw));
+	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state),
+		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
 	if (!known)
 		return;

@@ -3,8 +3,8 @@
  * The claims that existed before bindtrace: every file of every task, in all network namespaces at once. Runs after the
  * other programs are attached and before events are armed, so that no claim falls between.
  *
- * A connected TCP socket is taken only if it was bound explicitly: otherwise it may be an accepted connection, which has
- * no claim of its own, and nothing in the socket tells the two apart.
+ * A connected TCP socket is taken only if it was bound explicitly: otherwise it may be an accepted connection, which
+ * has no claim of its own, and nothing in the socket tells the two apart.
  */
 #ifndef BT_SNAPSHOT_BPF_H
 #define BT_SNAPSHOT_BPF_H
@@ -29,7 +29,7 @@ int iter__task_file(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
-	struct bt_claim claim = { .flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT };
+	struct bt_claim claim = {.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT};
 	struct task_struct *parent;
 	struct sock *sk;
 	const struct cred *cred;

@@ -5,12 +5,13 @@
 
 #include "claims.bpf.h"
 
-/* `port` is told where the socket itself has given its own away already. May run in softirq, where `current` is whoever was interrupted: the claimant is told, else the task if it is the actor. */
+/* `port` is told where the socket itself has given its own away already. May run in softirq, where `current` is whoever
+ * was interrupted: the claimant is told, else the task if it is the actor. */
 SEPARATE int state_changed(const struct sock *sk, __u8 old_state, __u8 new_state, __u16 port)
 {
 	struct bt_claim claim = {};
 	struct bt_claim *known;
-	struct bt_fact fact = { .kind = BT_KIND_STATE, .ktime_ns = bpf_ktime_get_boot_ns() };
+	struct bt_fact fact = {.kind = BT_KIND_STATE, .ktime_ns = bpf_ktime_get_boot_ns()};
 	__u64 key;
 
 	if (!(bt_config.kinds & (1u << BT_KIND_STATE)) || bt_config.failed_only)

@@ -22,7 +22,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* SYN_SENT without a port: connect() is about to choose one. */
 SEPARATE int connect_started(const struct sock *sk)
 {
-	struct bt_claim claim = { .since_ns = bpf_ktime_get_boot_ns() };
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
 	read_claimant(&claim, sk);
 	if (claim.wanted)
@@ -57,9 +57,8 @@ SEPARATE int connect_completed(const struct sock *sk)
 	return 0;
 }
 
-/* connect(2), or a send with TCP Fast Open, has ended. Only a refused port is told; other failures are not about one. */
-SEPARATE int tcp_connect_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
-					      int result)
+/* A connect has failed. Only a refused port is told; other failures are not about one. */
+SEPARATE int connect_failed(const struct sock *sk, enum bt_op op, const void *address, int length, int result)
 {
 	struct bt_claim claim = {};
 	struct bt_request request = {};
@@ -67,12 +66,6 @@ SEPARATE int tcp_connect_ended(const struct sock *sk, enum bt_op op, const void 
 	bool pending;
 	__u64 key;
 
-	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
-	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
-		return 0;
-	connect_completed(sk);
-	if (!result || result == -EINPROGRESS)
-		return 0;
 	known = find_claim(sk, &key);
 	pending = known && known->stage == BT_CLAIM_PENDING;
 	if (pending)
@@ -90,6 +83,18 @@ SEPARATE int tcp_connect_ended(const struct sock *sk, enum bt_op op, const void 
 	}
 	tell_autobind(&claim, result);
 	return 0;
+}
+
+/* connect(2), or a send with TCP Fast Open, has ended. */
+static __always_inline void stream_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
+					 int result)
+{
+	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
+	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
+		return;
+	connect_completed(sk);
+	if (result && result != -EINPROGRESS)
+		connect_failed(sk, op, address, length, result);
 }
 
 /* UDP and ping choose a port in connect(2) and in the first send; connect(AF_UNSPEC) gives it back. */
@@ -114,7 +119,7 @@ static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, const 
 		return;
 	protocol = READ(struct sock, sk, sk_protocol);
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
-		tcp_connect_ended(sk, op, address, length, result);
+		stream_ended(sk, op, address, length, result);
 	else if (READ(struct sock, sk, sk_type) == SOCK_DGRAM)
 		datagram_ended(sk, op, result);
 }
@@ -133,8 +138,7 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 		struct sock *other = (struct sock *)(node - bpf_core_field_offset(struct sock_common, skc_nulls_node));
 
 		if (READ(struct sock, other, __sk_common.skc_state) == TCP_TIME_WAIT &&
-		    READ(struct sock, other, __sk_common.skc_hash) == hash &&
-		    socket_cookie(other) == socket_cookie(sk))
+		    READ(struct sock, other, __sk_common.skc_hash) == hash && socket_cookie(other) == socket_cookie(sk))
 			return (struct inet_timewait_sock *)other;
 		node = read_word(node);
 	}
@@ -234,12 +238,15 @@ SEC("cgroup/sock_release")
 int cgroup__sock_release(struct bpf_sock *socket)
 {
 	__u64 key = bpf_get_socket_cookie(socket);
-	enum bt_op op = BT_OP_UNKNOWN;
+	__u32 flags;
 
 	if (socket->protocol == IPPROTO_TCP)
 		return 1;
+	/* No READ() here: a cgroup program may not cast. The typed task is newer than 5.10. */
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		op = bpf_get_current_task_btf()->flags & PF_EXITING ? BT_OP_EXIT : BT_OP_CLOSE;
-	claim_released(key, op);
+		flags = bpf_get_current_task_btf()->flags;
+	else
+		flags = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), flags);
+	claim_released(key, flags & PF_EXITING ? BT_OP_EXIT : BT_OP_CLOSE);
 	return 1;
 }

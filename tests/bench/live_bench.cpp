@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What live tracing costs and keeps up with, on this machine, as root: live_bench [BINDTRACE]
+// What live tracing costs and keeps up with, on this machine, as root: live_bench [BINDTRACE [STRATEGY [load]]]
 //
 //     start      from exec to the meta record (attached), and to the first event's line
 //     latency    from an event's own time stamp to the arrival of its line
-//     load       every core binds and closes TCP sockets for ten seconds, JSON to a file: rate, loss, CPU, memory
+//     load       three threads a core bind and close TCP sockets for ten seconds, JSON to a file: rate, CPU, memory, and
+//                how many binds and releases were not told, whatever the reason
 //     bare       the same load without bindtrace, in the same run: what the load itself costs
 //
 // Absolute times vary with the machine and its neighbours; compare the figures of one run.
@@ -51,12 +52,12 @@ void bind_once() {
     close(fd);
 }
 
-// Every core, for `span`. Returns the number of binds, each of which is two events: bind and release.
+// For `span`. Returns the number of binds, each of which is two events: bind and release.
 std::uint64_t load(std::chrono::seconds span) {
     std::atomic<bool> stop{false};
     std::atomic<std::uint64_t> binds{0};
     std::vector<std::thread> threads;
-    for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); ++i)
+    for (unsigned i = 0; i < 3 * std::max(1u, std::thread::hardware_concurrency()); ++i)
         threads.emplace_back([&] {
             std::uint64_t own = 0;
             for (; !stop.load(std::memory_order_relaxed); ++own) bind_once();
@@ -133,12 +134,13 @@ double cpu_seconds(pid_t pid) {
     return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
 }
 
-void bench_load(const std::string& bindtrace) {
+void bench_load(const std::string& bindtrace, const std::string& strategy) {
     constexpr auto kSpan = 10s;
     const std::uint64_t bare = load(3s) / 3;
     char path[] = "/tmp/bindtrace-bench-XXXXXX";
     const int file = mkstemp(path);
-    ChildProcess tracer({"/bin/sh", "-c", "exec \"$0\" --json >" + std::string(path), bindtrace});
+    ChildProcess tracer(
+        {"/bin/sh", "-c", "exec \"$0\" --json --attach " + strategy + " >" + std::string(path), bindtrace});
     while (lseek(file, 0, SEEK_END) == 0) std::this_thread::sleep_for(1ms);  // until meta
     const std::uint64_t at_start = status_kib(tracer.pid(), "VmRSS");
     const double cpu_before = cpu_seconds(tracer.pid());
@@ -148,16 +150,24 @@ void bench_load(const std::string& bindtrace) {
     const double cpu_of_load = cpu_seconds(tracer.pid()) - cpu_before;
     tracer.wait(60s);
     const std::string totals = tracer.errors();
-    std::uint64_t lines = 0;
+    std::uint64_t told_binds = 0, told_releases = 0;
+    std::vector<std::string> losses;
     std::ifstream written(path);
-    for (std::string line; std::getline(written, line);) lines += line.starts_with("{\"v\":1,\"type\":\"bind\"") ||
-                                                                  line.starts_with("{\"v\":1,\"type\":\"release\"");
+    const std::string own = "\"process\":{\"pid\":" + std::to_string(getpid()) + ",";
+    for (std::string line; std::getline(written, line);) {
+        if (line.starts_with("{\"v\":1,\"type\":\"loss\"")) losses.push_back(line);
+        if (line.find(own) == std::string::npos) continue;
+        told_binds += line.starts_with("{\"v\":1,\"type\":\"bind\"");
+        told_releases += line.starts_with("{\"v\":1,\"type\":\"release\"");
+    }
     unlink(path);
     close(file);
     std::printf("%-28s %8llu binds/s traced, %llu bare: ratio %.2f\n", "load", static_cast<unsigned long long>(binds / 10),
                 static_cast<unsigned long long>(bare), static_cast<double>(bare) / (static_cast<double>(binds) / 10));
-    std::printf("%-28s %8llu of %llu events\n", "written", static_cast<unsigned long long>(lines),
-                static_cast<unsigned long long>(2 * binds));
+    std::printf("%-28s %8llu binds, %llu releases of %llu\n", "not told",
+                static_cast<unsigned long long>(binds - told_binds),
+                static_cast<unsigned long long>(binds - told_releases), static_cast<unsigned long long>(binds));
+    for (const std::string& loss : losses) std::printf("  %s\n", loss.c_str());
     std::printf("%-28s %8.2f us per event, user and system, one core\n", "CPU of bindtrace",
                 cpu_of_load * 1e6 / static_cast<double>(2 * binds));
     std::printf("%-28s %8.1f MiB at start, %.1f MiB at most\n", "resident memory", static_cast<double>(at_start) / 1024,
@@ -170,7 +180,11 @@ void bench_load(const std::string& bindtrace) {
 int main(int argc, char** argv) {
     const std::string bindtrace = argc > 1 ? argv[1] : "build/bindtrace";
     setvbuf(stdout, nullptr, _IOLBF, 0);
-    bench_start(bindtrace);
-    bench_latency(bindtrace);
-    bench_load(bindtrace);
+    const std::string strategy = argc > 2 ? argv[2] : "auto";
+    const bool load_only = argc > 3;
+    if (!load_only) {
+        bench_start(bindtrace);
+        bench_latency(bindtrace);
+    }
+    bench_load(bindtrace, strategy);
 }

@@ -33,7 +33,7 @@ std::vector<CaseName> list_cases(const std::string& provoke) {
 }
 
 CaseRun::CaseRun(const std::string& provoke, const std::vector<std::string>& words)
-    : process_(command(provoke, words)), begin_ns_(boot_time_ns()) {}
+    : begin_ns_(boot_time_ns()), process_(command(provoke, words)) {}
 
 bool CaseRun::read() {
     bool done = false;

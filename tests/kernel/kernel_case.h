@@ -45,6 +45,7 @@ class CaseRun {
   private:
     bool take(const std::string& line);
 
+    std::uint64_t begin_ns_;  // taken before the process starts: keep it first
     ChildProcess process_;
     std::string failure_;
     std::string skipped_;
@@ -52,7 +53,6 @@ class CaseRun {
     std::set<std::string> types_;
     std::set<std::uint64_t> netns_;
     bool lingers_ = false;
-    std::uint64_t begin_ns_;
     std::uint64_t end_ns_ = 0;
 };
 

@@ -2,7 +2,6 @@
 #include "kernel/kernel_facts.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -18,6 +17,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <span>
 
 #include "core/unique_fd.h"
@@ -87,19 +87,17 @@ std::vector<std::string> find_missing_capabilities() {
     return missing;
 }
 
-UniqueFd load_tracing(const btf* data, const char* target, bpf_attach_type type, std::span<const bpf_insn> program) {
-    std::string name = target;
-    __u32 kind = BTF_KIND_FUNC;
-    if (type == BPF_TRACE_RAW_TP) {
-        name.insert(0, "btf_trace_");
-        kind = BTF_KIND_TYPEDEF;
-    }
-    const int id = btf__find_by_name_kind(data, name.c_str(), kind);
-    if (id < 0) {
+// A raw tracepoint is a typedef of this name.
+std::string tracepoint_type(const char* tracepoint) { return std::string("btf_trace_") + tracepoint; }
+
+UniqueFd load_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type type, std::span<const bpf_insn> program) {
+    const auto entry =
+        type == BPF_TRACE_RAW_TP ? btf.type_definition(tracepoint_type(target)) : btf.function(target);
+    if (!entry) {
         errno = ENOENT;
         return UniqueFd();
     }
-    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type, .attach_btf_id = static_cast<__u32>(id));
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type, .attach_btf_id = entry->id);
     const int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "bt_probe", "GPL", program.data(), program.size(), &options);
     if (fd < 0) errno = -fd;
     return UniqueFd(fd);
@@ -115,9 +113,8 @@ Finding finding_of(int code, const char* what) {
     return {Answer::no, std::string(what) + ": " + std::strerror(code)};
 }
 
-Finding try_tracing(const btf* data, const char* target, bpf_attach_type type, const char* what) {
-    if (!data) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
-    const UniqueFd program = load_tracing(data, target, type, kReturnZero);
+Finding try_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type type, const char* what) {
+    const UniqueFd program = load_tracing(btf, target, type, kReturnZero);
     if (!program.valid()) return finding_of(errno, what);
     const UniqueFd link(bpf_raw_tracepoint_open(nullptr, program.get()));
     if (!link.valid()) return finding_of(errno, what);
@@ -152,8 +149,6 @@ Finding try_kprobe() {
 
 }  // namespace
 
-void KernelFacts::BtfFree::operator()(btf* data) const { btf__free(data); }
-
 KernelFacts KernelFacts::probe() {
     KernelFacts facts;
     utsname name{};
@@ -162,8 +157,12 @@ KernelFacts KernelFacts::probe() {
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();
-    facts.btf_.reset(btf__load_vmlinux_btf());
-    facts.has_btf = facts.btf_ != nullptr;
+    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", kProbeFunction, tracepoint_type("sys_exit"),
+                                                tracepoint_type("tcp_destroy_sock")};
+    for (const Strategy strategy : kStrategies)
+        for (const ProgramSpec& spec : programs(strategy)) names.emplace(spec.target);
+    facts.btf_ = VmlinuxBtf::read(names);
+    facts.has_btf = facts.btf_.has_value();
     if (!facts.has_btf) return facts;
     facts.can_cast = facts.function_arity("bpf_rdonly_cast").has_value();
     // Reads the socket argument of the tracepoint and asks for its cookie.
@@ -173,30 +172,28 @@ KernelFacts KernelFacts::probe() {
         kReturnZero[0],
         kReturnZero[1],
     };
-    facts.can_mint_cookie = load_tracing(facts.btf_.get(), "tcp_destroy_sock", BPF_TRACE_RAW_TP, minter).valid();
+    facts.can_mint_cookie = load_tracing(*facts.btf_, "tcp_destroy_sock", BPF_TRACE_RAW_TP, minter).valid();
     return facts;
 }
 
 std::optional<int> KernelFacts::function_arity(const char* name) const {
-    if (!btf_) return std::nullopt;
-    const int id = btf__find_by_name_kind(btf_.get(), name, BTF_KIND_FUNC);
-    if (id < 0) return std::nullopt;
-    const btf_type* function = btf__type_by_id(btf_.get(), static_cast<__u32>(id));
-    return static_cast<int>(btf_vlen(btf__type_by_id(btf_.get(), function->type)));
+    const auto entry = btf_ ? btf_->function(name) : std::nullopt;
+    if (!entry) return std::nullopt;
+    return entry->arity;
 }
 
 Finding KernelFacts::try_strategy(Strategy strategy) const {
     if (!has_btf) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
     switch (strategy) {
         case Strategy::fentry: {
-            const Finding finding = try_tracing(btf_.get(), kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
+            const Finding finding = try_tracing(*btf_, kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
             if (finding.answer == Answer::yes && lockdown == "confidentiality" && !can_cast)
                 return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
             return finding;
         }
         case Strategy::kprobe: return try_kprobe();
         case Strategy::tracepoint:
-            return try_tracing(btf_.get(), "sys_exit", BPF_TRACE_RAW_TP, "BTF raw tracepoints");
+            return try_tracing(*btf_, "sys_exit", BPF_TRACE_RAW_TP, "BTF raw tracepoints");
     }
     return {};
 }

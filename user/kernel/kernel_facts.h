@@ -2,14 +2,12 @@
 // What this kernel and this user allow, asked of the kernel itself rather than of its version.
 #pragma once
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "kernel/strategy.h"
-
-struct btf;
+#include "kernel/vmlinux_btf.h"
 
 namespace bindtrace {
 
@@ -38,10 +36,7 @@ class KernelFacts {
     Finding try_strategy(Strategy strategy) const;
 
   private:
-    struct BtfFree {
-        void operator()(btf* data) const;
-    };
-    std::unique_ptr<btf, BtfFree> btf_;
+    std::optional<VmlinuxBtf> btf_;
 };
 
 }  // namespace bindtrace

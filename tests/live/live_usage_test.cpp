@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// What is typed wrong ends with 2, one clear sentence on stderr, and nothing on stdout.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "live_bindtrace.h"
+
+namespace bindtrace {
+namespace {
+
+struct Mistake {
+    Words words;
+    Words named;  // what the message must contain: the flag, and the word that is wrong
+};
+
+std::vector<Mistake> mistakes() {
+    std::vector<Mistake> all = {
+        {{"--port", "0"}, {"--port", "'0'"}},
+        {{"--port", "65536"}, {"--port", "'65536'"}},
+        {{"--port", "9-3"}, {"--port", "'9-3'"}},
+        {{"--port", "abc"}, {"--port", "'abc'"}},
+        {{"--port", "80,,81"}, {"--port"}},
+        {{"--port"}, {"--port"}},
+        {{"--proto", "foo"}, {"--proto", "'foo'", "tcp"}},
+        {{"--events", "foo"}, {"--events", "'foo'", "bind"}},
+        {{"--uid", "nosuch"}, {"--uid", "'nosuch'"}},
+        {{"--uid", "-1"}, {"--uid", "-1"}},
+        {{"--uid", "4294967296"}, {"--uid", "4294967296"}},
+        {{"--netns", "nosuch"}, {"--netns", "'nosuch'"}},
+        {{"--netns", "0"}, {"--netns", "'0'"}},
+        {{"--unit", "nosuch.service"}, {"--unit", "nosuch.service"}},
+        {{"--cgroup", "/nosuch"}, {"--cgroup", "/nosuch"}},
+        {{"--cgroup", "/../../.."}, {"--cgroup"}},
+        {{"--unit", "x", "--cgroup", "/"}, {"--unit", "--cgroup"}},
+        {{"--addr", "1.2.3.4/99"}, {"--addr", "1.2.3.4/99"}},
+        {{"--addr", "localhost"}, {"--addr", "localhost"}},
+        {{"--attach", "foo"}, {"--attach", "foo", "tracepoint"}},
+        {{"--pid", "0"}, {"--pid", "0"}},
+        {{"--pid", "abc"}, {"--pid", "abc"}},
+        {{"--pid", "4194305"}, {"--pid", "4194305"}},
+        {{"--ring-size", "3"}, {"--ring-size", "3"}},
+        {{"--ring-size", "0"}, {"--ring-size", "0"}},
+        {{"--nosuch"}, {"--nosuch"}},
+        {{"nosuch"}, {"nosuch"}},
+        {{"doctor", "--port", "80"}, {"--port"}},
+        {{"trace", "--port", "0"}, {"--port", "'0'"}},
+    };
+    // `--port "$PORT"` with a variable that is not set must not mean "all ports".
+    for (const char* flag : {"--port", "--proto", "--addr", "--comm", "--uid", "--unit", "--cgroup", "--netns", "--events"})
+        all.push_back({{flag, ""}, {flag}});
+    return all;
+}
+
+class UsageError : public testing::TestWithParam<Mistake> {};
+
+TEST_P(UsageError, EndsWithTwoAndSaysWhatIsWrong) {
+    const Ended ended = run(
+        [] {
+            Words words = GetParam().words;
+            words.insert(words.begin(), bindtrace_binary());
+            return words;
+        }(),
+        std::chrono::seconds(5));
+    ASSERT_TRUE(ended.code) << "it starts to trace; stderr: " << ended.errors;
+    EXPECT_EQ(*ended.code, 2) << ended.errors;
+    EXPECT_EQ(ended.out, "");
+    for (const std::string& word : GetParam().named)
+        EXPECT_NE(ended.errors.find(word), std::string::npos) << word << " is not in: " << ended.errors;
+    const auto lines = std::count(ended.errors.begin(), ended.errors.end(), '\n');
+    EXPECT_TRUE(lines >= 1 && lines <= 3) << ended.errors;
+    EXPECT_TRUE(ended.errors.starts_with("bindtrace: ")) << "who says so? " << ended.errors;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](const auto& info) {
+    std::string name = std::to_string(info.index);
+    for (const std::string& word : info.param.words) name += "_" + word;
+    if (info.param.words.back().empty()) name += "empty";
+    std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
+    return name;
+});
+
+TEST(Help, NamesEveryCommandAndFlag) {
+    for (const char* flag : {"--help", "-h"}) {
+        const Ended ended = run_bindtrace({flag});
+        EXPECT_EQ(ended.code, 0);
+        EXPECT_EQ(ended.errors, "");
+        for (const char* word :
+             {"trace", "doctor", "--port", "--proto", "--addr", "--pid", "--comm", "--uid", "--unit", "--cgroup",
+              "--netns", "--failed", "--events", "--no-ephemeral", "--json", "--attach", "--ring-size",
+              "--fail-on-loss", "--verbose", "--version", "--help", "fentry", "kprobe", "tracepoint", "Exit codes"})
+            EXPECT_NE(ended.out.find(word), std::string::npos) << word;
+    }
+}
+
+TEST(Help, IsThereForEachCommand) {
+    const Ended trace = run_bindtrace({"trace", "--help"});
+    EXPECT_EQ(trace.code, 0);
+    for (const char* word : {"--port", "--json", "--attach"}) EXPECT_NE(trace.out.find(word), std::string::npos) << word;
+    const Ended doctor = run_bindtrace({"doctor", "--help"});
+    EXPECT_EQ(doctor.code, 0);
+    EXPECT_NE(doctor.out.find("--json"), std::string::npos);
+    EXPECT_EQ(doctor.out.find("--port"), std::string::npos) << "doctor has no filters";
+}
+
+TEST(Version, IsOneLine) {
+    for (const char* flag : {"--version", "-V"}) {
+        const Ended ended = run_bindtrace({flag});
+        EXPECT_EQ(ended.code, 0);
+        EXPECT_EQ(ended.errors, "");
+        EXPECT_TRUE(ended.out.starts_with("bindtrace ")) << ended.out;
+        EXPECT_EQ(std::count(ended.out.begin(), ended.out.end(), '\n'), 1);
+    }
+}
+
+}  // namespace
+}  // namespace bindtrace

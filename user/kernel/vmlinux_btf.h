@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// A few names looked up in the kernel's type information (BTF), in one pass.
+//
+// libbpf parses all of it, 130,000 types, and keeps it: 30 ms and 10 MiB that a start during a deploy does not have to
+// spend on the thirty names we ask for. It is parsed in full once more when the programs are loaded.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace bindtrace {
+
+class VmlinuxBtf {
+  public:
+    struct Entry {
+        std::uint32_t id = 0;  // type id, for attach_btf_id
+        int arity = 0;         // of a function
+    };
+
+    // Functions and typedefs with these names. Nothing where the kernel has no BTF, or not in this format.
+    static std::optional<VmlinuxBtf> read(const std::set<std::string, std::less<>>& names,
+                                          const char* path = "/sys/kernel/btf/vmlinux");
+    static std::optional<VmlinuxBtf> parse(std::span<const std::byte> bytes,
+                                           const std::set<std::string, std::less<>>& names);
+
+    std::optional<Entry> function(std::string_view name) const { return find(functions_, name); }
+    std::optional<Entry> type_definition(std::string_view name) const { return find(typedefs_, name); }
+
+  private:
+    using Entries = std::map<std::string, Entry, std::less<>>;
+
+    static std::optional<Entry> find(const Entries& entries, std::string_view name) {
+        const auto found = entries.find(name);
+        if (found == entries.end()) return std::nullopt;
+        return found->second;
+    }
+
+    Entries functions_;
+    Entries typedefs_;
+};
+
+}  // namespace bindtrace
