@@ -69,7 +69,6 @@ static __always_inline void connect_returned(const struct sock *sk, int result)
 
 	if (result || !socket_port(sk) || find_claim(sk, &key))
 		return;
-	count(BT_COUNT_REPAIRED);
 	autobind_ended(sk, 0, false);
 }
 

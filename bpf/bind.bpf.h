@@ -70,8 +70,6 @@ SEPARATE int bind_syscall_returned(__u32 fd, const void *address, int length, in
 	read_user_request(&request, address, length);
 	if (!sk && !(request.known && request.family && (result == -EBADF || result == -ENOTSOCK)))
 		return 0; /* not known to be about a port */
-	if (inner && sk && (!result || result == -EADDRINUSE))
-		count(BT_COUNT_REPAIRED);
 	bind_ended(sk, &request, result);
 	return 0;
 }

@@ -113,7 +113,12 @@ static __always_inline void emit(const struct bt_fact *fact, const struct bt_tas
 	else
 		__builtin_memset(&event->task, 0, sizeof(event->task));
 	event->sock = *sock;
-	bpf_ringbuf_submit(event, 0);
+	if (bt_consumer_sleeps) {
+		bt_consumer_sleeps = 0;
+		bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
+	} else {
+		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+	}
 	count(BT_COUNT_EVENTS);
 }
 

@@ -13,6 +13,13 @@ volatile __u32 bt_armed SEC(".data") = 0;
 /* Some claim is kept under its socket's address, for want of a cookie. */
 volatile __u32 bt_claims_by_address SEC(".data") = 0;
 
+/*
+ * User space sleeps until it is woken. While it is awake it looks by itself every few milliseconds: a wake-up for each
+ * event would cost more than the event, and would preempt the very program that reports it, which on a preemptible
+ * kernel makes the recursion guard skip that program for everybody else on the CPU.
+ */
+volatile __u32 bt_consumer_sleeps SEC(".data") = 0;
+
 /* The network namespace of the first process of the machine; found by the snapshot. 0 = not found. */
 volatile __u32 bt_host_netns SEC(".data") = 0;
 
@@ -55,10 +62,10 @@ struct {
 } processes SEC(".maps");
 
 /*
- * tid -> struct socket whose outcome an inner hook has just told, so that the hook around it need not. (Not struct
- * sock: MPTCP acts on a subflow of the user's socket, and both belong to the same struct socket.) When the inner
- * program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one
- * repairs it.
+ * tid -> inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
+ * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one
+ * repairs it. An inode, since MPTCP acts on a subflow of the user's socket and both have the same one; and since an entry
+ * that a skipped outer program leaves behind must not fit the next socket, which often gets the same memory.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -88,33 +95,6 @@ static __always_inline void count(__u32 counter)
 
 	if (slot)
 		__sync_fetch_and_add(slot, 1);
-}
-
-static __always_inline void tell(const struct sock *sk)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 value = (__u64)READ(struct sock, sk, sk_socket);
-
-	bpf_map_update_elem(&told, &tid, &value, BPF_ANY);
-}
-
-static __always_inline bool was_told(const struct sock *sk)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *value = bpf_map_lookup_elem(&told, &tid);
-
-	return value && *value == (__u64)READ(struct sock, sk, sk_socket);
-}
-
-/* For the outermost hook of a system call: also forgets it. */
-static __always_inline bool take_told(const struct sock *sk)
-{
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	bool yes = was_told(sk);
-
-	if (yes)
-		bpf_map_delete_elem(&told, &tid);
-	return yes;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "core_compat.bpf.h"
+#include "maps.bpf.h"
 
 #define AF_INET	 2
 #define AF_INET6 10
@@ -77,10 +78,19 @@ static __always_inline void read_sock_common(struct bt_sock *out, const struct s
 	out->state = READ(struct sock, sk, __sk_common.skc_state);
 }
 
-/* `out` comes zeroed. */
+static __always_inline __u64 socket_inode(const struct sock *sk)
+{
+	__u64 socket = (__u64)READ(struct sock, sk, sk_socket);
+
+	if (!socket)
+		return 0;
+	return READ(struct socket_alloc, socket - bpf_core_field_offset(struct socket_alloc, socket), vfs_inode.i_ino);
+}
+
+/* `out` comes zeroed, but for an inode that is kept where the socket has none any more. */
 static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk)
 {
-	struct socket *socket = READ(struct sock, sk, sk_socket);
+	__u64 inode = socket_inode(sk);
 
 	read_sock_common(out, sk);
 	out->protocol = socket_protocol(sk);
@@ -94,11 +104,35 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 	out->opts |= (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
 	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
 	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
-	if (socket) {
-		__u64 alloc = (__u64)socket - bpf_core_field_offset(struct socket_alloc, socket);
+	if (inode)
+		out->inode = inode;
+}
 
-		out->inode = READ(struct socket_alloc, alloc, vfs_inode.i_ino);
-	}
+static __always_inline void tell(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 value = socket_inode(sk);
+
+	bpf_map_update_elem(&told, &tid, &value, BPF_ANY);
+}
+
+static __always_inline bool was_told(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 *value = bpf_map_lookup_elem(&told, &tid);
+
+	return value && *value == socket_inode(sk);
+}
+
+/* For the outermost hook of a system call: also forgets it. */
+static __always_inline bool take_told(const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	bool yes = was_told(sk);
+
+	if (yes)
+		bpf_map_delete_elem(&told, &tid);
+	return yes;
 }
 
 /* The inet socket behind a file, or null. */

@@ -138,9 +138,8 @@ enum bt_counter {
 	BT_COUNT_RING_FULL = 1,    /* events lost: ring buffer full */
 	BT_COUNT_CLAIMS_FULL = 2,  /* claims not remembered: map full */
 	BT_COUNT_STASH_FULL = 3,   /* kprobe arguments not kept: map full */
-	BT_COUNT_REPAIRED = 4,     /* facts a skipped program missed and a second hook told */
-	BT_COUNT_KRETPROBE_MISSED = 5, /* kprobe strategy: calls whose return was not seen */
-	BT_COUNTERS = 6,
+	BT_COUNT_KRETPROBE_MISSED = 4, /* kprobe strategy: calls whose return was not seen */
+	BT_COUNTERS = 5,
 };
 
 /* Filters and knobs, constant once loaded (rodata), so that the verifier removes what is not wanted. */

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 #include <regex>
 
 namespace bindtrace {
@@ -31,7 +32,18 @@ std::string place(const Json& event, const char* address, const char* port) {
 std::string bindtrace_binary() {
     const char* given = std::getenv("BINDTRACE");
     if (given != nullptr && *given != '\0') return given;
-    return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "bindtrace";
+    return std::filesystem::path(own_program()).parent_path() / "bindtrace";
+}
+
+std::string own_program() {
+    return std::filesystem::read_symlink("/proc/self/exe");
+}
+
+std::string cgroup_mount() {
+    std::ifstream mounts("/proc/self/mounts");
+    for (std::string device, folder, type; mounts >> device >> folder >> type; mounts.ignore(10000, '\n'))
+        if (type == "cgroup2") return folder;
+    return "";
 }
 
 std::uint64_t boot_time_ns() {
@@ -67,7 +79,9 @@ Words as_nobody(Words argv) {
     return argv;
 }
 
-Bindtrace::Bindtrace(Words words) : process_(command(std::move(words))), reader_([this] { read(); }) {}
+Bindtrace::Bindtrace(Words words) : Bindtrace(command(std::move(words)), Whole{}) {}
+
+Bindtrace::Bindtrace(const Words& argv, Whole) : process_(argv), reader_([this] { read(); }) {}
 
 Bindtrace::~Bindtrace() {
     process_.signal(SIGKILL);

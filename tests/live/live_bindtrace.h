@@ -22,6 +22,10 @@ using Json = nlohmann::json;
 using Words = std::vector<std::string>;
 
 std::string bindtrace_binary();
+std::string own_program();  // this very one, to be run as --bind-and-exit
+
+// Where cgroup v2 is mounted; empty where it is not.
+std::string cgroup_mount();
 
 // A program run to its end.
 struct Ended {
@@ -44,6 +48,9 @@ struct Line {
 class Bindtrace {
   public:
     explicit Bindtrace(Words words);
+    // The same with the whole command line, where something stands before the binary.
+    struct Whole {};
+    Bindtrace(const Words& argv, Whole);
     ~Bindtrace();
     Bindtrace(const Bindtrace&) = delete;
     Bindtrace& operator=(const Bindtrace&) = delete;

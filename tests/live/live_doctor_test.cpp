@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "live_bindtrace.h"
+#include "live_netns.h"
 #include "unit/temp_dir.h"
 
 namespace bindtrace {
@@ -126,6 +127,14 @@ TEST(Doctor, SaysTheSameAsText) {
         EXPECT_NE(ended.out.find(word_of(problem, "next")), std::string::npos) << problem;
 }
 
+TEST(Doctor, SaysSoWhereItCannotBeWritten) {
+    for (const char* json : {"", " --json"}) {
+        const Ended ended = run({"/bin/sh", "-c", "exec " + bindtrace_binary() + " doctor" + json + " >/dev/full"});
+        EXPECT_EQ(ended.code, 1);
+        EXPECT_NE(ended.errors.find("No space left on device"), std::string::npos) << ended.errors;
+    }
+}
+
 class Forced : public testing::TestWithParam<std::string> {};
 
 TEST_P(Forced, StrategyAttachesOrSaysWhyNot) {
@@ -148,7 +157,7 @@ TEST_P(Forced, StrategyAttachesOrSaysWhyNot) {
     EXPECT_FALSE(totals_of(output.errors)) << "nothing has been traced: " << output.errors;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, Forced, testing::ValuesIn(kAllStrategies), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Each, Forced, testing::ValuesIn(kAllStrategies), [](const auto& tested) { return tested.param; });
 
 TEST(Auto, SaysInOneLineWhatItFellBackTo) {
     const Json report = doctor_report();
@@ -197,13 +206,17 @@ TEST_F(Nobody, MayTraceWithTheCapabilitiesThatTheMessageNames) {
     words >> setcap >> capabilities;
     const Ended granted = run({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec setcap " + capabilities + " " + copy_});
     ASSERT_EQ(granted.code, 0) << granted.errors << " (setcap is in libcap2-bin)";
-    Words words_of_run = as_nobody({copy_, "--json"});
-    ChildProcess process(words_of_run);
-    const auto meta = process.read_line();
-    process.signal(SIGTERM);
-    EXPECT_EQ(process.wait(std::chrono::seconds(20)), 0);
-    ASSERT_TRUE(meta) << process.errors();
-    EXPECT_EQ(Json::parse(*meta, nullptr, false)["type"], "meta") << *meta;
+    Bindtrace bindtrace(as_nobody({copy_, "--json", "--events", "bind"}), Bindtrace::Whole{});
+    ASSERT_TRUE(bindtrace.attached()) << bindtrace.wait_for_end(std::chrono::seconds(10)).errors;
+    EXPECT_EQ(bind_and_close("127.77.7.8", 18080), 0);
+    const Line* line = bindtrace.wait_for([](const Line& it) { return it.json["addr"] == "127.77.7.8"; });
+    ASSERT_NE(line, nullptr);
+    const Json& event = line->json;
+    EXPECT_EQ(event["process"]["exe"], std::filesystem::read_symlink("/proc/self/exe").string());
+    EXPECT_EQ(event["process"]["user"], "root");
+    EXPECT_TRUE(event["process"]["cmdline"].is_array()) << event;
+    EXPECT_TRUE(event["cgroup"].is_null() || event["cgroup"]["path"].is_string()) << event["cgroup"];
+    EXPECT_EQ(bindtrace.stop(SIGTERM).code, 0);
 }
 
 TEST_F(Nobody, GetsAnHonestDoctor) {

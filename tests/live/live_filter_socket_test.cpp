@@ -26,8 +26,8 @@ TEST_F(FilterTest, NoneShowsAllDefaultEvents) {
 TEST_F(FilterTest, PortsAndRanges) {
     EXPECT_EQ(told_by_kernel({"--port", "18080,19000-19002"},
                              [] {
-                                 for (const std::uint16_t port : {18079, 18080, 18081, 18999, 19000, 19001, 19002, 19003})
-                                     EXPECT_EQ(bind_and_close("127.0.0.1", port), 0);
+                                 for (const int port : {18079, 18080, 18081, 18999, 19000, 19001, 19002, 19003})
+                                     EXPECT_EQ(bind_and_close("127.0.0.1", static_cast<std::uint16_t>(port)), 0);
                                  EXPECT_EQ(bind_and_close("::1", 18080, Kind::udp), 0);
                              }),
               (Words{"bind tcp 127.0.0.1:18080 ok", "release tcp 127.0.0.1:18080", "bind tcp 127.0.0.1:19000 ok",

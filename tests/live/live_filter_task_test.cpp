@@ -116,8 +116,7 @@ TEST_F(NetnsFilter, ByTheNameThatIpGave) {
     ASSERT_EQ(::stat(path.c_str(), &status), 0);
     Bindtrace bindtrace({"--json", "--netns", name, "--events", "bind"});
     EXPECT_TRUE(bindtrace.attached());
-    const std::string own = fs::read_symlink("/proc/self/exe");
-    EXPECT_EQ(run({"/usr/bin/nsenter", "--net=" + path, own, "--bind-and-exit", "0.0.0.0", "18080"}).code, 0);
+    EXPECT_EQ(run({"/usr/bin/nsenter", "--net=" + path, own_program(), "--bind-and-exit", "0.0.0.0", "18080"}).code, 0);
     EXPECT_EQ(bind_and_close("0.0.0.0", 18081), 0);
     const auto output = bindtrace.stop(SIGTERM);
     EXPECT_EQ(ip("del").code, 0);
@@ -133,9 +132,6 @@ TEST_F(NetnsFilter, ByTheNameThatIpGave) {
 class CgroupFilter : public FilterTest {
   protected:
     void SetUp() override {
-        std::ifstream mounts("/proc/self/mounts");
-        for (std::string device, folder, type; mounts >> device >> folder >> type; mounts.ignore(10000, '\n'))
-            if (type == "cgroup2" && mount_.empty()) mount_ = folder;
         if (mount_.empty()) GTEST_SKIP() << "cgroup v2 is not mounted";
         for (const std::string& path : {inner_, other_}) fs::create_directories(mount_ + path);
     }
@@ -165,7 +161,7 @@ class CgroupFilter : public FilterTest {
     const std::string other_ = "/" + name_ + "-other";
     const Words expected_ = {"bind tcp 127.0.0.1:18080 ok", "release tcp 127.0.0.1:18080",
                              "bind tcp 127.0.0.1:18081 ok", "release tcp 127.0.0.1:18081"};
-    std::string mount_;
+    const std::string mount_ = cgroup_mount();
 };
 
 TEST_F(CgroupFilter, ByPathWithDescendants) {

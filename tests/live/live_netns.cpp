@@ -121,6 +121,16 @@ pid_t in_child(const std::function<void()>& body) {
     return pid;
 }
 
+pid_t in_program(const std::vector<std::string>& argv) {
+    std::vector<char*> words;
+    for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
+    words.push_back(nullptr);
+    return in_child([&] {
+        ::execv(words[0], words.data());
+        throw std::runtime_error("exec");
+    });
+}
+
 Socket::Socket(Kind kind, bool ipv6) {
     const int type = kind == Kind::tcp ? SOCK_STREAM : SOCK_DGRAM;
     const int protocol = kind == Kind::icmp ? IPPROTO_ICMP : 0;

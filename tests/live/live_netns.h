@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace bindtrace {
 
@@ -32,6 +33,8 @@ std::uint64_t netns_of_this_thread();
 
 // Runs it in a forked process and gives that process's id, after its end. Throws where it fails.
 pid_t in_child(const std::function<void()>& body);
+// The same with a program.
+pid_t in_program(const std::vector<std::string>& argv);
 
 enum class Kind { tcp, udp, icmp };
 

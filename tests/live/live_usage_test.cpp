@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,10 @@ std::vector<Mistake> mistakes() {
     return all;
 }
 
+void PrintTo(const Mistake& mistake, std::ostream* out) {
+    for (const std::string& word : mistake.words) *out << '"' << word << "\" ";
+}
+
 class UsageError : public testing::TestWithParam<Mistake> {};
 
 TEST_P(UsageError, EndsWithTwoAndSaysWhatIsWrong) {
@@ -74,10 +79,10 @@ TEST_P(UsageError, EndsWithTwoAndSaysWhatIsWrong) {
     EXPECT_TRUE(ended.errors.starts_with("bindtrace: ")) << "who says so? " << ended.errors;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](const auto& info) {
-    std::string name = std::to_string(info.index);
-    for (const std::string& word : info.param.words) name += "_" + word;
-    if (info.param.words.back().empty()) name += "empty";
+INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](const auto& tested) {
+    std::string name = std::to_string(tested.index);
+    for (const std::string& word : tested.param.words) name += "_" + word;
+    if (tested.param.words.back().empty()) name += "empty";
     std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
     return name;
 });
@@ -102,7 +107,7 @@ TEST(Help, IsThereForEachCommand) {
     const Ended doctor = run_bindtrace({"doctor", "--help"});
     EXPECT_EQ(doctor.code, 0);
     EXPECT_NE(doctor.out.find("--json"), std::string::npos);
-    EXPECT_EQ(doctor.out.find("--port"), std::string::npos) << "doctor has no filters";
+    EXPECT_EQ(doctor.out.find("--proto"), std::string::npos) << "doctor has no filters";
 }
 
 TEST(Version, IsOneLine) {

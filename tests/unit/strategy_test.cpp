@@ -113,7 +113,8 @@ TEST(Choose, NeverAsksForAFunctionThatTheKernelLacks) {
         for (const Strategy strategy : kStrategies) {
             const Choice choice = choose_on(strategy, functions);
             for (const ProgramSpec& spec : programs(strategy)) {
-                if (*spec.target == '\0' || !loads(choice, spec.name)) continue;
+                if (spec.when == ProgramSpec::When::always || *spec.target == '\0') continue;
+                if (!loads(choice, spec.name)) continue;
                 EXPECT_TRUE(functions.contains(spec.target)) << spec.name << " on " << kernel;
             }
         }
@@ -242,6 +243,25 @@ TEST(Choose, MakesCookiesAtBirthWhereTracingProgramsCannot) {
 
 TEST(Choose, TakesTheSnapshotAlways) {
     for (const Strategy strategy : kStrategies) EXPECT_TRUE(loads(choose_on(strategy, {}), "iter__task_file"));
+}
+
+TEST(NotMadeGood, CountsWhatNoOtherProgramBacksUp) {
+    const ProgramMisses misses[] = {{"udp_lib_unhash", 3}, {"sys_exit", 4}};
+    EXPECT_EQ(not_made_good(misses), 7u);
+    EXPECT_EQ(not_made_good({}), 0u);
+}
+
+TEST(NotMadeGood, OfProgramsThatBackEachOtherUpTakesTheOneSkippedLeast) {
+    const ProgramMisses bind[] = {{"inet_bind_sk", 90}, {"inet6_bind_sk", 20}, {"inet_bind", 8}, {"inet6_bind", 4},
+                                  {"__sys_bind", 15}};
+    EXPECT_EQ(not_made_good(bind), 12u);  // the layers were skipped 110, 12 and 15 times
+    const ProgramMisses repaired[] = {{"inet_put_port", 50}, {"tcp_destroy_sock", 0}};
+    EXPECT_EQ(not_made_good(repaired), 0u);
+}
+
+TEST(NotMadeGood, AddsUpTheTwoProbesOfOneFunction) {
+    const ProgramMisses probes[] = {{"__sys_listen", 2}, {"__sys_listen", 3}, {"inet_csk_listen_start", 9}};
+    EXPECT_EQ(not_made_good(probes), 5u);
 }
 
 TEST(BlindSpots, AreToldForEveryStrategy) {

@@ -29,7 +29,9 @@ namespace bindtrace {
 namespace {
 
 constexpr std::int64_t kTickNs = 1'000'000'000;  // losses are told at most this late
-constexpr std::size_t kBatch = 4096;             // events between two looks at signals
+constexpr std::int64_t kLookNs = 5'000'000;      // while events come, they are looked for this often
+constexpr std::size_t kBatch = 1024;             // events written at once
+constexpr int kBatches = 16;                     // at most, between two looks at signals
 
 int report(const Error& error, int exit_code) {
     std::string text = error.what;
@@ -78,16 +80,20 @@ class Pipeline {
     }
 
     Status run(int signals) {
-        const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
-        watch(epoll.get(), tracer_.poll_fd(), EPOLLIN);
-        watch(epoll.get(), signals, EPOLLIN);
-        watch(epoll.get(), STDOUT_FILENO, 0);  // only EPOLLERR: the reader has gone; a plain file cannot be watched
+        const UniqueFd awake(epoll_create1(EPOLL_CLOEXEC)), asleep(epoll_create1(EPOLL_CLOEXEC));
+        for (const int epoll : {awake.get(), asleep.get()}) {
+            watch(epoll, signals, EPOLLIN);
+            watch(epoll, STDOUT_FILENO, 0);  // only EPOLLERR: the reader has gone; a plain file cannot be watched
+        }
+        watch(asleep.get(), tracer_.poll_fd(), EPOLLIN);
         std::int64_t next_tick = clock_ns(CLOCK_BOOTTIME) + kTickNs;
+        bool sleeping = false;
         for (;;) {
+            const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
+            const std::int64_t wait_ns = std::max<std::int64_t>(0, (sleeping ? next_tick : now + kLookNs) - now);
             std::array<epoll_event, 4> events{};
-            const std::int64_t wait_ns = next_tick - clock_ns(CLOCK_BOOTTIME);
-            const int wait_ms = wait_ns > 0 ? static_cast<int>(wait_ns / 1'000'000) + 1 : 0;
-            const int ready = epoll_wait(epoll.get(), events.data(), static_cast<int>(events.size()), wait_ms);
+            const int ready = epoll_wait(sleeping ? asleep.get() : awake.get(), events.data(),
+                                         static_cast<int>(events.size()), static_cast<int>((wait_ns + 999'999) / 1'000'000));
             if (ready < 0 && errno != EINTR) return Error{"epoll_wait", errno};
             for (int i = 0; i < ready; ++i) {
                 const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -95,7 +101,15 @@ class Pipeline {
                 if (event.data.fd == STDOUT_FILENO && event.events & (EPOLLERR | EPOLLHUP))
                     return Error{"stdout was closed by its reader", EPIPE};
             }
-            if (Status drained = drain(); !drained) return drained;
+            auto taken = drain();
+            if (!taken) return taken.error();
+            sleeping = *taken == 0;
+            if (sleeping) {
+                tracer_.going_to_sleep();
+                taken = drain();
+                if (!taken) return taken.error();
+                sleeping = *taken == 0;
+            }
             if (clock_ns(CLOCK_BOOTTIME) >= next_tick) {
                 next_tick = clock_ns(CLOCK_BOOTTIME) + kTickNs;
                 enricher_.refresh();
@@ -119,19 +133,26 @@ class Pipeline {
         epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
     }
 
-    // One batch. More that waits keeps the ring buffer's descriptor readable.
-    Status drain() {
-        const auto taken = tracer_.consume(handler_, kBatch);
-        if (!taken) return taken.error();
-        more_ = *taken == kBatch;
-        return output_.flush();
+    // All there is, as long as no signal has to be looked at. Returns how many.
+    Result<std::size_t> drain() {
+        std::size_t total = 0;
+        for (int batch = 0; batch < kBatches; ++batch) {
+            const auto taken = tracer_.consume(handler_, kBatch);
+            if (!taken) return taken.error();
+            if (Status flushed = output_.flush(); !flushed) return flushed.error();
+            total += *taken;
+            if (*taken < kBatch) break;
+        }
+        return total;
     }
 
     Status finish() {
         tracer_.disarm();
-        do {
-            if (Status drained = drain(); !drained) return drained;
-        } while (more_);
+        for (;;) {
+            const auto taken = drain();
+            if (!taken) return taken.error();
+            if (*taken == 0) break;
+        }
         tell_losses();
         return output_.flush();
     }
@@ -150,10 +171,9 @@ class Pipeline {
 
     void tell_losses() {
         const Counters now = tracer_.counters();
-        const std::uint64_t skipped = now.recursion > now.repaired ? now.recursion - now.repaired : 0;
         tell_loss(LossReason::ring_full, now.ring_full);
         tell_loss(LossReason::map_full, now.map_full);
-        tell_loss(LossReason::recursion, skipped);
+        tell_loss(LossReason::recursion, now.recursion);
         tell_loss(LossReason::kretprobe_missed, now.kretprobe_missed);
         tell_loss(LossReason::decode, undecoded_);
     }
@@ -176,7 +196,6 @@ class Pipeline {
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
     std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;
-    bool more_ = false;
 };
 
 }  // namespace

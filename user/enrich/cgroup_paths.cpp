@@ -2,6 +2,7 @@
 #include "enrich/cgroup_paths.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,8 +48,10 @@ std::optional<std::string> CgroupPaths::look_up(std::uint64_t id) const {
     if (path == mount_) return "/";
     if (!path.starts_with(mount_ + '/')) return std::nullopt;
     path.remove_prefix(mount_.size());
-    constexpr std::string_view kDeleted = " (deleted)";
-    if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
+    struct stat status {};
+    const bool deleted = fstat(directory.get(), &status) == 0 && status.st_nlink == 0;
+    constexpr std::string_view kDeleted = " (deleted)";  // what the kernel adds then; a name may end like that too
+    if (deleted && path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
     return std::string(path);
 }
 

@@ -17,20 +17,18 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 }
 
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
-    auto found = names_.find(inum);
-    if (found == names_.end()) {
-        rescan();
-        found = names_.find(inum);
-    }
+    rescan();
+    const auto found = names_.find(inum);
     if (found == names_.end()) return std::nullopt;
     return found->second;
 }
 
-// At most once a second: a host with many nameless namespaces must not make us walk the folder for every event.
+// At most once a second, but then always: the number of a namespace that has gone is soon used for another one.
 void NetnsNames::rescan() {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_scan_) return;
     next_scan_ = now + std::chrono::seconds(1);
+    names_.clear();
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored))
         if (const auto inum = inum_of(entry.path())) names_[*inum] = entry.path().filename();

@@ -16,6 +16,7 @@ class NetnsNames {
     // host: inode number, 0 = not known.
     explicit NetnsNames(std::uint32_t host, std::string folder = "/run/netns");
 
+    // Lives until the next call.
     std::optional<std::string_view> name(std::uint32_t inum);
     // Of the network namespace behind a path such as /proc/self/ns/net or /run/netns/NAME.
     static std::optional<std::uint32_t> inum_of(const std::string& path);

@@ -20,6 +20,7 @@ class SkeletonImage final : public BpfImage {
     bt_config& config() override { return skeleton_->rodata->bt_config; }
     int load() override { return Skeleton::load(skeleton_); }
     volatile std::uint32_t& armed() override { return skeleton_->data->bt_armed; }
+    volatile std::uint32_t& consumer_sleeps() override { return skeleton_->data->bt_consumer_sleeps; }
     std::uint32_t host_netns() override { return skeleton_->data->bt_host_netns; }
 
   private:

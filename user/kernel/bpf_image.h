@@ -23,6 +23,7 @@ class BpfImage {
     virtual int load() = 0;                      // 0 or a negative errno
     // After load().
     virtual volatile std::uint32_t& armed() = 0;
+    virtual volatile std::uint32_t& consumer_sleeps() = 0;
     virtual std::uint32_t host_netns() = 0;
 };
 

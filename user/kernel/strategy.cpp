@@ -2,6 +2,8 @@
 #include "kernel/strategy.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 
 #include "bindtrace/event.h"
 
@@ -49,7 +51,7 @@ constexpr ProgramSpec kFentry[] = {
     {"fentry__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
     {"fentry__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
     {"fentry__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
-    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"iter__task_file", "", When::always, nullptr},
@@ -90,7 +92,7 @@ constexpr ProgramSpec kKprobe[] = {
     {"kprobe__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
     {"kprobe__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
     {"kprobe__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
-    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"iter__task_file", "", When::always, nullptr},
@@ -99,10 +101,33 @@ constexpr ProgramSpec kKprobe[] = {
 constexpr ProgramSpec kTracepoint[] = {
     {"tp__sys_exit", "", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr},
-    {"tp__tcp_destroy_sock", "", When::always, nullptr},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"cgroup__sock_release", "", When::always, nullptr},
     {"iter__task_file", "", When::always, nullptr},
+};
+
+// Functions that call one another, innermost first: the program on an outer one tells what an inner one's was skipped for.
+struct Layer {
+    std::string_view target;
+    std::string_view fact;
+    int number;
+};
+
+constexpr Layer kLayers[] = {
+    {"inet_bind_sk", "bind", 0},
+    {"inet6_bind_sk", "bind", 0},
+    {"inet_bind", "bind", 1},
+    {"inet6_bind", "bind", 1},
+    {"__sys_bind", "bind", 2},
+    {"inet_csk_listen_start", "listen", 0},
+    {"__sys_listen", "listen", 1},
+    {"inet_hash_connect", "connect", 0},
+    {"tcp_v4_connect", "connect", 1},
+    {"inet6_hash_connect", "connect6", 0},
+    {"tcp_v6_connect", "connect6", 1},
+    {"inet_put_port", "release", 0},
+    {"tcp_destroy_sock", "release", 1},
 };
 
 constexpr std::string_view kFunctionBlindSpots[] = {
@@ -170,6 +195,25 @@ Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cooki
         if (spec.tells && !std::ranges::count(told, spec.tells) && !std::ranges::count(choice.missing, spec.tells))
             choice.missing.emplace_back(spec.tells);
     return choice;
+}
+
+std::string_view target_of(Strategy strategy, std::string_view program) {
+    for (const ProgramSpec& spec : programs(strategy))
+        if (program == spec.name) return spec.target;
+    return "";
+}
+
+std::uint64_t not_made_good(std::span<const ProgramMisses> misses) {
+    std::uint64_t total = 0;
+    std::map<std::string_view, std::map<int, std::uint64_t>> by_fact;  // fact -> layer -> runs skipped
+    for (const ProgramMisses& it : misses) {
+        const auto* layer = std::ranges::find(kLayers, it.target, &Layer::target);
+        if (layer == std::end(kLayers)) total += it.count;
+        else by_fact[layer->fact][layer->number] += it.count;
+    }
+    for (const auto& [fact, layers] : by_fact)
+        total += std::ranges::min_element(layers, {}, [](const auto& layer) { return layer.second; })->second;
+    return total;
 }
 
 }  // namespace bindtrace

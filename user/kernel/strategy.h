@@ -29,7 +29,7 @@ struct ProgramSpec {
         cookies_needed,  // tracing programs of this kernel and strategy cannot ask for a socket's cookie
     };
     const char* name;    // in the BPF object
-    const char* target;  // kernel function
+    const char* target;  // kernel function, or tracepoint
     When when;
     const char* tells;         // what is lost without it; null where nothing is
     std::uint32_t kinds = 0;  // bits 1 << bt_kind it serves alone; 0 = it serves all
@@ -50,5 +50,18 @@ struct Choice {
 
 // Pure: which programs to load on a kernel with these functions, for events of these kinds (bits 1 << bt_kind).
 Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cookie, std::uint32_t kinds);
+
+// The target of a program; empty for one that is not in the table.
+std::string_view target_of(Strategy strategy, std::string_view program);
+
+// How often the kernel's recursion guard skipped a program.
+struct ProgramMisses {
+    std::string_view target;
+    std::uint64_t count = 0;
+};
+
+// How many facts these skipped runs have lost, at most: one is lost only if every program that would have told it was
+// skipped, so of several that back each other up the one that was skipped least counts.
+std::uint64_t not_made_good(std::span<const ProgramMisses> misses);
 
 }  // namespace bindtrace

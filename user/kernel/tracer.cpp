@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -140,7 +141,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     if (facts.cgroup2_mount) cgroup_root_ = UniqueFd(::open(facts.cgroup2_mount->c_str(), O_DIRECTORY | O_CLOEXEC));
     bpf_object__for_each_program(program, image_->object()) {
         if (!bpf_program__autoload(program)) continue;
-        program_fds_.push_back(bpf_program__fd(program));
+        programs_.emplace_back(bpf_program__fd(program), target_of(strategy_, bpf_program__name(program)));
         if (Status attached = attach(program); !attached) return attached;
     }
     return {};
@@ -187,13 +188,18 @@ Status Tracer::open_ring() {
 bpf_map* Tracer::map(const char* name) const { return bpf_object__find_map_by_name(image_->object(), name); }
 
 void Tracer::arm() {
-    misses_at_arm_ = program_misses();
+    recursion_at_arm_ = not_made_good(program_misses());
     image_->armed() = 1;
 }
 
 void Tracer::disarm() { image_->armed() = 0; }
 
 int Tracer::poll_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+void Tracer::going_to_sleep() {
+    image_->consumer_sleeps() = 1;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 
 int Tracer::on_sample(void* context, void* data, std::size_t size) {
     auto* tracer = static_cast<Tracer*>(context);
@@ -210,12 +216,12 @@ Result<std::size_t> Tracer::consume(const Handler& handler, std::size_t limit) {
     return consumed_;
 }
 
-std::uint64_t Tracer::program_misses() const {
-    std::uint64_t misses = 0;
-    for (const int fd : program_fds_) {
+std::vector<ProgramMisses> Tracer::program_misses() const {
+    std::vector<ProgramMisses> misses;
+    for (const auto& [fd, target] : programs_) {
         bpf_prog_info info{};
         __u32 size = sizeof(info);
-        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) misses += info.recursion_misses;
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) misses.push_back({target, info.recursion_misses});
     }
     return misses;
 }
@@ -231,8 +237,8 @@ Counters Tracer::counters() const {
     counters.events = sums[BT_COUNT_EVENTS];
     counters.ring_full = sums[BT_COUNT_RING_FULL];
     counters.map_full = sums[BT_COUNT_CLAIMS_FULL] + sums[BT_COUNT_STASH_FULL];
-    counters.repaired = sums[BT_COUNT_REPAIRED];
-    counters.recursion = program_misses() - misses_at_arm_;
+    const std::uint64_t recursion = not_made_good(program_misses());
+    counters.recursion = recursion > recursion_at_arm_ ? recursion - recursion_at_arm_ : 0;
     counters.kretprobe_missed = sums[BT_COUNT_KRETPROBE_MISSED];
     return counters;
 }

@@ -34,13 +34,12 @@ struct TracerOptions {
     UniqueFd cgroup;                  // of --cgroup; config.has_cgroup says whether it counts
 };
 
-// Totals since arm(), by reason. A run that the recursion guard skipped is no loss where a second hook told the same.
+// Totals since arm(), by reason.
 struct Counters {
     std::uint64_t events = 0;
     std::uint64_t ring_full = 0;
     std::uint64_t map_full = 0;
-    std::uint64_t recursion = 0;
-    std::uint64_t repaired = 0;
+    std::uint64_t recursion = 0;  // at most: program runs skipped that no other program made good
     std::uint64_t kretprobe_missed = 0;
 };
 
@@ -64,8 +63,11 @@ class Tracer {
     // Inode number of the host's network namespace; 0 where the snapshot did not see the machine's first process.
     std::uint32_t host_netns() const { return image_->host_netns(); }
 
-    // Becomes readable when there are events.
+    // Becomes readable at the first event after going_to_sleep().
     int poll_fd() const;
+
+    // To be called before waiting for poll_fd(), and followed by one more consume(): what came before it does not wake.
+    void going_to_sleep();
 
     // Hands over what is there, at most `limit` events. Returns how many.
     Result<std::size_t> consume(const Handler& handler, std::size_t limit);
@@ -87,7 +89,7 @@ class Tracer {
     Status take_snapshot();
     Status open_ring();
     bpf_map* map(const char* name) const;
-    std::uint64_t program_misses() const;
+    std::vector<ProgramMisses> program_misses() const;
     static int on_sample(void* context, void* data, std::size_t size);
 
     Strategy strategy_{};
@@ -96,8 +98,8 @@ class Tracer {
     UniqueFd cgroup_root_;
     std::vector<std::unique_ptr<bpf_link, Deleter>> links_;
     std::unique_ptr<ring_buffer, Deleter> ring_;
-    std::vector<int> program_fds_;
-    std::uint64_t misses_at_arm_ = 0;
+    std::vector<std::pair<int, std::string_view>> programs_;  // descriptor, target
+    std::uint64_t recursion_at_arm_ = 0;
     const Handler* handler_ = nullptr;
     std::size_t limit_ = 0;
     std::size_t consumed_ = 0;

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// What could not be delivered is counted to the last event. The consumer is stopped while more is made than the ring
+// buffer holds.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "bindtrace/event.h"
+#include "live_bindtrace.h"
+#include "live_bpf.h"
+#include "live_netns.h"
+#include "unit/wait_until.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::uint64_t kRing = 1u << 20;
+constexpr std::uint64_t kRecord = sizeof(bt_event) + 8;  // with the ring buffer's own header
+constexpr std::uint64_t kMade = 8000;
+static_assert(kMade * kRecord > kRing + kRing / 4);
+
+char state_of(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text;
+    std::getline(file, text);
+    const std::size_t end = text.rfind(") ");
+    return end == std::string::npos ? '?' : text[end + 2];
+}
+
+struct Counted {
+    std::uint64_t events = 0;
+    std::uint64_t ring_full = 0;
+    std::uint64_t recursion = 0;
+    std::uint64_t other = 0;
+};
+
+Counted count(const std::vector<Line>& lines) {
+    Counted counted;
+    for (const Line& line : lines) {
+        EXPECT_TRUE(line.json.is_object()) << line.text;
+        const std::string type = word_of(line.json, "type");
+        if (type == "bind") ++counted.events;
+        if (type != "loss") continue;
+        EXPECT_TRUE(line.json["ktime_ns"].is_number_unsigned()) << line.text;
+        const std::string reason = word_of(line.json, "reason");
+        const auto number = line.json["count"].get<std::uint64_t>();
+        (reason == "ring-buffer-full" ? counted.ring_full : reason == "recursion" ? counted.recursion : counted.other) +=
+            number;
+    }
+    return counted;
+}
+
+class Loss : public testing::Test {
+  protected:
+    Bindtrace::Output overflow(Words words) {
+        words.insert(words.begin(), {"--netns", netns_.inum_text(), "--ring-size", "1", "--events", "bind"});
+        Bindtrace bindtrace(words);
+        EXPECT_TRUE(bindtrace.attached());
+        bindtrace.signal(SIGSTOP);
+        EXPECT_TRUE(wait_until([&] { return state_of(bindtrace.pid()) == 'T'; }));
+        netns_.run([] {
+            for (std::uint64_t i = 0; i < kMade; ++i)
+                EXPECT_EQ(bind_and_close("127.0.0.1", static_cast<std::uint16_t>(10000 + i)), 0);
+        });
+        bindtrace.signal(SIGCONT);
+        // In the stream while it goes on, not only at the end.
+        const auto is_loss = [](const Line& line) { return line.text.find("ring") != std::string::npos; };
+        EXPECT_NE(bindtrace.wait_for(is_loss), nullptr) << "no loss is told";
+        return bindtrace.stop(SIGTERM);
+    }
+
+    Netns netns_;
+};
+
+TEST_F(Loss, IsCountedExactly) {
+    const auto output = overflow({"--json"});
+    EXPECT_EQ(output.code, 0) << "without --fail-on-loss it is fine";
+    const Counted counted = count(output.lines);
+    EXPECT_GE(counted.events, kRing / kRecord - 1) << "the ring buffer was not used to its end";
+    EXPECT_GE(counted.ring_full, 1000u);
+    EXPECT_EQ(counted.other, 0u);
+    // A run that the kernel skipped may have been one of ours, or any other system call of the machine.
+    EXPECT_LE(counted.events + counted.ring_full, kMade);
+    EXPECT_GE(counted.events + counted.ring_full + counted.recursion, kMade);
+    if (counted.recursion == 0) {
+        EXPECT_EQ(counted.events + counted.ring_full, kMade);
+    }
+
+    const auto totals = totals_of(output.errors);
+    ASSERT_TRUE(totals) << output.errors;
+    EXPECT_EQ(totals->events, counted.events);
+    EXPECT_EQ(totals->lost, counted.ring_full + counted.recursion);
+    EXPECT_EQ(totals->failures, 0u);
+}
+
+TEST_F(Loss, FailsWhereThatWasAskedFor) {
+    const auto output = overflow({"--json", "--fail-on-loss"});
+    EXPECT_EQ(output.code, 4) << output.errors;
+    EXPECT_GE(count(output.lines).ring_full, 1000u);
+}
+
+TEST_F(Loss, IsToldInWordsToo) {
+    const auto output = overflow({});
+    std::string told;
+    for (const Line& line : output.lines)
+        if (line.text.find(" lost: ") != std::string::npos) told = line.text;
+    EXPECT_NE(told.find("ring buffer full"), std::string::npos) << told;
+}
+
+TEST_F(Loss, IsNotToldWhereThereIsNone) {
+    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--fail-on-loss"});
+    ASSERT_TRUE(bindtrace.attached());
+    netns_.run([] {
+        for (int i = 0; i < 100; ++i) EXPECT_EQ(bind_and_close("127.0.0.1", 18080), 0);
+    });
+    const auto output = bindtrace.stop(SIGTERM);
+    const auto totals = totals_of(output.errors);
+    ASSERT_TRUE(totals) << output.errors;
+    EXPECT_EQ(output.code, totals->lost == 0 ? 0 : 4);
+    EXPECT_EQ(totals->events, 200u);
+}
+
+}  // namespace
+}  // namespace bindtrace
