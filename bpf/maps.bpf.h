@@ -63,9 +63,9 @@ struct {
 
 /*
  * tid -> inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
- * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer one
- * repairs it. An inode, since MPTCP acts on a subflow of the user's socket and both have the same one; and since an entry
- * that a skipped outer program leaves behind must not fit the next socket, which often gets the same memory.
+ * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer
+ * one repairs it. An inode, since MPTCP acts on a subflow of the user's socket and both have the same one; and since an
+ * entry that a skipped outer program leaves behind must not fit the next socket, which often gets the same memory.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

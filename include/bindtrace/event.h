@@ -3,9 +3,9 @@
  * The contract between the BPF programs and user space, and nothing else. Compiles as C (BPF) and as C++.
  *
  * One fixed-size event describes every fact, because all facts are about the same three things: a task that asked, a
- * socket that holds (or wanted) a port, and the outcome. Strings that are long and change rarely (argv, the executable's
- * path, the ancestry) are not in the event: they are described once per process in the `processes` map and an event
- * refers to them by bt_process_key.
+ * socket that holds (or wanted) a port, and the outcome. Strings that are long and change rarely (argv, the
+ * executable's path, the ancestry) are not in the event: they are described once per process in the `processes` map and
+ * an event refers to them by bt_process_key.
  *
  * All integers are host order, ports included. Addresses are network order; an IPv4 address takes the first four bytes.
  */
@@ -16,10 +16,10 @@
 #include <linux/types.h>
 #endif
 
-#define BT_COMM_LEN 16
-#define BT_EXE_LEN 512     /* path components, leaf first, each ended by a NUL */
-#define BT_ARGV_LEN 512    /* argv as in /proc/PID/cmdline, cut to this */
-#define BT_ANCESTORS 8
+#define BT_COMM_LEN   16
+#define BT_EXE_LEN    512 /* path components, leaf first, each ended by a NUL */
+#define BT_ARGV_LEN   512 /* argv as in /proc/PID/cmdline, cut to this */
+#define BT_ANCESTORS  8
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
 enum bt_kind {
@@ -31,12 +31,12 @@ enum bt_kind {
 };
 
 enum bt_event_flag {
-	BT_EVENT_EPHEMERAL = 1u << 0,    /* the kernel chose the port */
-	BT_EVENT_HAS_REQUEST = 1u << 1,  /* addr and port are what was asked for */
-	BT_EVENT_HAS_TASK = 1u << 2,     /* task is known */
-	BT_EVENT_HAS_SOCK = 1u << 3,     /* sock is known; without it only netns may be set in it */
-	BT_EVENT_HAS_HELD = 1u << 4,     /* held_ns is known */
-	BT_EVENT_HAS_SOCKOPT = 1u << 5,  /* sock.opts is known (a TIME_WAIT socket has none of its own) */
+	BT_EVENT_EPHEMERAL = 1u << 0,	/* the kernel chose the port */
+	BT_EVENT_HAS_REQUEST = 1u << 1, /* addr and port are what was asked for */
+	BT_EVENT_HAS_TASK = 1u << 2,	/* task is known */
+	BT_EVENT_HAS_SOCK = 1u << 3,	/* sock is known; without it only netns may be set in it */
+	BT_EVENT_HAS_HELD = 1u << 4,	/* held_ns is known */
+	BT_EVENT_HAS_SOCKOPT = 1u << 5, /* sock.opts is known (a TIME_WAIT socket has none of its own) */
 };
 
 /* What made the kernel do it. Derived in the kernel, so that system call numbers stay out of the records. */
@@ -67,8 +67,8 @@ enum bt_sockopt {
 /* Identifies one program image in one process: a pid reused, or an exec, gives a new key. */
 struct bt_process_key {
 	__u64 start_ns; /* boot-time clock, of the thread group leader */
-	__u32 pid;      /* thread group id, init pid namespace */
-	__u32 exec_id;  /* task_struct::self_exec_id, low 32 bits */
+	__u32 pid;	/* thread group id, init pid namespace */
+	__u32 exec_id;	/* task_struct::self_exec_id, low 32 bits */
 };
 
 struct bt_task {
@@ -82,16 +82,16 @@ struct bt_task {
 };
 
 struct bt_sock {
-	__u64 cookie;    /* SO_COOKIE; 0 = never generated */
-	__u64 inode;     /* of the socket's file; 0 = none (orphan, kernel socket, TIME_WAIT) */
+	__u64 cookie;	 /* SO_COOKIE; 0 = never generated */
+	__u64 inode;	 /* of the socket's file; 0 = none (orphan, kernel socket, TIME_WAIT) */
 	__u64 cgroup_id; /* where the socket was born; 0 = unknown */
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 local_port; /* 0 = no claim */
 	__u16 remote_port;
-	__u16 family;   /* AF_INET, AF_INET6 */
+	__u16 family;	/* AF_INET, AF_INET6 */
 	__u16 protocol; /* IPPROTO_*; MPTCP is 262, also for its subflows */
-	__u32 netns;    /* inum */
+	__u32 netns;	/* inum */
 	__u32 bound_dev;
 	__u32 opts; /* enum bt_sockopt */
 	__u16 type; /* SOCK_STREAM ... */
@@ -123,9 +123,9 @@ struct bt_ancestor {
 /* Described once per bt_process_key, at the first claim or failure of that process, while it is alive. */
 struct bt_process {
 	struct bt_process_key key; /* again, so that a reader can tell a recycled map entry */
-	__u32 exe_len;             /* bytes of exe used; 0 = unknown */
-	__u32 argv_len;            /* bytes of argv used */
-	__u32 argv_total;          /* bytes the process has; > argv_len when cut */
+	__u32 exe_len;		   /* bytes of exe used; 0 = unknown */
+	__u32 argv_len;		   /* bytes of argv used */
+	__u32 argv_total;	   /* bytes the process has; > argv_len when cut */
 	__u32 ancestor_count;
 	struct bt_ancestor ancestors[BT_ANCESTORS]; /* parent first */
 	char exe[BT_EXE_LEN];
@@ -134,27 +134,27 @@ struct bt_process {
 
 /* Counted per CPU, read by user space. */
 enum bt_counter {
-	BT_COUNT_EVENTS = 0,       /* submitted */
-	BT_COUNT_RING_FULL = 1,    /* events lost: ring buffer full */
-	BT_COUNT_CLAIMS_FULL = 2,  /* claims not remembered: map full */
-	BT_COUNT_STASH_FULL = 3,   /* kprobe arguments not kept: map full */
+	BT_COUNT_EVENTS = 0,	       /* submitted */
+	BT_COUNT_RING_FULL = 1,	       /* events lost: ring buffer full */
+	BT_COUNT_CLAIMS_FULL = 2,      /* claims not remembered: map full */
+	BT_COUNT_STASH_FULL = 3,       /* kprobe arguments not kept: map full */
 	BT_COUNT_KRETPROBE_MISSED = 4, /* kprobe strategy: calls whose return was not seen */
 	BT_COUNTERS = 5,
 };
 
 /* Filters and knobs, constant once loaded (rodata), so that the verifier removes what is not wanted. */
 struct bt_config {
-	__u32 kinds;     /* bit 1 << enum bt_kind */
+	__u32 kinds;	 /* bit 1 << enum bt_kind */
 	__u32 protocols; /* bits enum bt_protocol_bit; 0 = all */
-	__u32 pid;       /* 0 = all */
-	__u32 netns;     /* inum; 0 = all */
+	__u32 pid;	 /* 0 = all */
+	__u32 netns;	 /* inum; 0 = all */
 	__u32 uid;
 	__u8 has_uid;
 	__u8 has_cgroup; /* map `cgroups` slot 0 holds it */
 	__u8 has_ports;
 	__u8 failed_only;
 	__u8 no_ephemeral;
-	__u8 can_cast;        /* kernel has bpf_rdonly_cast */
+	__u8 can_cast;	      /* kernel has bpf_rdonly_cast */
 	__u8 can_mint_cookie; /* bpf_get_socket_cookie works in tracing programs */
 	__u8 locked_down;     /* bpf_probe_read_kernel is refused */
 	__u64 port_bits[BT_PORT_WORDS];

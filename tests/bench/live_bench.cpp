@@ -3,7 +3,8 @@
 //
 //     start      from exec to the meta record (attached), and to the first event's line
 //     latency    from an event's own time stamp to the arrival of its line
-//     load       three threads a core bind and close TCP sockets for ten seconds, JSON to a file: rate, CPU, memory, and
+//     load       three threads a core bind and close TCP sockets for ten seconds, JSON to a file: rate, CPU, memory,
+//     and
 //                how many binds and releases were not told, whatever the reason
 //     bare       the same load without bindtrace, in the same run: what the load itself costs
 //
@@ -34,7 +35,9 @@ namespace {
 using namespace bindtrace;
 using namespace std::chrono_literals;
 
-double ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
+double ms(std::int64_t ns) {
+    return static_cast<double>(ns) / 1e6;
+}
 
 // "a  median (min-max)" of samples.
 void print_samples(const char* name, std::vector<double> samples, const char* unit) {
@@ -74,7 +77,9 @@ std::uint64_t number_after(const std::string& line, const std::string& key) {
     return at == std::string::npos ? 0 : std::strtoull(line.c_str() + at + key.size(), nullptr, 10);
 }
 
-std::int64_t boot_ns() { return clock_ns(CLOCK_BOOTTIME); }
+std::int64_t boot_ns() {
+    return clock_ns(CLOCK_BOOTTIME);
+}
 
 void bench_start(const std::string& bindtrace) {
     std::vector<double> attached, first;
@@ -162,8 +167,9 @@ void bench_load(const std::string& bindtrace, const std::string& strategy) {
     }
     unlink(path);
     close(file);
-    std::printf("%-28s %8llu binds/s traced, %llu bare: ratio %.2f\n", "load", static_cast<unsigned long long>(binds / 10),
-                static_cast<unsigned long long>(bare), static_cast<double>(bare) / (static_cast<double>(binds) / 10));
+    std::printf("%-28s %8llu binds/s traced, %llu bare: ratio %.2f\n", "load",
+                static_cast<unsigned long long>(binds / 10), static_cast<unsigned long long>(bare),
+                static_cast<double>(bare) / (static_cast<double>(binds) / 10));
     std::printf("%-28s %8llu binds, %llu releases of %llu\n", "not told",
                 static_cast<unsigned long long>(binds - told_binds),
                 static_cast<unsigned long long>(binds - told_releases), static_cast<unsigned long long>(binds));

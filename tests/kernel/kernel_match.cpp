@@ -69,7 +69,8 @@ std::string word_of(const Json& object, const char* key) {
 bool agrees(const Json& expected, const Json& actual) {
     if (!actual.is_object()) return false;
     for (const char* telling : {"type", "local_port", "port"}) {  // the cheap way out
-        if (expected.contains(telling) && (!actual.contains(telling) || !value_agrees(expected[telling], actual[telling])))
+        if (expected.contains(telling) &&
+            (!actual.contains(telling) || !value_agrees(expected[telling], actual[telling])))
             return false;
     }
     for (const auto& [key, value] : expected.items()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The bindtrace under test: the real binary, given by the environment variable BINDTRACE (default: beside this program).
+// The bindtrace under test: the real binary, given by the environment variable BINDTRACE (default: beside this
+// program).
 #pragma once
 
 #include <chrono>

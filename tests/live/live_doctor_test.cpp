@@ -157,7 +157,8 @@ TEST_P(Forced, StrategyAttachesOrSaysWhyNot) {
     EXPECT_FALSE(totals_of(output.errors)) << "nothing has been traced: " << output.errors;
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, Forced, testing::ValuesIn(kAllStrategies), [](const auto& tested) { return tested.param; });
+INSTANTIATE_TEST_SUITE_P(Each, Forced, testing::ValuesIn(kAllStrategies),
+                         [](const auto& tested) { return tested.param; });
 
 TEST(Auto, SaysInOneLineWhatItFellBackTo) {
     const Json report = doctor_report();
@@ -204,7 +205,8 @@ TEST_F(Nobody, MayTraceWithTheCapabilitiesThatTheMessageNames) {
     std::string setcap;
     std::string capabilities;
     words >> setcap >> capabilities;
-    const Ended granted = run({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec setcap " + capabilities + " " + copy_});
+    const Ended granted =
+        run({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec setcap " + capabilities + " " + copy_});
     ASSERT_EQ(granted.code, 0) << granted.errors << " (setcap is in libcap2-bin)";
     Bindtrace bindtrace(as_nobody({copy_, "--json", "--events", "bind"}), Bindtrace::Whole{});
     ASSERT_TRUE(bindtrace.attached()) << bindtrace.wait_for_end(std::chrono::seconds(10)).errors;

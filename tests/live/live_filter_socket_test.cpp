@@ -67,8 +67,9 @@ TEST_F(FilterTest, PortsKeepTheEphemeralPortThatWasTaken) {
         port = probe.local_port();
     });
     const Words told_now = told_by_kernel({"--port", std::to_string(port)}, [&] {
-        EXPECT_EQ(run({"/bin/sh", "-c", "echo " + std::to_string(port) + " " + std::to_string(port + 1) +
-                                            " > /proc/sys/net/ipv4/ip_local_port_range"})
+        EXPECT_EQ(run({"/bin/sh", "-c",
+                       "echo " + std::to_string(port) + " " + std::to_string(port + 1) +
+                           " > /proc/sys/net/ipv4/ip_local_port_range"})
                       .code,
                   0);
         for (int i = 0; i < 2; ++i) {  // one of them gets it, since there are but two
@@ -161,14 +162,15 @@ TEST_F(FilterTest, Addresses) {
         {"127.1.0.0/16", {"bind tcp 127.1.0.1:18081 ok", "release tcp 127.1.0.1:18081"}},
         {"::1", {"bind tcp ::1:18082 ok", "release tcp ::1:18082"}},
         {"192.0.2.0/24", {"bind tcp 192.0.2.1:18083 EADDRNOTAVAIL"}},  // only asked for
-        {"127.2.0.1/32",  // only connected to
+        {"127.2.0.1/32",                                               // only connected to
          {"autobind udp 127.0.0.1:ephemeral -> 127.2.0.1:9 ok"}},
         {"10.0.0.0/8", {}},
     };
     for (const auto& [network, expected] : networks) {
         Words actual = told({"--addr", network, "--events", "bind,listen,autobind,release"}, provoke);
         // Whether the end of a connected UDP socket knows the remote end depends on the strategy.
-        if (network == "127.2.0.1/32") std::erase_if(actual, [](const std::string& it) { return it.starts_with("release"); });
+        if (network == "127.2.0.1/32")
+            std::erase_if(actual, [](const std::string& it) { return it.starts_with("release"); });
         EXPECT_EQ(actual, expected) << "--addr " << network;
     }
 }

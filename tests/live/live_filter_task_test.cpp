@@ -108,7 +108,9 @@ TEST_F(NetnsFilter, Self) {
 
 TEST_F(NetnsFilter, ByTheNameThatIpGave) {
     const std::string name = "bindtrace-live-" + std::to_string(::getpid());
-    const auto ip = [&](const char* verb) { return run({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec ip netns " + std::string(verb) + " " + name}); };
+    const auto ip = [&](const char* verb) {
+        return run({"/bin/sh", "-c", "PATH=$PATH:/usr/sbin:/sbin; exec ip netns " + std::string(verb) + " " + name});
+    };
     const Ended added = ip("add");
     ASSERT_EQ(added.code, 0) << added.errors << " (ip is in iproute2)";
     const std::string path = "/run/netns/" + name;

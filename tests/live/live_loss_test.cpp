@@ -46,8 +46,9 @@ Counted count(const std::vector<Line>& lines) {
         EXPECT_TRUE(line.json["ktime_ns"].is_number_unsigned()) << line.text;
         const std::string reason = word_of(line.json, "reason");
         const auto number = line.json["count"].get<std::uint64_t>();
-        (reason == "ring-buffer-full" ? counted.ring_full : reason == "recursion" ? counted.recursion : counted.other) +=
-            number;
+        (reason == "ring-buffer-full" ? counted.ring_full
+         : reason == "recursion"      ? counted.recursion
+                                      : counted.other) += number;
     }
     return counted;
 }

@@ -29,8 +29,8 @@ std::string find_program(const std::string& name) {
     return "";
 }
 
-#define NEED_PROGRAM(variable, name, package)             \
-    const std::string variable = find_program(name);      \
+#define NEED_PROGRAM(variable, name, package)        \
+    const std::string variable = find_program(name); \
     ASSERT_NE(variable, "") << "apt-get install " package
 
 class RealProgram : public testing::Test {
@@ -89,12 +89,21 @@ Words nginx_command(const TempDir& dir, const std::string& nginx, const char* na
     const std::string folder = dir / name;
     const std::string config = dir.write(std::string(name) + "/nginx.conf",
                                          "daemon off; user root; worker_processes 1;\n"
-                                         "pid " + folder + "/pid; error_log " + folder + "/error.log;\n"
-                                         "events { worker_connections 16; }\n"
-                                         "http { access_log off; client_body_temp_path " + folder + "/t1;\n"
-                                         "proxy_temp_path " + folder + "/t2; fastcgi_temp_path " + folder + "/t3;\n"
-                                         "uwsgi_temp_path " + folder + "/t4; scgi_temp_path " + folder + "/t5;\n"
-                                         "server { listen 127.0.0.1:" + std::to_string(port) + "; } }\n");
+                                         "pid " +
+                                             folder + "/pid; error_log " + folder +
+                                             "/error.log;\n"
+                                             "events { worker_connections 16; }\n"
+                                             "http { access_log off; client_body_temp_path " +
+                                             folder +
+                                             "/t1;\n"
+                                             "proxy_temp_path " +
+                                             folder + "/t2; fastcgi_temp_path " + folder +
+                                             "/t3;\n"
+                                             "uwsgi_temp_path " +
+                                             folder + "/t4; scgi_temp_path " + folder +
+                                             "/t5;\n"
+                                             "server { listen 127.0.0.1:" +
+                                             std::to_string(port) + "; } }\n");
     return {nginx, "-p", folder, "-c", config};
 }
 
@@ -177,9 +186,15 @@ TEST_F(RealProgram, JavaServer) {
 
 TEST_F(RealProgram, Dnsmasq) {
     NEED_PROGRAM(dnsmasq, "dnsmasq", "dnsmasq-base");
-    const Words argv = {dnsmasq,      "--no-daemon",      "--port=5353",
-                        "--no-hosts", "--no-resolv",      "--listen-address=127.0.0.1",
-                        "--user=root", "--bind-interfaces", "--conf-file=/dev/null",
+    const Words argv = {dnsmasq,
+                        "--no-daemon",
+                        "--port=5353",
+                        "--no-hosts",
+                        "--no-resolv",
+                        "--listen-address=127.0.0.1",
+                        "--user=root",
+                        "--bind-interfaces",
+                        "--conf-file=/dev/null",
                         "--pid-file=" + (dir_ / "pid").string()};
     const auto server = start(argv);
     expect_who(seen("bind udp 127.0.0.1:5353 ok", server->pid()), dnsmasq, argv);

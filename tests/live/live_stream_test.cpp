@@ -6,15 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdio>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
-#include <thread>
 
 #include "live_bindtrace.h"
+#include "live_load.h"
 #include "live_netns.h"
 #include "unit/wait_until.h"
 
@@ -66,15 +65,12 @@ TEST_F(Stream, MetaTellsWhatWasAskedFor) {
 
 // Even where ports are taken all the time while it attaches.
 TEST_F(Stream, NothingComesBeforeMeta) {
-    std::atomic<bool> enough = false;
-    std::thread load([&] {
-        netns_.run([&] {
-            for (int i = 0; i < 500'000 && !enough; ++i) bind_and_close("127.0.0.1", 18080);
-        });
-    });
+    const Load load(netns_);
+    ASSERT_TRUE(load.go_on(1));
     for (const bool json : {true, false}) {
         Bindtrace bindtrace(filtered(json ? Words{"--json"} : Words{}));
-        EXPECT_NE(bindtrace.wait_for([](const Line& line) { return line.text.find("release") != std::string::npos; }), nullptr);
+        EXPECT_NE(bindtrace.wait_for([](const Line& line) { return line.text.find("release") != std::string::npos; }),
+                  nullptr);
         const auto output = bindtrace.stop(SIGTERM);
         ASSERT_GE(output.lines.size(), 2u);
         for (std::size_t i = 0; i < output.lines.size(); ++i) {
@@ -83,8 +79,6 @@ TEST_F(Stream, NothingComesBeforeMeta) {
             ASSERT_EQ(is_meta, i == 0) << "line " << i << ": " << text;
         }
     }
-    enough = true;
-    load.join();
 }
 
 TEST_F(Stream, NamesProcessesThatAreGoneAtOnce) {
@@ -95,7 +89,8 @@ TEST_F(Stream, NamesProcessesThatAreGoneAtOnce) {
     ASSERT_TRUE(bindtrace.attached());
     netns_.run([&] {
         for (int i = 0; i < kProcesses; ++i) {
-            const Words argv = {exe, "--bind-and-exit", "127.0.0.1", std::to_string(10000 + i), "number " + std::to_string(i)};
+            const Words argv = {exe, "--bind-and-exit", "127.0.0.1", std::to_string(10000 + i),
+                                "number " + std::to_string(i)};
             started[in_program(argv)] = argv;
         }
     });
@@ -128,6 +123,7 @@ TEST_F(Stream, NamesCgroupsThatAreGoneAtOnce) {
     const std::string prefix = "/bindtrace-live-" + std::to_string(::getpid()) + "-";
     Bindtrace bindtrace(filtered({"--json", "--events", "bind"}));
     ASSERT_TRUE(bindtrace.attached());
+    bindtrace.signal(SIGSTOP);  // it looks only when all is over
     netns_.run([&] {
         for (int i = 0; i < kCgroups; ++i) {
             const std::string folder = cgroup_mount() + prefix + std::to_string(i);
@@ -140,6 +136,7 @@ TEST_F(Stream, NamesCgroupsThatAreGoneAtOnce) {
             EXPECT_TRUE(wait_until([&] { return std::filesystem::remove(folder, error); }));
         }
     });
+    bindtrace.signal(SIGCONT);
     const std::vector<Json> events = events_of(bindtrace.stop(SIGTERM).lines);
     EXPECT_EQ(events.size(), std::size_t{kCgroups});
     int nameless = 0;
@@ -175,9 +172,7 @@ TEST_F(Stream, NamesNoNamespaceByItsPredecessor) {
         const Netns nameless;
         nameless.run([&] { EXPECT_EQ(bind_and_close("127.66.6.6", static_cast<std::uint16_t>(18100 + i)), 0); });
     }
-    const auto bound = [](int port) {
-        return [port](const Line& line) { return line.json["port"] == port; };
-    };
+    const auto bound = [](int port) { return [port](const Line& line) { return line.json["port"] == port; }; };
     for (int i = 0; i < 6; ++i) {
         const Line* named = children.wait_for(bound(18000 + i));
         const Line* nameless = bindtrace.wait_for(bound(18100 + i));

@@ -50,7 +50,8 @@ std::vector<Mistake> mistakes() {
         {{"trace", "--port", "0"}, {"--port", "'0'"}},
     };
     // `--port "$PORT"` with a variable that is not set must not mean "all ports".
-    for (const char* flag : {"--port", "--proto", "--addr", "--comm", "--uid", "--unit", "--cgroup", "--netns", "--events"})
+    for (const char* flag :
+         {"--port", "--proto", "--addr", "--comm", "--uid", "--unit", "--cgroup", "--netns", "--events"})
         all.push_back({{flag, ""}, {flag}});
     return all;
 }
@@ -83,7 +84,8 @@ INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](cons
     std::string name = std::to_string(tested.index);
     for (const std::string& word : tested.param.words) name += "_" + word;
     if (tested.param.words.back().empty()) name += "empty";
-    std::replace_if(name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return !std::isalnum(c); }, '_');
     return name;
 });
 
@@ -93,9 +95,10 @@ TEST(Help, NamesEveryCommandAndFlag) {
         EXPECT_EQ(ended.code, 0);
         EXPECT_EQ(ended.errors, "");
         for (const char* word :
-             {"trace", "doctor", "--port", "--proto", "--addr", "--pid", "--comm", "--uid", "--unit", "--cgroup",
-              "--netns", "--failed", "--events", "--no-ephemeral", "--json", "--attach", "--ring-size",
-              "--fail-on-loss", "--verbose", "--version", "--help", "fentry", "kprobe", "tracepoint", "Exit codes"})
+             {"trace",  "doctor",   "--port",      "--proto",        "--addr",    "--pid",     "--comm",
+              "--uid",  "--unit",   "--cgroup",    "--netns",        "--failed",  "--events",  "--no-ephemeral",
+              "--json", "--attach", "--ring-size", "--fail-on-loss", "--verbose", "--version", "--help",
+              "fentry", "kprobe",   "tracepoint",  "Exit codes"})
             EXPECT_NE(ended.out.find(word), std::string::npos) << word;
     }
 }
@@ -103,7 +106,8 @@ TEST(Help, NamesEveryCommandAndFlag) {
 TEST(Help, IsThereForEachCommand) {
     const Ended trace = run_bindtrace({"trace", "--help"});
     EXPECT_EQ(trace.code, 0);
-    for (const char* word : {"--port", "--json", "--attach"}) EXPECT_NE(trace.out.find(word), std::string::npos) << word;
+    for (const char* word : {"--port", "--json", "--attach"})
+        EXPECT_NE(trace.out.find(word), std::string::npos) << word;
     const Ended doctor = run_bindtrace({"doctor", "--help"});
     EXPECT_EQ(doctor.code, 0);
     EXPECT_NE(doctor.out.find("--json"), std::string::npos);

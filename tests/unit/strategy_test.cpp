@@ -252,8 +252,8 @@ TEST(NotMadeGood, CountsWhatNoOtherProgramBacksUp) {
 }
 
 TEST(NotMadeGood, OfProgramsThatBackEachOtherUpTakesTheOneSkippedLeast) {
-    const ProgramMisses bind[] = {{"inet_bind_sk", 90}, {"inet6_bind_sk", 20}, {"inet_bind", 8}, {"inet6_bind", 4},
-                                  {"__sys_bind", 15}};
+    const ProgramMisses bind[] = {
+        {"inet_bind_sk", 90}, {"inet6_bind_sk", 20}, {"inet_bind", 8}, {"inet6_bind", 4}, {"__sys_bind", 15}};
     EXPECT_EQ(not_made_good(bind), 12u);  // the layers were skipped 110, 12 and 15 times
     const ProgramMisses repaired[] = {{"inet_put_port", 50}, {"tcp_destroy_sock", 0}};
     EXPECT_EQ(not_made_good(repaired), 0u);

@@ -72,7 +72,9 @@ TEST(VmlinuxBtf, SurvivesEveryByteChanged) {
     }
 }
 
-TEST(VmlinuxBtf, AKernelWithoutBtfIsNoError) { EXPECT_FALSE(VmlinuxBtf::read({"two"}, "/nonexistent")); }
+TEST(VmlinuxBtf, AKernelWithoutBtfIsNoError) {
+    EXPECT_FALSE(VmlinuxBtf::read({"two"}, "/nonexistent"));
+}
 
 }  // namespace
 }  // namespace bindtrace

@@ -53,38 +53,46 @@ StrategyReport examine(Strategy strategy, const KernelFacts& facts, const Tracer
         return report;
     }
     for (const std::string_view spot : blind_spots(strategy)) report.unseen.emplace_back(spot);
-    for (const std::string& spot : (*tracer)->missing()) report.unseen.push_back(spot + " (not to be had on this kernel)");
+    for (const std::string& spot : (*tracer)->missing())
+        report.unseen.push_back(spot + " (not to be had on this kernel)");
     return report;
 }
 
 std::vector<Problem> find_problems(const Report& report) {
     std::vector<Problem> problems;
     if (!report.facts.has_btf)
-        problems.push_back({"the kernel has no BTF",
-                            "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (every Debian kernel since 5.10), with /sys mounted"});
+        problems.push_back(
+            {"the kernel has no BTF",
+             "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (every Debian kernel since 5.10), with /sys mounted"});
     if (const auto privilege = lacking_privilege(report.facts))
         problems.push_back({privilege->what, privilege->hint});
     else if (!report.facts.missing_capabilities.empty())
-        problems.push_back({fmt::format("missing {}: some names will be null",
-                                        fmt::join(report.facts.missing_capabilities, ", ")),
-                            "run it with sudo"});
+        problems.push_back(
+            {fmt::format("missing {}: some names will be null", fmt::join(report.facts.missing_capabilities, ", ")),
+             "run it with sudo"});
     if (!report.facts.cgroup2_mount)
-        problems.push_back({"cgroup v2 is not mounted: no cgroup paths, socket cookies or --unit, and with the tracepoint "
-                            "strategy no release of UDP ports",
-                            "mount -t cgroup2 none /sys/fs/cgroup/unified"});
+        problems.push_back(
+            {"cgroup v2 is not mounted: no cgroup paths, socket cookies or --unit, and with the tracepoint "
+             "strategy no release of UDP ports",
+             "mount -t cgroup2 none /sys/fs/cgroup/unified"});
     if (report.chosen && *report.chosen != Strategy::fentry)
-        problems.push_back({fmt::format("the best strategy, fentry, is not to be had: {}", report.strategies[0].finding.why),
-                            "allow function tracing in the kernel's policy, or live with what is not seen (above)"});
+        problems.push_back(
+            {fmt::format("the best strategy, fentry, is not to be had: {}", report.strategies[0].finding.why),
+             "allow function tracing in the kernel's policy, or live with what is not seen (above)"});
     if (!report.chosen && report.facts.has_btf && !lacking_privilege(report.facts))
-        problems.push_back({"no strategy works", "see the reasons above; lockdown=integrity and kernel 5.10 or newer suffice"});
+        problems.push_back(
+            {"no strategy works", "see the reasons above; lockdown=integrity and kernel 5.10 or newer suffice"});
     return problems;
 }
 
 std::string_view answer_word(Answer answer) {
     switch (answer) {
-        case Answer::yes: return "yes";
-        case Answer::no: return "no";
-        case Answer::unknown: return "could not tell";
+        case Answer::yes:
+            return "yes";
+        case Answer::no:
+            return "no";
+        case Answer::unknown:
+            return "could not tell";
     }
     return "";
 }
@@ -92,11 +100,14 @@ std::string_view answer_word(Answer answer) {
 std::string as_text(const Report& report) {
     const KernelFacts& facts = report.facts;
     std::string out;
-    const auto line = [&](std::string_view name, std::string_view value) { out += fmt::format("{:<14}{}\n", name, value); };
+    const auto line = [&](std::string_view name, std::string_view value) {
+        out += fmt::format("{:<14}{}\n", name, value);
+    };
     line("bindtrace", BINDTRACE_VERSION);
     line("kernel", fmt::format("{} {}", facts.release, report.system.machine));
     line("BTF", facts.has_btf ? "yes" : "no");
-    line("lockdown", facts.lockdown == "unknown" ? "could not tell (no /sys/kernel/security/lockdown)" : facts.lockdown);
+    line("lockdown",
+         facts.lockdown == "unknown" ? "could not tell (no /sys/kernel/security/lockdown)" : facts.lockdown);
     line("capabilities", facts.missing_capabilities.empty()
                              ? "all that are needed"
                              : fmt::format("missing {}", fmt::join(facts.missing_capabilities, ", ")));
@@ -116,7 +127,8 @@ std::string as_text(const Report& report) {
     }
     if (report.problems.empty()) return out + "\nno problems\n";
     out += "\nproblems\n";
-    for (const Problem& problem : report.problems) out += fmt::format("  - {}\n    next: {}\n", problem.what, problem.next);
+    for (const Problem& problem : report.problems)
+        out += fmt::format("  - {}\n    next: {}\n", problem.what, problem.next);
     return out;
 }
 

@@ -29,21 +29,29 @@ Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
     const std::string group = "Filters";
-    app.add_option("--port", words.ports, "Ports and ranges: 8080,9000-9100. Matches the port asked for and the one held")
-        ->type_name("LIST")->group(group);
-    app.add_option("--proto", words.protocols, "tcp, udp, udplite, mptcp, sctp, icmp, raw")->type_name("LIST")->group(group);
+    app.add_option("--port", words.ports,
+                   "Ports and ranges: 8080,9000-9100. Matches the port asked for and the one held")
+        ->type_name("LIST")
+        ->group(group);
+    app.add_option("--proto", words.protocols, "tcp, udp, udplite, mptcp, sctp, icmp, raw")
+        ->type_name("LIST")
+        ->group(group);
     app.add_option("--addr", words.address, "Address asked for, held or connected to")->type_name("CIDR")->group(group);
     app.add_option("--pid", words.pid, "Process id")->type_name("N")->check(CLI::Range(1u, 4194304u))->group(group);
     app.add_option("--comm", words.comm, "Name of the thread, as ps -L shows it")->type_name("NAME")->group(group);
     app.add_option("--uid", words.uid, "User")->type_name("N|NAME")->group(group);
     app.add_option("--unit", words.unit, "systemd unit, by its cgroup")->type_name("NAME")->group(group);
-    app.add_option("--cgroup", words.cgroup, "cgroup v2, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
-        ->type_name("PATH")->group(group);
+    app.add_option("--cgroup", words.cgroup,
+                   "cgroup v2, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
+        ->type_name("PATH")
+        ->group(group);
     app.add_option("--netns", words.netns, "Network namespace: inode number, `ip netns` name, host or self")
-        ->type_name("INUM|NAME|self")->group(group);
+        ->type_name("INUM|NAME|self")
+        ->group(group);
     app.add_flag("--failed", words.failed, "Only what was refused")->group(group);
     app.add_option("--events", words.events, "bind, listen, autobind, state, release (default: all but state)")
-        ->type_name("LIST")->group(group);
+        ->type_name("LIST")
+        ->group(group);
     app.add_flag("--no-ephemeral", words.no_ephemeral, "Hide ports that the kernel chose")->group(group);
 }
 
@@ -93,9 +101,11 @@ std::optional<std::uint32_t> parse_number(const std::string& text) {
 Result<std::string> find_cgroup(const std::string& path, const std::string& mount) {
     namespace fs = std::filesystem;
     std::error_code ignored;
-    const fs::path full = path.starts_with(mount + "/") || path == mount ? fs::path(path) : fs::path(mount + "/" + path);
+    const fs::path full =
+        path.starts_with(mount + "/") || path == mount ? fs::path(path) : fs::path(mount + "/" + path);
     if (fs::is_directory(full, ignored)) return full.lexically_normal().string();
-    return Error{"--cgroup: there is no cgroup '" + path + "' under " + mount, 0, "systemd-cgls lists those that exist"};
+    return Error{"--cgroup: there is no cgroup '" + path + "' under " + mount, 0,
+                 "systemd-cgls lists those that exist"};
 }
 
 Result<std::string> find_unit(const std::string& unit, const std::string& mount) {
@@ -105,7 +115,8 @@ Result<std::string> find_unit(const std::string& unit, const std::string& mount)
     fs::recursive_directory_iterator entry(mount, fs::directory_options::skip_permission_denied, ignored), end;
     for (; entry != end; entry.increment(ignored))
         if (entry->path().filename() == name && entry->is_directory(ignored)) return entry->path().string();
-    return Error{"--unit: no running unit '" + name + "' has a cgroup", 0, "systemctl status " + name + " tells its state"};
+    return Error{"--unit: no running unit '" + name + "' has a cgroup", 0,
+                 "systemctl status " + name + " tells its state"};
 }
 
 Result<std::uint32_t> find_netns(const std::string& word) {
@@ -114,7 +125,8 @@ Result<std::uint32_t> find_netns(const std::string& word) {
     if (word == "self") path = "/proc/self/ns/net";
     if (word == "host") path = "/proc/1/ns/net";
     const auto inum = NetnsNames::inum_of(path);
-    if (!inum) return Error{"--netns: there is no network namespace '" + word + "'", 0, "ip netns lists the named ones"};
+    if (!inum)
+        return Error{"--netns: there is no network namespace '" + word + "'", 0, "ip netns lists the named ones"};
     return *inum;
 }
 
@@ -162,7 +174,8 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
     }
     if (!words.address.empty()) {
         filter.address = Cidr::parse(words.address);
-        if (!filter.address) return Error{"--addr: '" + words.address + "' is not an address or a network such as 10.0.0.0/8"};
+        if (!filter.address)
+            return Error{"--addr: '" + words.address + "' is not an address or a network such as 10.0.0.0/8"};
     }
     if (!words.uid.empty()) {
         filter.uid = parse_number(words.uid);
@@ -177,7 +190,8 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
     if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
     if (!words.unit.empty() || !words.cgroup.empty()) {
         if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
-        const auto path = words.unit.empty() ? find_cgroup(words.cgroup, *cgroup2_mount) : find_unit(words.unit, *cgroup2_mount);
+        const auto path =
+            words.unit.empty() ? find_cgroup(words.cgroup, *cgroup2_mount) : find_unit(words.unit, *cgroup2_mount);
         if (!path) return path.error();
         filter.cgroup = *path;
     }

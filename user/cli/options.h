@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The command line, parsed once and constant afterwards. Words given are resolved (a netns name to its inode, a unit to its
-// cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
+// The command line, parsed once and constant afterwards. Words given are resolved (a netns name to its inode, a unit to
+// its cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
 #pragma once
 
 #include <optional>

@@ -92,8 +92,9 @@ class Pipeline {
             const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
             const std::int64_t wait_ns = std::max<std::int64_t>(0, (sleeping ? next_tick : now + kLookNs) - now);
             std::array<epoll_event, 4> events{};
-            const int ready = epoll_wait(sleeping ? asleep.get() : awake.get(), events.data(),
-                                         static_cast<int>(events.size()), static_cast<int>((wait_ns + 999'999) / 1'000'000));
+            const int ready =
+                epoll_wait(sleeping ? asleep.get() : awake.get(), events.data(), static_cast<int>(events.size()),
+                           static_cast<int>((wait_ns + 999'999) / 1'000'000));
             if (ready < 0 && errno != EINTR) return Error{"epoll_wait", errno};
             for (int i = 0; i < ready; ++i) {
                 const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <ctime>
-
 #include <cstdint>
 #include <cstdlib>
+#include <ctime>
 
 namespace bindtrace {
 

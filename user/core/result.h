@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Fallible set-up returns Result<T>; nothing of ours throws. An Error is made at the edge where it was seen and printed by
-// main() alone: what was tried, what the system answered, what to do next.
+// Fallible set-up returns Result<T>; nothing of ours throws. An Error is made at the edge where it was seen and printed
+// by main() alone: what was tried, what the system answered, what to do next.
 #pragma once
 
 #include <optional>

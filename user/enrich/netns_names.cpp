@@ -8,7 +8,9 @@
 
 namespace bindtrace {
 
-NetnsNames::NetnsNames(std::uint32_t host, std::string folder) : host_(host), folder_(std::move(folder)) { rescan(); }
+NetnsNames::NetnsNames(std::uint32_t host, std::string folder) : host_(host), folder_(std::move(folder)) {
+    rescan();
+}
 
 std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
     struct stat status {};

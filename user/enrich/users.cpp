@@ -8,7 +8,9 @@
 
 namespace bindtrace {
 
-Users::Users(std::string passwd_path) : path_(std::move(passwd_path)) { reload_if_changed(); }
+Users::Users(std::string passwd_path) : path_(std::move(passwd_path)) {
+    reload_if_changed();
+}
 
 std::optional<std::string_view> Users::name(std::uint32_t uid) {
     auto found = names_.find(uid);

@@ -56,8 +56,10 @@ Result<std::uint32_t> parse_protocols(std::string_view text) {
     std::string bad;
     const bool good = for_each_part(text, [&](std::string_view part) {
         const auto bit = protocol_bit(part);
-        if (bit) bits |= *bit;
-        else bad = part;
+        if (bit)
+            bits |= *bit;
+        else
+            bad = part;
         return bit.has_value();
     });
     if (!good) return Error{"--proto: '" + bad + "' is not one of tcp, udp, udplite, mptcp, sctp, icmp, raw"};
@@ -69,8 +71,10 @@ Result<std::uint32_t> parse_kinds(std::string_view text) {
     std::string bad;
     const bool good = for_each_part(text, [&](std::string_view part) {
         const auto kind = kind_from_name(part);
-        if (kind) bits |= 1u << *kind;
-        else bad = part;
+        if (kind)
+            bits |= 1u << *kind;
+        else
+            bad = part;
         return kind.has_value();
     });
     if (!good) return Error{"--events: '" + bad + "' is not one of bind, listen, autobind, state, release"};
@@ -100,8 +104,7 @@ bool Filter::matches(const Event& event) const {
         if (!(event.flags & BT_EVENT_HAS_TASK) || actual != *comm) return false;
     }
     if (address) {
-        const bool requested =
-            event.flags & BT_EVENT_HAS_REQUEST && address->matches(event.addr_family, event.addr);
+        const bool requested = event.flags & BT_EVENT_HAS_REQUEST && address->matches(event.addr_family, event.addr);
         const bool held = event.flags & BT_EVENT_HAS_SOCK && event.sock.local_port != 0 &&
                           address->matches(event.sock.family, event.sock.local_addr);
         const bool remote = event.flags & BT_EVENT_HAS_SOCK && event.sock.remote_port != 0 &&

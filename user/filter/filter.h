@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the operator asked to see. Most of it is applied in the kernel (kernel_config()); the rest costs more there than it
-// saves and is applied to the record (matches()).
+// What the operator asked to see. Most of it is applied in the kernel (kernel_config()); the rest costs more there than
+// it saves and is applied to the record (matches()).
 #pragma once
 
 #include <cstdint>

@@ -47,15 +47,16 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
         auto tracer = attach_one(strategy, facts, options);
         if (tracer) {
             if (!refused.empty())
-                spdlog::warn("attached with {}, since {}. Not seen: {}", strategy_name(strategy), fmt::join(refused, "; "),
-                             fmt::join(blind_spots(strategy), "; "));
+                spdlog::warn("attached with {}, since {}. Not seen: {}", strategy_name(strategy),
+                             fmt::join(refused, "; "), fmt::join(blind_spots(strategy), "; "));
             if (!(*tracer)->missing().empty())
                 spdlog::warn("this kernel does not let it see: {}", fmt::join((*tracer)->missing(), ", "));
             return tracer;
         }
         refused.push_back(fmt::format("{} is not to be had ({})", strategy_name(strategy), tracer.error().what));
     }
-    return Error{fmt::format("no way to attach: {}", fmt::join(refused, "; ")), 0, "bindtrace doctor tells what to change"};
+    return Error{fmt::format("no way to attach: {}", fmt::join(refused, "; ")), 0,
+                 "bindtrace doctor tells what to change"};
 }
 
 }  // namespace bindtrace

@@ -9,8 +9,8 @@
 
 namespace bindtrace {
 
-// Attaches with the strategy that was asked for, or else with the first that works; says in one warning what it fell back
-// to, why, and what is lost.
+// Attaches with the strategy that was asked for, or else with the first that works; says in one warning what it fell
+// back to, why, and what is lost.
 Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,
                                        const TracerOptions& options);
 

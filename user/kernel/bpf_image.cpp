@@ -38,9 +38,12 @@ std::unique_ptr<BpfImage> open_skeleton() {
 
 std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy) {
     switch (strategy) {
-        case Strategy::fentry: return open_skeleton<fentry_bpf>();
-        case Strategy::kprobe: return open_skeleton<kprobe_bpf>();
-        case Strategy::tracepoint: return open_skeleton<tracepoint_bpf>();
+        case Strategy::fentry:
+            return open_skeleton<fentry_bpf>();
+        case Strategy::kprobe:
+            return open_skeleton<kprobe_bpf>();
+        case Strategy::tracepoint:
+            return open_skeleton<tracepoint_bpf>();
     }
     return nullptr;
 }

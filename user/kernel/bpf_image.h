@@ -19,8 +19,8 @@ class BpfImage {
 
     virtual ~BpfImage() = default;
     virtual bpf_object* object() = 0;
-    virtual bt_config& config() = 0;             // to be filled in before load()
-    virtual int load() = 0;                      // 0 or a negative errno
+    virtual bt_config& config() = 0;  // to be filled in before load()
+    virtual int load() = 0;           // 0 or a negative errno
     // After load().
     virtual volatile std::uint32_t& armed() = 0;
     virtual volatile std::uint32_t& consumer_sleeps() = 0;

@@ -37,11 +37,17 @@ constexpr bpf_insn call(int helper) {
     return {.code = BPF_JMP | BPF_CALL, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = helper};
 }
 constexpr bpf_insn move_register(unsigned to, unsigned from) {
-    return {.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = static_cast<__u8>(to & 15),
-            .src_reg = static_cast<__u8>(from & 15), .off = 0, .imm = 0};
+    return {.code = BPF_ALU64 | BPF_MOV | BPF_X,
+            .dst_reg = static_cast<__u8>(to & 15),
+            .src_reg = static_cast<__u8>(from & 15),
+            .off = 0,
+            .imm = 0};
 }
 constexpr bpf_insn move_value(unsigned to, int value) {
-    return {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = static_cast<__u8>(to & 15), .src_reg = 0, .off = 0,
+    return {.code = BPF_ALU64 | BPF_MOV | BPF_K,
+            .dst_reg = static_cast<__u8>(to & 15),
+            .src_reg = 0,
+            .off = 0,
             .imm = value};
 }
 
@@ -88,11 +94,13 @@ std::vector<std::string> find_missing_capabilities() {
 }
 
 // A raw tracepoint is a typedef of this name.
-std::string tracepoint_type(const char* tracepoint) { return std::string("btf_trace_") + tracepoint; }
+std::string tracepoint_type(const char* tracepoint) {
+    return std::string("btf_trace_") + tracepoint;
+}
 
-UniqueFd load_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type type, std::span<const bpf_insn> program) {
-    const auto entry =
-        type == BPF_TRACE_RAW_TP ? btf.type_definition(tracepoint_type(target)) : btf.function(target);
+UniqueFd load_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type type,
+                      std::span<const bpf_insn> program) {
+    const auto entry = type == BPF_TRACE_RAW_TP ? btf.type_definition(tracepoint_type(target)) : btf.function(target);
     if (!entry) {
         errno = ENOENT;
         return UniqueFd();
@@ -191,7 +199,8 @@ Finding KernelFacts::try_strategy(Strategy strategy) const {
                 return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
             return finding;
         }
-        case Strategy::kprobe: return try_kprobe();
+        case Strategy::kprobe:
+            return try_kprobe();
         case Strategy::tracepoint:
             return try_tracing(*btf_, "sys_exit", BPF_TRACE_RAW_TP, "BTF raw tracepoints");
     }

@@ -22,8 +22,8 @@ class KernelFacts {
   public:
     static KernelFacts probe();
 
-    std::string release;                            // uname -r
-    std::string lockdown = "unknown";               // none, integrity, confidentiality; unknown where securityfs is not mounted
+    std::string release;               // uname -r
+    std::string lockdown = "unknown";  // none, integrity, confidentiality; unknown where securityfs is not mounted
     std::optional<std::string> cgroup2_mount;       // where the v2 hierarchy is
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;

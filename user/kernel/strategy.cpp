@@ -12,8 +12,8 @@ namespace {
 
 using When = ProgramSpec::When;
 
-// A fact may be told by several programs (another kernel's function, or a second hook that repairs); `tells` is the same
-// text in all of them, and the fact is missing only if none of them can be loaded.
+// A fact may be told by several programs (another kernel's function, or a second hook that repairs); `tells` is the
+// same text in all of them, and the fact is missing only if none of them can be loaded.
 constexpr const char* kBindV4 = "bind on IPv4 sockets";
 constexpr const char* kBindV6 = "bind on IPv6 sockets";
 constexpr const char* kBindEarly = "bind refused before it reaches the socket (EBADF, EFAULT, LSM)";
@@ -107,7 +107,8 @@ constexpr ProgramSpec kTracepoint[] = {
     {"iter__task_file", "", When::always, nullptr},
 };
 
-// Functions that call one another, innermost first: the program on an outer one tells what an inner one's was skipped for.
+// Functions that call one another, innermost first: the program on an outer one tells what an inner one's was skipped
+// for.
 struct Layer {
     std::string_view target;
     std::string_view fact;
@@ -115,18 +116,12 @@ struct Layer {
 };
 
 constexpr Layer kLayers[] = {
-    {"inet_bind_sk", "bind", 0},
-    {"inet6_bind_sk", "bind", 0},
-    {"inet_bind", "bind", 1},
-    {"inet6_bind", "bind", 1},
-    {"__sys_bind", "bind", 2},
-    {"inet_csk_listen_start", "listen", 0},
-    {"__sys_listen", "listen", 1},
-    {"inet_hash_connect", "connect", 0},
-    {"tcp_v4_connect", "connect", 1},
-    {"inet6_hash_connect", "connect6", 0},
-    {"tcp_v6_connect", "connect6", 1},
-    {"inet_put_port", "release", 0},
+    {"inet_bind_sk", "bind", 0},        {"inet6_bind_sk", "bind", 0},
+    {"inet_bind", "bind", 1},           {"inet6_bind", "bind", 1},
+    {"__sys_bind", "bind", 2},          {"inet_csk_listen_start", "listen", 0},
+    {"__sys_listen", "listen", 1},      {"inet_hash_connect", "connect", 0},
+    {"tcp_v4_connect", "connect", 1},   {"inet6_hash_connect", "connect6", 0},
+    {"tcp_v6_connect", "connect6", 1},  {"inet_put_port", "release", 0},
     {"tcp_destroy_sock", "release", 1},
 };
 
@@ -149,9 +144,12 @@ constexpr std::string_view kTracepointBlindSpots[] = {
 
 std::string_view strategy_name(Strategy strategy) {
     switch (strategy) {
-        case Strategy::fentry: return "fentry";
-        case Strategy::kprobe: return "kprobe";
-        case Strategy::tracepoint: return "tracepoint";
+        case Strategy::fentry:
+            return "fentry";
+        case Strategy::kprobe:
+            return "kprobe";
+        case Strategy::tracepoint:
+            return "tracepoint";
     }
     return "";
 }
@@ -164,9 +162,12 @@ std::optional<Strategy> strategy_from_name(std::string_view name) {
 
 std::span<const ProgramSpec> programs(Strategy strategy) {
     switch (strategy) {
-        case Strategy::fentry: return kFentry;
-        case Strategy::kprobe: return kKprobe;
-        case Strategy::tracepoint: return kTracepoint;
+        case Strategy::fentry:
+            return kFentry;
+        case Strategy::kprobe:
+            return kKprobe;
+        case Strategy::tracepoint:
+            return kTracepoint;
     }
     return {};
 }
@@ -185,7 +186,8 @@ Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cooki
             load = strategy != Strategy::fentry || !can_mint_cookie;
         } else if (spec.when != When::always) {
             const std::optional<int> arguments = arity(spec.target);
-            load = arguments && (spec.when == When::function || *arguments == (spec.when == When::one_argument ? 1 : 2));
+            load =
+                arguments && (spec.when == When::function || *arguments == (spec.when == When::one_argument ? 1 : 2));
         }
         if (!load) continue;
         choice.load.emplace_back(spec.name);
@@ -208,8 +210,10 @@ std::uint64_t not_made_good(std::span<const ProgramMisses> misses) {
     std::map<std::string_view, std::map<int, std::uint64_t>> by_fact;  // fact -> layer -> runs skipped
     for (const ProgramMisses& it : misses) {
         const auto* layer = std::ranges::find(kLayers, it.target, &Layer::target);
-        if (layer == std::end(kLayers)) total += it.count;
-        else by_fact[layer->fact][layer->number] += it.count;
+        if (layer == std::end(kLayers))
+            total += it.count;
+        else
+            by_fact[layer->fact][layer->number] += it.count;
     }
     for (const auto& [fact, layers] : by_fact)
         total += std::ranges::min_element(layers, {}, [](const auto& layer) { return layer.second; })->second;

@@ -31,7 +31,7 @@ struct ProgramSpec {
     const char* name;    // in the BPF object
     const char* target;  // kernel function, or tracepoint
     When when;
-    const char* tells;         // what is lost without it; null where nothing is
+    const char* tells;        // what is lost without it; null where nothing is
     std::uint32_t kinds = 0;  // bits 1 << bt_kind it serves alone; 0 = it serves all
 };
 

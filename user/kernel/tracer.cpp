@@ -29,7 +29,8 @@ int on_libbpf_message(libbpf_print_level level, const char* format, va_list argu
     if (level == LIBBPF_DEBUG) return 0;
     std::array<char, 1024> line{};
     const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-    std::string_view text(line.data(), std::min<std::size_t>(line.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
+    std::string_view text(line.data(),
+                          std::min<std::size_t>(line.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
     while (text.ends_with('\n')) text.remove_suffix(1);
     spdlog::debug("{}", text);
     if (level == LIBBPF_WARN) libbpf_words() = text;
@@ -43,9 +44,9 @@ Error bpf_error(const std::string& what, int code) {
 }
 
 // The kernel does not forbid bpf_probe_read_user() under lockdown, but libbpf 1.1 takes the refusal of
-// bpf_probe_read_kernel() for an old kernel and rewrites both into bpf_probe_read(), which is refused. Our programs never
-// call that one, and under lockdown the verifier reaches none of the kernel reads: what was rewritten is put back, by
-// handlers of our own for the sections of tracing programs. To be made before the object is opened.
+// bpf_probe_read_kernel() for an old kernel and rewrites both into bpf_probe_read(), which is refused. Our programs
+// never call that one, and under lockdown the verifier reaches none of the kernel reads: what was rewritten is put
+// back, by handlers of our own for the sections of tracing programs. To be made before the object is opened.
 class LockdownFix {
   public:
     LockdownFix() {
@@ -97,12 +98,17 @@ class LockdownFix {
 
 }  // namespace
 
-void Tracer::Deleter::operator()(bpf_link* link) const { bpf_link__destroy(link); }
-void Tracer::Deleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+void Tracer::Deleter::operator()(bpf_link* link) const {
+    bpf_link__destroy(link);
+}
+void Tracer::Deleter::operator()(ring_buffer* ring) const {
+    ring_buffer__free(ring);
+}
 
 Tracer::~Tracer() = default;
 
-Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts, const TracerOptions& options) {
+Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts,
+                                             const TracerOptions& options) {
     libbpf_set_print(on_libbpf_message);
     std::unique_ptr<Tracer> tracer(new Tracer);
     tracer->strategy_ = strategy;
@@ -175,7 +181,8 @@ Status Tracer::take_snapshot() {
     for (;;) {
         const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
         if (got == 0) return {};
-        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot take the snapshot of open sockets", errno);
+        if (got < 0 && errno != EAGAIN && errno != EINTR)
+            return bpf_error("cannot take the snapshot of open sockets", errno);
     }
 }
 
@@ -185,16 +192,22 @@ Status Tracer::open_ring() {
     return {};
 }
 
-bpf_map* Tracer::map(const char* name) const { return bpf_object__find_map_by_name(image_->object(), name); }
+bpf_map* Tracer::map(const char* name) const {
+    return bpf_object__find_map_by_name(image_->object(), name);
+}
 
 void Tracer::arm() {
     recursion_at_arm_ = not_made_good(program_misses());
     image_->armed() = 1;
 }
 
-void Tracer::disarm() { image_->armed() = 0; }
+void Tracer::disarm() {
+    image_->armed() = 0;
+}
 
-int Tracer::poll_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+int Tracer::poll_fd() const {
+    return ring_buffer__epoll_fd(ring_.get());
+}
 
 void Tracer::going_to_sleep() {
     image_->consumer_sleeps() = 1;

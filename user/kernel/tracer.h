@@ -29,9 +29,9 @@ struct ring_buffer;
 namespace bindtrace {
 
 struct TracerOptions {
-    bt_config config{};               // can_cast and can_mint_cookie are filled in by open()
+    bt_config config{};                   // can_cast and can_mint_cookie are filled in by open()
     std::uint32_t ring_bytes = 8u << 20;  // a power of two
-    UniqueFd cgroup;                  // of --cgroup; config.has_cgroup says whether it counts
+    UniqueFd cgroup;                      // of --cgroup; config.has_cgroup says whether it counts
 };
 
 // Totals since arm(), by reason.
@@ -47,7 +47,8 @@ class Tracer {
   public:
     using Handler = std::function<void(std::span<const std::byte>)>;
 
-    static Result<std::unique_ptr<Tracer>> open(Strategy strategy, const KernelFacts& facts, const TracerOptions& options);
+    static Result<std::unique_ptr<Tracer>> open(Strategy strategy, const KernelFacts& facts,
+                                                const TracerOptions& options);
     ~Tracer();
     Tracer(const Tracer&) = delete;
     Tracer& operator=(const Tracer&) = delete;

@@ -32,11 +32,12 @@ struct Process {
 };
 
 struct Context {
-    std::int64_t time_ns = 0;                     // UTC, since the epoch
-    const Process* process = nullptr;             // of event.task
-    std::optional<std::int64_t> start_time_ns;    // UTC, since the epoch
-    std::optional<std::string_view> user;         // name of event.task.uid
-    std::optional<std::string_view> cgroup_path;  // of event.task.cgroup_id, relative to the cgroup root: "/system.slice/x.service"
+    std::int64_t time_ns = 0;                   // UTC, since the epoch
+    const Process* process = nullptr;           // of event.task
+    std::optional<std::int64_t> start_time_ns;  // UTC, since the epoch
+    std::optional<std::string_view> user;       // name of event.task.uid
+    std::optional<std::string_view>
+        cgroup_path;  // of event.task.cgroup_id, relative to the cgroup root: "/system.slice/x.service"
     std::optional<std::string_view> socket_cgroup_path;
     std::optional<std::string_view> netns_name;
 };

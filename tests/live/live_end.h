@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "live_bindtrace.h"
+#include "live_bpf.h"
+#include "live_load.h"
+#include "live_netns.h"
+
+namespace bindtrace {
+
+class Ending : public testing::Test {
+  protected:
+    Words filtered() const { return {"--json", "--netns", netns_.inum_text()}; }
+
+    // What it holds in the kernel now: its programs are attached, its maps are there.
+    static BpfObjects held_by(const Bindtrace& bindtrace) {
+        BpfObjects objects = bpf_objects_of(bindtrace.pid());
+        EXPECT_FALSE(objects.programs.empty());
+        EXPECT_FALSE(objects.maps.empty());
+        EXPECT_EQ(still_there(objects).text(), objects.text());
+        return objects;
+    }
+
+    Netns netns_;
+};
+
+inline void expect_all_gone(const BpfObjects& objects) {
+    EXPECT_TRUE(all_gone(objects)) << "still in the kernel:" << still_there(objects).text();
+}
+
+}  // namespace bindtrace
