@@ -24,10 +24,13 @@ static __always_inline void tell_autobind(const struct bt_claim *claim, int resu
 /* `claim` is what read_claimant() saw. Does nothing where the port was claimed before. */
 static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_claim *claim)
 {
-	if (!claim->sock.local_port || claim->sock.protocol == IPPROTO_SCTP)
+	bool explicit = port_is_explicit(sk); /* bound, but we have not seen it */
+
+	if (!claim->sock.local_port)
 		return;
-	claim->flags |= BT_EVENT_EPHEMERAL;
-	if (take_claim(sk, claim))
+	if (!explicit)
+		claim->flags |= BT_EVENT_EPHEMERAL;
+	if (take_claim(sk, claim) && !explicit)
 		tell_autobind(claim, 0);
 }
 

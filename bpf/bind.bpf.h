@@ -6,8 +6,7 @@
 #include "claims.bpf.h"
 
 /*
- * sk is null where the descriptor was no inet socket. Whether it succeeded or not, a socket that has a port now has a
- * claim (before 6.1 a cgroup/post_bind denial returns EPERM and leaves the port taken).
+ * sk is null where the descriptor was no inet socket.
  */
 static __always_inline void bind_ended(const struct sock *sk, const struct bt_request *request, int result)
 {
@@ -23,7 +22,8 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 		read_claimant(&claim, sk);
 		if (!request->port && claim.sock.local_port && !result)
 			claim.flags |= BT_EVENT_EPHEMERAL;
-		if (claim.sock.local_port && claim.sock.protocol != IPPROTO_SCTP)
+		/* Before 6.1 a cgroup/post_bind denial leaves the port taken. */
+		if (claim.sock.local_port && (!result || result == -EPERM))
 			take_claim(sk, &claim);
 	} else {
 		read_task(&claim.task);
@@ -40,16 +40,27 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	emit(&fact, &claim.task, &claim.sock);
 }
 
-/* An inner hook: the protocol family's bind, with the kernel's copy of the address. */
+/*
+ * An inner hook: the protocol family's bind, with the kernel's copy of the address. There are two of them since 6.6, one
+ * inside the other, and the system call around them; in io_uring and in the kernel only the two.
+ */
 static __always_inline void bind_returned(const struct sock *sk, const void *address, int length, int result)
 {
 	struct bt_request request = {};
 
 	if (!sk || !is_inet(sk))
 		return;
-	tell(sk);
+	if (bt_config.has_bind_sk || in_call(BT_OP_BIND))
+		tell(sk);
 	read_request(&request, address, length);
 	bind_ended(sk, &request, result);
+}
+
+/* The outer of the two. Nobody else forgets what the inner one told where there is no system call around. */
+static __always_inline void outer_bind_returned(const struct sock *sk, const void *address, int length, int result)
+{
+	if (!bt_config.has_bind_sk || !(in_call(BT_OP_BIND) ? was_told(sk) : take_told(sk)))
+		bind_returned(sk, address, length, result);
 }
 
 /* Errors of bind(2) before the socket's own bind runs: the inner hook cannot have told them. */
@@ -65,6 +76,8 @@ SEPARATE int bind_syscall_returned(__u32 fd, const void *address, int length, in
 	struct bt_request request = {};
 	struct sock *sk = sock_of_fd(fd);
 
+	if (inner && sk)
+		sk = port_holder(sk);
 	if (inner && sk && take_told(sk) && !fails_before_socket(result, length))
 		return 0;
 	read_user_request(&request, address, length);

@@ -40,12 +40,28 @@ static __always_inline void read_claimant(struct bt_claim *claim, const struct s
 	claim->op = current_op(sk);
 }
 
-/* True where it is new. */
+/* Protocols whose ports we see given back. SCTP binds are told and not remembered; L2TP has a number, but no port. */
+static __always_inline bool claims_ports(__u16 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP || protocol == IPPROTO_UDP ||
+	       protocol == IPPROTO_UDPLITE || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
+/* True where it is new, and remembered. */
 static __always_inline bool take_claim(const struct sock *sk, const struct bt_claim *claim)
 {
-	__u64 key = claim->sock.cookie;
+	__u64 key;
 	int error; /* the helper returns an int; before 6.2 the upper half of the register is not its sign */
 
+	if (!claims_ports(claim->sock.protocol))
+		return false;
+#ifdef BT_STRATEGY_TRACEPOINT
+	if (!claim->sock.cookie && claim->sock.protocol != IPPROTO_TCP)
+		return false; /* its end is told by cookie alone */
+#endif
+	if (bt_claims_by_address && find_claim(sk, &key))
+		return false;
+	key = claim->sock.cookie;
 	if (!key) {
 		key = (__u64)sk;
 		bt_claims_by_address = 1;
@@ -53,7 +69,7 @@ static __always_inline bool take_claim(const struct sock *sk, const struct bt_cl
 	error = bpf_map_update_elem(&claims, &key, claim, BPF_NOEXIST);
 	if (error && error != -EEXIST)
 		count(BT_COUNT_CLAIMS_FULL);
-	return error != -EEXIST;
+	return !error;
 }
 
 #endif

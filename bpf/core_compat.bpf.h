@@ -76,6 +76,19 @@ struct tcp_sock___mptcp {
 
 #define SOCK_STREAM 1
 
+struct mptcp_sock___first {
+	struct sock *first;
+} __attribute__((preserve_access_index));
+
+/* The socket that holds the port: of an MPTCP socket its first subflow, which may be null. */
+static __always_inline struct sock *port_holder(struct sock *sk)
+{
+	if (READ(struct sock, sk, sk_protocol) == IPPROTO_MPTCP &&
+	    bpf_core_field_exists(struct mptcp_sock___first, first))
+		return READ(struct mptcp_sock___first, sk, first);
+	return sk;
+}
+
 static __always_inline bool is_mptcp_subflow(const struct sock *sk)
 {
 	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) &&

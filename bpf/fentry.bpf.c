@@ -25,10 +25,8 @@ int BPF_PROG(fexit__inet_bind, struct socket *socket, void *address, int length,
 {
 	struct sock *sk = socket->sk;
 
-	if (was_told(sk)) /* by inet_bind_sk inside it */
-		return 0;
 	MINT_COOKIE(sk);
-	bind_returned(sk, address, length, result);
+	outer_bind_returned(sk, address, length, result);
 	return 0;
 }
 
@@ -37,10 +35,8 @@ int BPF_PROG(fexit__inet6_bind, struct socket *socket, void *address, int length
 {
 	struct sock *sk = socket->sk;
 
-	if (was_told(sk))
-		return 0;
 	MINT_COOKIE(sk);
-	bind_returned(sk, address, length, result);
+	outer_bind_returned(sk, address, length, result);
 	return 0;
 }
 

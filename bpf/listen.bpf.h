@@ -42,7 +42,8 @@ static __always_inline void listen_start_returned(const struct sock *sk, int res
 {
 	if (!is_inet(sk))
 		return;
-	tell(sk);
+	if (in_call(BT_OP_LISTEN))
+		tell(sk);
 	listen_ended(sk, result, true);
 }
 
@@ -51,6 +52,8 @@ static __always_inline void listen_syscall_returned(__u32 fd, int result, bool i
 {
 	struct sock *sk = sock_of_fd(fd);
 
+	if (inner && sk)
+		sk = port_holder(sk);
 	if (!sk || (inner && take_told(sk)))
 		return;
 	listen_ended(sk, result, false);

@@ -31,7 +31,6 @@ struct {
 enum bt_claim_stage {
 	BT_CLAIM_PENDING = 1, /* tracepoint strategy: SYN_SENT seen, the port is chosen a moment later */
 	BT_CLAIM_HELD = 2,
-	BT_CLAIM_TIME_WAIT = 3, /* a TIME_WAIT socket has taken the port over */
 };
 
 /* One held port. Outlives the process, and the socket while in TIME_WAIT. */
@@ -42,6 +41,8 @@ struct bt_claim {
 	__u8 listening;
 	__u8 wanted; /* the task passed the filter when it made the claim */
 	__u8 op;     /* enum bt_op: how it was made */
+	__u16 stale_port; /* while pending: what inet_sport still said from an earlier connection */
+	__u16 pad[3];
 	struct bt_task task;
 	struct bt_sock sock;
 };

@@ -48,6 +48,14 @@ static __always_inline bool current_acts_on(const struct sock *sk)
 	       !READ(struct sock, sk, __sk_common.skc_dport);
 }
 
+#define SOCK_BINDPORT_LOCK 8
+
+/* Did the owner name the port? Such a socket keeps it until it is closed. */
+static __always_inline bool port_is_explicit(const struct sock *sk)
+{
+	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
+}
+
 static __always_inline __u16 socket_protocol(const struct sock *sk)
 {
 	return is_mptcp_subflow(sk) ? IPPROTO_MPTCP : READ(struct sock, sk, sk_protocol);

@@ -226,6 +226,19 @@ static __always_inline struct pt_regs *current_regs(struct task_struct *task)
 				  bpf_core_type_size(struct pt_regs));
 }
 
+/*
+ * Is `current` in this system call itself, and not in io_uring or in the kernel's own work? 32-bit calls have numbers that
+ * we do not know: they count as any.
+ */
+static __always_inline bool in_call(enum bt_op op)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	if (READ(struct task_struct, task, flags) & (PF_IO_WORKER | PF_KTHREAD))
+		return false;
+	return is_compat(task) || syscall_op(regs_syscall(current_regs(task))) == op;
+}
+
 /* The system call that `current` is in, as an operation. Only to be asked in process context. */
 static __always_inline enum bt_op current_op(const struct sock *sk)
 {

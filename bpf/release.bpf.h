@@ -45,26 +45,25 @@ SEPARATE int port_released(const struct sock *sk)
 	return 0;
 }
 
-/* A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over. It inherits the cookie, if there is one. */
+/*
+ * A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over, and the claim with it, under its own address: it
+ * inherits the cookie, but a descriptor that is still open may connect again. A port that was bound by name stays with
+ * the open socket too.
+ */
 static __always_inline void time_wait_took_over(const struct sock *sk, const struct inet_timewait_sock *tw)
 {
+	__u64 key, tw_key = (__u64)tw;
 	struct bt_claim claim;
 	struct bt_claim *known;
-	__u64 key;
 
-	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state),
-		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
+	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate),
+		      socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
-	if (!known)
+	if (!known || (READ(struct sock, sk, sk_socket) && port_is_explicit(sk)))
 		return;
-	known->stage = BT_CLAIM_TIME_WAIT;
-	if (key == (__u64)sk) {
-		__u64 tw_key = (__u64)tw;
-
-		claim = *known;
+	claim = *known;
+	if (!bpf_map_delete_elem(&claims, &key))
 		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY);
-		bpf_map_delete_elem(&claims, &key);
-	}
 }
 
 /* By key, where the socket itself may not be looked into. */
@@ -83,18 +82,16 @@ static __always_inline void claim_released(__u64 key, enum bt_op op)
 /* The TIME_WAIT socket gives the port back: a timer, a reconnect, or the end of the network namespace. */
 static __always_inline void time_wait_ended(const struct inet_timewait_sock *tw)
 {
-	const struct sock *sk = (const struct sock *)tw; /* both begin with sock_common */
+	__u64 key = (__u64)tw;
+	struct bt_claim *known = bpf_map_lookup_elem(&claims, &key);
 	struct bt_claim claim;
-	struct bt_claim *known;
-	__u64 key;
 
-	known = find_claim(sk, &key);
-	if (!known || known->stage != BT_CLAIM_TIME_WAIT)
+	if (!known)
 		return;
 	claim = *known;
 	if (bpf_map_delete_elem(&claims, &key))
 		return;
-	read_sock_common(&claim.sock, sk);
+	read_sock_common(&claim.sock, (const struct sock *)tw); /* both begin with sock_common */
 	claim.sock.inode = 0;
 	tell_release(&claim, BT_OP_UNKNOWN);
 }

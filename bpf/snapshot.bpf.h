@@ -11,8 +11,6 @@
 
 #include "claims.bpf.h"
 
-#define SOCK_BINDPORT_LOCK 8
-
 static __always_inline bool holds_own_claim(const struct sock *sk)
 {
 	__u8 state = READ(struct sock, sk, __sk_common.skc_state);
@@ -21,7 +19,7 @@ static __always_inline bool holds_own_claim(const struct sock *sk)
 		return false;
 	if (READ(struct sock, sk, sk_protocol) != IPPROTO_TCP || state == TCP_LISTEN || state == TCP_CLOSE)
 		return true;
-	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
+	return port_is_explicit(sk);
 }
 
 SEC("iter/task_file")
@@ -48,12 +46,14 @@ int iter__task_file(struct bpf_iter__task_file *context)
 		if (trusted)
 			bpf_get_socket_cookie(trusted);
 	}
-	if (!holds_own_claim(sk))
+#ifndef BT_STRATEGY_TRACEPOINT /* which knows an MPTCP socket by its descriptor, until that is closed */
+	sk = port_holder(sk);
+#endif
+	if (!sk || !holds_own_claim(sk))
 		return 0;
 	read_sock(&claim.sock, sk);
 	claim.stage = BT_CLAIM_HELD;
 	claim.listening = claim.sock.state == TCP_LISTEN;
-	claim.wanted = !filters_tasks();
 	parent = READ(struct task_struct, task, real_parent);
 	cred = READ(struct task_struct, task, real_cred);
 	claim.task.key = read_process_key(task);
@@ -61,6 +61,8 @@ int iter__task_file(struct bpf_iter__task_file *context)
 	claim.task.ppid = READ(struct task_struct, parent, tgid);
 	claim.task.uid = READ(struct cred, cred, uid.val);
 	claim.task.cgroup_id = task_cgroup_id(task);
+	claim.wanted = (!bt_config.pid || bt_config.pid == claim.task.key.pid) &&
+		       (!bt_config.has_uid || bt_config.uid == claim.task.uid);
 	READ_INTO(claim.task.comm, struct task_struct, task, comm);
 	take_claim(sk, &claim);
 	return 0;

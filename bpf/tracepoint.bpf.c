@@ -29,6 +29,7 @@ SEPARATE int connect_started(const struct sock *sk)
 		bt_describe_current(0);
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
+	claim.stale_port = READ(struct inet_sock, sk, inet_sport);
 	take_claim(sk, &claim);
 	return 0;
 }
@@ -45,8 +46,12 @@ SEPARATE int connect_completed(const struct sock *sk)
 	if (!known || known->stage != BT_CLAIM_PENDING)
 		return 0;
 	port = socket_port(sk);
-	if (!port)
-		port = bpf_ntohs(READ(struct inet_sock, sk, inet_sport));
+	if (!port) {
+		__u16 last = READ(struct inet_sock, sk, inet_sport);
+
+		if (last != known->stale_port)
+			port = bpf_ntohs(last);
+	}
 	if (!port)
 		return 0; /* refused before it got one: the call's end tells */
 	known->stage = BT_CLAIM_HELD;
@@ -153,11 +158,10 @@ SEPARATE int closing(const struct sock *sk, int old_state)
 	if (old_state == TCP_FIN_WAIT2 || old_state == TCP_CLOSING)
 		tw = find_time_wait(sk);
 	if (tw) {
-		__u64 key;
+		__u64 key = (__u64)tw;
 
 		time_wait_took_over(sk, tw);
-		if (find_claim(sk, &key))
-			bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
+		bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
 	} else if (!socket_port(sk)) {
 		port_released(sk);
 	}
@@ -229,7 +233,13 @@ int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_st
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(tp__tcp_destroy_sock, struct sock *sk)
 {
-	port_released(sk);
+	__u64 key;
+	struct bt_claim *known = find_claim(sk, &key);
+
+	if (known && known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
+		bpf_map_delete_elem(&claims, &key);
+	else
+		port_released(sk);
 	return 0;
 }
 

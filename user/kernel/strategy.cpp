@@ -29,7 +29,17 @@ constexpr const char* kReleasePing = "release of ping identifiers";
 constexpr const char* kTimeWait = "ports taken over by TIME_WAIT";
 constexpr const char* kTimeWaitEnd = "the end of TIME_WAIT";
 
+// In the order of attaching: whatever ends a claim comes before what makes one, so that none is left over.
 constexpr ProgramSpec kFentry[] = {
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"fentry__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
+    {"fentry__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
+    {"fexit____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"fentry__ping_unhash", "ping_unhash", When::function, kReleasePing},
+    {"fentry__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
+    {"fentry__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
+    {"fentry__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"fexit__inet_bind_sk", "inet_bind_sk", When::function, kBindV4},
     {"fexit__inet6_bind_sk", "inet6_bind_sk", When::function, kBindV6},
     {"fexit__inet_bind", "inet_bind", When::function, kBindV4},
@@ -44,20 +54,21 @@ constexpr ProgramSpec kFentry[] = {
     {"fexit__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
     {"fexit__inet_autobind", "inet_autobind", When::function, kAutobind},
     {"fexit__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
-    {"fentry__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
-    {"fentry__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
-    {"fexit____udp_disconnect", "__udp_disconnect", When::function, nullptr},
-    {"fentry__ping_unhash", "ping_unhash", When::function, kReleasePing},
-    {"fentry__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
-    {"fentry__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
-    {"fentry__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
-    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
-    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"iter__task_file", "", When::always, nullptr},
 };
 
 constexpr ProgramSpec kKprobe[] = {
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"kprobe__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
+    {"kprobe__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
+    {"kprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"kretprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
+    {"kprobe__ping_unhash", "ping_unhash", When::function, kReleasePing},
+    {"kprobe__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
+    {"kprobe__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
+    {"kprobe__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"kprobe__inet_bind_sk", "inet_bind_sk", When::function, kBindV4},
     {"kretprobe__inet_bind_sk", "inet_bind_sk", When::function, nullptr},
     {"kprobe__inet6_bind_sk", "inet6_bind_sk", When::function, kBindV6},
@@ -84,26 +95,16 @@ constexpr ProgramSpec kKprobe[] = {
     {"kretprobe__inet_autobind", "inet_autobind", When::function, nullptr},
     {"kprobe__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
     {"kretprobe__inet_dgram_connect", "inet_dgram_connect", When::function, nullptr},
-    {"kprobe__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
-    {"kprobe__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
-    {"kprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
-    {"kretprobe____udp_disconnect", "__udp_disconnect", When::function, nullptr},
-    {"kprobe__ping_unhash", "ping_unhash", When::function, kReleasePing},
-    {"kprobe__inet_twsk_hashdance", "inet_twsk_hashdance", When::function, kTimeWait},
-    {"kprobe__inet_twsk_hashdance_schedule", "inet_twsk_hashdance_schedule", When::function, kTimeWait},
-    {"kprobe__inet_twsk_bind_unhash", "inet_twsk_bind_unhash", When::function, kTimeWaitEnd},
-    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
-    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"iter__task_file", "", When::always, nullptr},
 };
 
 constexpr ProgramSpec kTracepoint[] = {
+    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
+    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
+    {"cgroup__sock_release", "", When::always, nullptr},
     {"tp__sys_exit", "", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr},
-    {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
-    {"cgroup__sock_create", "", When::cookies_needed, nullptr},
-    {"cgroup__sock_release", "", When::always, nullptr},
     {"iter__task_file", "", When::always, nullptr},
 };
 

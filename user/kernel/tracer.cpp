@@ -127,6 +127,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     bt_config& config = image_->config();
     config = options.config;
     config.can_cast = facts.can_cast;
+    config.has_bind_sk = facts.function_arity("inet_bind_sk").has_value();
     config.locked_down = facts.lockdown == "confidentiality";
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
     const Choice choice = choose(
@@ -145,8 +146,9 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
             return Error{"cannot filter by cgroup", errno, "--cgroup needs a directory of the cgroup v2 hierarchy"};
     }
     if (facts.cgroup2_mount) cgroup_root_ = UniqueFd(::open(facts.cgroup2_mount->c_str(), O_DIRECTORY | O_CLOEXEC));
-    bpf_object__for_each_program(program, image_->object()) {
-        if (!bpf_program__autoload(program)) continue;
+    for (const std::string& name : choice.load) {  // in this order: what ends a claim before what makes one
+        program = bpf_object__find_program_by_name(image_->object(), name.c_str());
+        if (!program) continue;
         programs_.emplace_back(bpf_program__fd(program), target_of(strategy_, bpf_program__name(program)));
         if (Status attached = attach(program); !attached) return attached;
     }
