@@ -41,8 +41,8 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 }
 
 /*
- * An inner hook: the protocol family's bind, with the kernel's copy of the address. There are two of them since 6.6, one
- * inside the other, and the system call around them; in io_uring and in the kernel only the two.
+ * An inner hook: the protocol family's bind, with the kernel's copy of the address. There are two of them since 6.6,
+ * one inside the other, and the system call around them; in io_uring and in the kernel only the two.
  */
 static __always_inline void bind_returned(const struct sock *sk, const void *address, int length, int result)
 {

@@ -39,8 +39,8 @@ struct bt_claim {
 	__u32 flags;	/* enum bt_event_flag: EPHEMERAL, HAS_TASK, HAS_SOCKOPT */
 	__u8 stage;	/* enum bt_claim_stage */
 	__u8 listening;
-	__u8 wanted; /* the task passed the filter when it made the claim */
-	__u8 op;     /* enum bt_op: how it was made */
+	__u8 wanted;	  /* the task passed the filter when it made the claim */
+	__u8 op;	  /* enum bt_op: how it was made */
 	__u16 stale_port; /* while pending: what inet_sport still said from an earlier connection */
 	__u16 pad[3];
 	struct bt_task task;

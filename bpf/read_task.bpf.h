@@ -227,8 +227,8 @@ static __always_inline struct pt_regs *current_regs(struct task_struct *task)
 }
 
 /*
- * Is `current` in this system call itself, and not in io_uring or in the kernel's own work? 32-bit calls have numbers that
- * we do not know: they count as any.
+ * Is `current` in this system call itself, and not in io_uring or in the kernel's own work? 32-bit calls have numbers
+ * that we do not know: they count as any.
  */
 static __always_inline bool in_call(enum bt_op op)
 {

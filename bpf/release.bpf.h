@@ -46,9 +46,9 @@ SEPARATE int port_released(const struct sock *sk)
 }
 
 /*
- * A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over, and the claim with it, under its own address: it
- * inherits the cookie, but a descriptor that is still open may connect again. A port that was bound by name stays with
- * the open socket too.
+ * A TIME_WAIT (or orphaned FIN_WAIT2) socket takes the port of sk over, and the claim with it, under its own address:
+ * it inherits the cookie, but a descriptor that is still open may connect again. A port that was bound by name stays
+ * with the open socket too.
  */
 static __always_inline void time_wait_took_over(const struct sock *sk, const struct inet_timewait_sock *tw)
 {
@@ -56,8 +56,8 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	struct bt_claim claim;
 	struct bt_claim *known;
 
-	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state), READ(struct inet_timewait_sock, tw, tw_substate),
-		      socket_port((const struct sock *)tw));
+	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state),
+		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
 	if (!known || (READ(struct sock, sk, sk_socket) && port_is_explicit(sk)))
 		return;

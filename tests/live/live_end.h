@@ -10,6 +10,13 @@
 
 namespace bindtrace {
 
+// bindtrace with its stdout in a file of any kind. What arrives by the pipe is then nothing.
+inline Words writing_to(const std::string& path, const Words& words) {
+    Words argv = {"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + path, bindtrace_binary()};
+    argv.insert(argv.end(), words.begin(), words.end());
+    return argv;
+}
+
 class Ending : public testing::Test {
   protected:
     Words filtered() const { return {"--json", "--netns", netns_.inum_text()}; }

@@ -30,6 +30,7 @@ class Load {
         thread_.join();
     }
 
+    std::uint64_t binds() const { return static_cast<std::uint64_t>(binds_.load()); }
     // Waits for that many more.
     bool go_on(int count) const {
         const int from = binds_;

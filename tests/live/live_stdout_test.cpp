@@ -54,13 +54,6 @@ class Fifo {
     int fd_ = -1;
 };
 
-// bindtrace with its stdout in a file of any kind. What arrives by the pipe is then nothing.
-Words writing_to(const std::string& path, const Words& words) {
-    Words argv = {"/bin/sh", "-c", "exec \"$0\" \"$@\" >" + path, bindtrace_binary()};
-    argv.insert(argv.end(), words.begin(), words.end());
-    return argv;
-}
-
 // A terminal of the test's own.
 class Terminal {
   public:

@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -180,7 +183,10 @@ int run_doctor(const Options& options) {
     }
     report.problems = find_problems(report);
     const std::string out = options.json ? as_json(report) : as_text(report);
-    std::fwrite(out.data(), 1, out.size(), stdout);
+    if (std::fwrite(out.data(), 1, out.size(), stdout) != out.size() || std::fflush(stdout) != 0) {
+        spdlog::error("cannot write to stdout: {}", std::strerror(errno));
+        return kExitRuntime;
+    }
     return report.chosen ? kExitFine : kExitRuntime;
 }
 

@@ -98,25 +98,49 @@ std::optional<std::uint32_t> parse_number(const std::string& text) {
     return number;
 }
 
+// Relative to the root of the hierarchy.
 Result<std::string> find_cgroup(const std::string& path, const std::string& mount) {
     namespace fs = std::filesystem;
     std::error_code ignored;
-    const fs::path full =
-        path.starts_with(mount + "/") || path == mount ? fs::path(path) : fs::path(mount + "/" + path);
-    if (fs::is_directory(full, ignored)) return full.lexically_normal().string();
+    std::string relative = path == mount || path.starts_with(mount + "/") ? path.substr(mount.size()) : path;
+    relative = ("/" / fs::path(relative).relative_path()).lexically_normal().string();
+    while (relative.size() > 1 && relative.ends_with('/')) relative.pop_back();
+    if (fs::is_directory(mount + relative, ignored)) return relative;
     return Error{"--cgroup: there is no cgroup '" + path + "' under " + mount, 0,
                  "systemd-cgls lists those that exist"};
 }
 
-Result<std::string> find_unit(const std::string& unit, const std::string& mount) {
+// All cgroups of that name. Those that vanish while we look are passed over.
+void collect_cgroups(const std::string& mount, const std::string& folder, const std::string& name,
+                     std::vector<std::string>& found) {
     namespace fs = std::filesystem;
+    std::error_code error;
+    fs::directory_iterator entry(mount + folder, error), end;
+    for (; !error && entry != end; entry.increment(error)) {
+        std::error_code ignored;
+        if (!entry->is_directory(ignored) || entry->is_symlink(ignored)) continue;
+        const std::string child = (folder == "/" ? "" : folder) + "/" + entry->path().filename().string();
+        if (entry->path().filename() == name) found.push_back(child);
+        collect_cgroups(mount, child, name, found);
+    }
+}
+
+// The host's own unit where containers and users have one of that name too.
+Result<std::string> find_unit(const std::string& unit, const std::string& mount) {
     const std::string name = unit.find('.') == std::string::npos ? unit + ".service" : unit;
-    std::error_code ignored;
-    fs::recursive_directory_iterator entry(mount, fs::directory_options::skip_permission_denied, ignored), end;
-    for (; entry != end; entry.increment(ignored))
-        if (entry->path().filename() == name && entry->is_directory(ignored)) return entry->path().string();
-    return Error{"--unit: no running unit '" + name + "' has a cgroup", 0,
-                 "systemctl status " + name + " tells its state"};
+    std::vector<std::string> found, own;
+    collect_cgroups(mount, "/", name, found);
+    std::ranges::copy_if(found, std::back_inserter(own), [](const std::string& path) {
+        return !path.starts_with("/machine.slice/") && !path.starts_with("/lxc") && !path.starts_with("/user.slice/");
+    });
+    if (own.empty()) own = found;
+    if (own.size() == 1) return own.front();
+    if (own.empty())
+        return Error{"--unit: no running unit '" + name + "' has a cgroup", 0,
+                     "systemctl status " + name + " tells its state"};
+    std::string all;
+    for (const std::string& path : own) all += " " + path;
+    return Error{"--unit: several units are called '" + name + "':" + all, 0, "choose one with --cgroup"};
 }
 
 Result<std::uint32_t> find_netns(const std::string& word) {
@@ -149,6 +173,14 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         const int code = app.exit(error, std::cout, std::cerr);
         return {std::nullopt, code == 0 ? kExitFine : kExitUsage};
+    }
+    for (CLI::App* parsed : {&app, trace}) {
+        for (const CLI::Option* option : parsed->get_options()) {
+            if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
+                continue;
+            std::cerr << option->get_name() << ": must not be empty\n";  // an empty shell variable is not "no filter"
+            return {std::nullopt, kExitUsage};
+        }
     }
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);
@@ -194,6 +226,9 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
             words.unit.empty() ? find_cgroup(words.cgroup, *cgroup2_mount) : find_unit(words.unit, *cgroup2_mount);
         if (!path) return path.error();
         filter.cgroup = *path;
+        if (*path == "/") filter.cgroup.reset();  // everything
+        const std::string parent = path->substr(0, path->rfind('/'));
+        if (!parent.empty()) filter.parent_cgroup = *cgroup2_mount + parent;
     }
     filter.pid = words.pid;
     if (!words.comm.empty()) filter.comm = words.comm;

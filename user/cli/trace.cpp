@@ -58,10 +58,11 @@ std::string host_name() {
 // Runs the stages over what the tracer delivers, until a signal or the end of stdout.
 class Pipeline {
   public:
-    Pipeline(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Sink& sink)
+    Pipeline(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Sink& sink, int signals)
         : tracer_(tracer),
           filter_(filter),
           sink_(sink),
+          output_(STDOUT_FILENO, signals),
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     [&tracer](const bt_process_key& key) { return tracer.process(key); }) {}
 
@@ -104,7 +105,8 @@ class Pipeline {
             }
             auto taken = drain();
             if (!taken) return taken.error();
-            sleeping = *taken == 0;
+            // Woken for nothing: somebody is still writing a record. Look again in a moment instead of spinning.
+            sleeping = *taken == 0 && ready <= 0;
             if (sleeping) {
                 tracer_.going_to_sleep();
                 taken = drain();
@@ -164,8 +166,9 @@ class Pipeline {
             ++undecoded_;
             return;
         }
-        if (!filter_.matches(*event)) return;
-        sink_.record({*event, enricher_.enrich(*event)}, output_.buffer());
+        const Context& context = enricher_.enrich(*event);
+        if (!filter_.matches(*event, context)) return;
+        sink_.record({*event, context}, output_.buffer());
         ++events_;
         failures_ += event->error != 0;
     }
@@ -192,8 +195,8 @@ class Pipeline {
     Tracer& tracer_;
     const Filter& filter_;
     Sink& sink_;
+    Output output_;
     Enricher enricher_;
-    Output output_{STDOUT_FILENO};
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
     std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;
@@ -213,7 +216,11 @@ int run_trace(const Options& options) {
     const auto filter = resolve(options.filter, facts.cgroup2_mount);
     if (!filter) return report(filter.error(), kExitUsage);
     TracerOptions tracer_options{.config = filter->kernel_config(), .ring_bytes = options.ring_mib << 20, .cgroup = {}};
-    if (filter->cgroup) tracer_options.cgroup = UniqueFd(open(filter->cgroup->c_str(), O_DIRECTORY | O_CLOEXEC));
+    if (filter->parent_cgroup) {
+        tracer_options.cgroup = UniqueFd(open(filter->parent_cgroup->c_str(), O_DIRECTORY | O_CLOEXEC));
+        if (!tracer_options.cgroup.valid())
+            return report({"--cgroup: cannot open " + *filter->parent_cgroup, errno}, kExitUsage);
+    }
 
     auto tracer = attach(strategy_from_name(options.attach), facts, tracer_options);
     if (!tracer) return report(tracer.error(), kExitRuntime);
@@ -222,7 +229,7 @@ int run_trace(const Options& options) {
     if (setpriority(PRIO_PROCESS, 0, -20) != 0) spdlog::debug("cannot raise the priority: {}", std::strerror(errno));
 
     const std::unique_ptr<Sink> sink = make_sink(options);
-    Pipeline pipeline(**tracer, facts, *filter, *sink);
+    Pipeline pipeline(**tracer, facts, *filter, *sink, signal_fd.get());
     Status status = pipeline.start(facts, options);
     if (status) status = pipeline.run(signal_fd.get());
     spdlog::info("{} events, {} of them failures, {} lost", pipeline.events(), pipeline.failures(), pipeline.lost());

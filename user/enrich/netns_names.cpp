@@ -32,8 +32,9 @@ void NetnsNames::rescan() {
     next_scan_ = now + std::chrono::seconds(1);
     names_.clear();
     std::error_code ignored;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_, ignored))
-        if (const auto inum = inum_of(entry.path())) names_[*inum] = entry.path().filename();
+    std::filesystem::directory_iterator entry(folder_, ignored), end;
+    for (; !ignored && entry != end; entry.increment(ignored))
+        if (const auto inum = inum_of(entry->path())) names_[*inum] = entry->path().filename();
     if (host_ != 0) names_[host_] = "host";
 }
 

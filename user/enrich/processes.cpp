@@ -84,7 +84,13 @@ const Process* Processes::find(const bt_process_key& key) {
     if (const Process* known = cache_.find(own)) return known;
     std::optional<Process> process;
     if (const std::optional<bt_process> raw = describe_(key)) process = process_from_kernel(*raw);
-    if (!process) process = read_proc(key);
+    if (!process || !process->exe || !process->cmdline) {  // a page that was not in memory, or a path too long
+        if (std::optional<Process> seen = read_proc(key)) {
+            if (!process) process = Process{.exe = {}, .cmdline = {}, .ancestry = std::move(seen->ancestry)};
+            if (!process->exe) process->exe = std::move(seen->exe);
+            if (!process->cmdline) process->cmdline = std::move(seen->cmdline);
+        }
+    }
     if (!process) return nullptr;
     return &cache_.insert(own, std::move(*process));
 }

@@ -89,7 +89,7 @@ bt_config Filter::kernel_config() const {
     config.netns = netns.value_or(0);
     config.uid = uid.value_or(0);
     config.has_uid = uid.has_value();
-    config.has_cgroup = cgroup.has_value();
+    config.has_cgroup = parent_cgroup.has_value();
     config.has_ports = !ports.empty();
     config.failed_only = failed_only;
     config.no_ephemeral = no_ephemeral;
@@ -98,7 +98,11 @@ bt_config Filter::kernel_config() const {
     return config;
 }
 
-bool Filter::matches(const Event& event) const {
+bool Filter::matches(const Event& event, const Context& context) const {
+    if (cgroup && context.cgroup_path) {
+        const std::string_view path = *context.cgroup_path;
+        if (path != *cgroup && !(path.starts_with(*cgroup) && path[cgroup->size()] == '/')) return false;
+    }
     if (comm) {
         const std::string_view actual(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));
         if (!(event.flags & BT_EVENT_HAS_TASK) || actual != *comm) return false;

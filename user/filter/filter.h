@@ -26,7 +26,8 @@ struct Filter {
     std::optional<std::uint32_t> pid;
     std::optional<std::string> comm;
     std::optional<std::uint32_t> uid;
-    std::optional<std::string> cgroup;  // a directory of the v2 hierarchy, absolute
+    std::optional<std::string> cgroup;         // with its descendants, relative to the root: "/system.slice/x.service"
+    std::optional<std::string> parent_cgroup;  // the directory above it, absolute; unset where that is the root
     std::optional<std::uint32_t> netns;
     std::uint32_t kinds = kDefaultKinds;  // bits 1 << bt_kind
     bool failed_only = false;
@@ -34,8 +35,10 @@ struct Filter {
 
     bt_config kernel_config() const;
 
-    // The part that the kernel leaves to us: address and comm.
-    bool matches(const Event& event) const;
+    // The part that the kernel leaves to us: address, comm, and which cgroup below the parent. (A unit's cgroup is made
+    // anew each time the unit starts, so the kernel is told of the one above, which stays.) A cgroup whose path is not
+    // known passes: it went away before we could look, which is what a unit that fails at once does.
+    bool matches(const Event& event, const Context& context) const;
 };
 
 // "8080,9000-9100". Ports are 1-65535.

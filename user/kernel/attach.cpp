@@ -15,6 +15,10 @@ Result<std::unique_ptr<Tracer>> attach_one(Strategy strategy, const KernelFacts&
     return Tracer::open(strategy, facts, options);
 }
 
+void warn_of_missing(const Tracer& tracer) {
+    if (!tracer.missing().empty()) spdlog::warn("not to be seen here: {}", fmt::join(tracer.missing(), ", "));
+}
+
 }  // namespace
 
 std::optional<Error> lacking_privilege(const KernelFacts& facts) {
@@ -40,6 +44,7 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
         if (!tracer)
             return Error{fmt::format("cannot attach with {}: {}", strategy_name(*wanted), tracer.error().what),
                          tracer.error().code, "--attach auto takes what works; bindtrace doctor tells why"};
+        warn_of_missing(**tracer);
         return tracer;
     }
     std::vector<std::string> refused;
@@ -49,10 +54,10 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
             if (!refused.empty())
                 spdlog::warn("attached with {}, since {}. Not seen: {}", strategy_name(strategy),
                              fmt::join(refused, "; "), fmt::join(blind_spots(strategy), "; "));
-            if (!(*tracer)->missing().empty())
-                spdlog::warn("this kernel does not let it see: {}", fmt::join((*tracer)->missing(), ", "));
+            warn_of_missing(**tracer);
             return tracer;
         }
+        if (tracer.error().code == ENOMEM) return tracer.error();  // no strategy can help
         refused.push_back(fmt::format("{} is not to be had ({})", strategy_name(strategy), tracer.error().what));
     }
     return Error{fmt::format("no way to attach: {}", fmt::join(refused, "; ")), 0,

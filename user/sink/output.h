@@ -10,7 +10,8 @@ namespace bindtrace {
 // Collects what sinks append and writes it out whole: at the end of a batch, or when it has grown large.
 class Output {
   public:
-    explicit Output(int fd) : fd_(fd) {}
+    // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for.
+    Output(int fd, int signals);
 
     std::string& buffer() { return buffer_; }
 
@@ -20,7 +21,11 @@ class Output {
   private:
     static constexpr std::size_t kLarge = 256 * 1024;
 
+    Status wait_until_writable() const;
+
     int fd_;
+    int signals_;
+    bool may_block_;
     std::string buffer_;
 };
 
