@@ -142,7 +142,7 @@ TEST(KernelConfig, CarriesEachFilter) {
     filter.pid = 12;
     filter.netns = 4026531840;
     filter.uid = 1000;
-    filter.cgroup = "/sys/fs/cgroup/x";
+    filter.parent_cgroup = "/sys/fs/cgroup/x";
     filter.failed_only = true;
     filter.no_ephemeral = true;
     const bt_config config = filter.kernel_config();
@@ -203,13 +203,13 @@ class Matches : public testing::Test {
     bool by_comm(const char* comm) const {
         Filter filter;
         filter.comm = comm;
-        return filter.matches(event_);
+        return filter.matches(event_, Context{});
     }
     bool by_address(const char* cidr) const {
         Filter filter;
         filter.address = Cidr::parse(cidr);
         EXPECT_TRUE(filter.address) << cidr;
-        return filter.matches(event_);
+        return filter.matches(event_, Context{});
     }
 
     Event event_{};
@@ -223,8 +223,8 @@ class Matches : public testing::Test {
 };
 
 TEST_F(Matches, EverythingWithoutAFilter) {
-    EXPECT_TRUE(Filter{}.matches(event_));
-    EXPECT_TRUE(Filter{}.matches(Event{}));
+    EXPECT_TRUE(Filter{}.matches(event_, Context{}));
+    EXPECT_TRUE(Filter{}.matches(Event{}, Context{}));
 }
 
 TEST_F(Matches, CommExactly) {
@@ -286,12 +286,29 @@ TEST_F(Matches, CommAndAddressTogether) {
     Filter filter;
     filter.comm = "nginx";
     filter.address = Cidr::parse("10.0.0.0/8");
-    EXPECT_TRUE(filter.matches(event_));
+    EXPECT_TRUE(filter.matches(event_, Context{}));
     filter.comm = "curl";
-    EXPECT_FALSE(filter.matches(event_));
+    EXPECT_FALSE(filter.matches(event_, Context{}));
     filter.comm = "nginx";
     filter.address = Cidr::parse("11.0.0.0/8");
-    EXPECT_FALSE(filter.matches(event_));
+    EXPECT_FALSE(filter.matches(event_, Context{}));
+}
+
+// A unit's cgroup is another directory after each start, at the same path.
+TEST(Filter, TakesACgroupByItsPathWithItsDescendants) {
+    Filter filter;
+    filter.cgroup = "/system.slice/x.service";
+    Context context;
+    for (const char* inside : {"/system.slice/x.service", "/system.slice/x.service/worker"}) {
+        context.cgroup_path = inside;
+        EXPECT_TRUE(filter.matches(Event{}, context)) << inside;
+    }
+    for (const char* outside : {"/", "/system.slice", "/system.slice/x.service2", "/user.slice/x.service"}) {
+        context.cgroup_path = outside;
+        EXPECT_FALSE(filter.matches(Event{}, context)) << outside;
+    }
+    context.cgroup_path.reset();
+    EXPECT_TRUE(filter.matches(Event{}, context));
 }
 
 }  // namespace

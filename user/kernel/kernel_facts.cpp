@@ -194,7 +194,7 @@ Finding KernelFacts::try_strategy(Strategy strategy) const {
     if (!has_btf) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
     switch (strategy) {
         case Strategy::fentry: {
-            const Finding finding = try_tracing(*btf_, kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
+            Finding finding = try_tracing(*btf_, kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
             if (finding.answer == Answer::yes && lockdown == "confidentiality" && !can_cast)
                 return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
             return finding;

@@ -64,7 +64,7 @@ class LockdownFix {
         for (const int handler : handlers_) libbpf_unregister_prog_handler(handler);
     }
 
-    int load(BpfImage& image) {
+    static int load(BpfImage& image) {
         bpf_program* program = nullptr;
         bpf_object__for_each_program(program, image.object()) {
             const std::string_view section = bpf_program__section_name(program);
@@ -137,7 +137,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     bpf_object__for_each_program(program, image_->object())
         bpf_program__set_autoload(program, std::ranges::count(choice.load, bpf_program__name(program)) != 0);
     bpf_map__set_max_entries(map("events"), options.ring_bytes);
-    if (const int error = lockdown_fix ? lockdown_fix->load(*image_) : image_->load(); error != 0)
+    if (const int error = lockdown_fix ? LockdownFix::load(*image_) : image_->load(); error != 0)
         return bpf_error("the kernel refused the BPF programs", -error);
     if (config.has_cgroup) {
         const int fd = options.cgroup.get();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "sink/output.h"
 
-#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <iterator>
 
 namespace bindtrace {

@@ -19,7 +19,7 @@ class Output {
     Status flush_if_large() { return buffer_.size() < kLarge ? Status() : flush(); }
 
   private:
-    static constexpr std::size_t kLarge = 256 * 1024;
+    static constexpr std::size_t kLarge = std::size_t{256} << 10;
 
     Status wait_until_writable() const;
 

@@ -23,7 +23,7 @@ constexpr std::size_t kClaimColumn = 28;
 constexpr std::size_t kOutcomeColumns[] = {52, 62, 72};  // one end; two IPv4 ends; two IPv6 ends
 constexpr std::size_t kOutcomeWidth = 15;                // EADDRNOTAVAIL and two spaces
 
-constexpr std::string_view kPlain = "";
+constexpr std::string_view kPlain;
 constexpr std::string_view kDim = "\x1b[2m";
 constexpr std::string_view kBold = "\x1b[1m";
 constexpr std::string_view kRedBold = "\x1b[1;31m";
