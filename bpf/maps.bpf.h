@@ -62,6 +62,13 @@ struct {
 	__type(value, struct bt_process);
 } processes SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 2048);
+	__type(key, __u64);
+	__type(value, struct bt_cgroup);
+} cgroup_paths SEC(".maps");
+
 /*
  * tid -> inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
  * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer

@@ -56,6 +56,7 @@ SEPARATE int connect_completed(const struct sock *sk)
 		return 0; /* refused before it got one: the call's end tells */
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
+	known->sock.state = TCP_SYN_SENT; /* entered just after the socket was read */
 	read_addresses(&known->sock, sk);
 	claim = *known;
 	tell_autobind(&claim, 0);

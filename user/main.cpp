@@ -2,8 +2,10 @@
 //
 //     kernel probes -> ring buffer -> decode -> enrich -> sinks
 //
+#include <fcntl.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <exception>
@@ -13,11 +15,30 @@
 #include "cli/trace.h"
 #include "core/exit_codes.h"
 
+namespace {
+
+// So that nothing that is opened later takes the number of a standard stream for its own. False where stdout was closed.
+bool keep_standard_streams() {
+    const bool has_stdout = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
+    while (true) {
+        const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (fd > STDERR_FILENO) close(fd);
+        if (fd < 0 || fd > STDERR_FILENO) return has_stdout;
+    }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     using namespace bindtrace;
+    const bool has_stdout = keep_standard_streams();
     const auto log = spdlog::stderr_color_mt("bindtrace");
     log->set_pattern("%n: %^%v%$");
     spdlog::set_default_logger(log);
+    if (!has_stdout) {
+        spdlog::error("stdout is closed, so there is nowhere to write to");
+        return kExitRuntime;
+    }
     std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error of write(), with a message
     try {
         const ParseOutcome parsed = parse_command_line(argc, argv);

@@ -20,6 +20,7 @@
 #define BT_EXE_LEN    512 /* path components, leaf first, each ended by a NUL */
 #define BT_ARGV_LEN   512 /* argv as in /proc/PID/cmdline, cut to this */
 #define BT_ANCESTORS  8
+#define BT_CGROUP_LEN 512 /* path in the hierarchy, cut to this */
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
 enum bt_kind {
@@ -130,6 +131,11 @@ struct bt_process {
 	struct bt_ancestor ancestors[BT_ANCESTORS]; /* parent first */
 	char exe[BT_EXE_LEN];
 	char argv[BT_ARGV_LEN];
+};
+
+/* Of each cgroup made while we trace, by its id: its events may be read when it has gone. */
+struct bt_cgroup {
+	char path[BT_CGROUP_LEN]; /* bytes after the NUL are undefined; no NUL when it was cut */
 };
 
 /* Counted per CPU, read by user space. */

@@ -130,7 +130,10 @@ TEST_F(NetnsFilter, ByTheNameThatIpGave) {
     }
 }
 
-// A cgroup of the test's own with one inside, beside another.
+// A slice of the test's own with two services, one with a cgroup inside:
+//
+//     /bindtrace-live-N.slice/wanted-N.service/inner
+//                            /wanted-N.service-other
 class CgroupFilter : public FilterTest {
   protected:
     void SetUp() override {
@@ -138,12 +141,18 @@ class CgroupFilter : public FilterTest {
         for (const std::string& path : {inner_, other_}) fs::create_directories(mount_ + path);
     }
     void TearDown() override {
-        for (const std::string& path : {inner_, wanted_, other_}) {
-            std::error_code error;
-            wait_until([&] { return fs::remove(mount_ + path, error) || error != std::errc::device_or_resource_busy; });
-        }
+        if (mount_.empty()) return;
+        for (const std::string& path : {inner_, wanted_, other_, slice_}) remove(path);
     }
 
+    void remove(const std::string& cgroup) const {
+        std::error_code error;
+        EXPECT_TRUE(wait_until([&] {
+            fs::remove(mount_ + cgroup, error);
+            return !fs::exists(mount_ + cgroup);
+        })) << cgroup
+            << ": " << error.message();
+    }
     void bind_in(const std::string& cgroup, std::uint16_t port) const {
         in_child([&] {
             std::ofstream(mount_ + cgroup + "/cgroup.procs") << "0" << std::flush;
@@ -156,40 +165,85 @@ class CgroupFilter : public FilterTest {
         bind_in(other_, 18082);
         EXPECT_EQ(bind_and_close("127.0.0.1", 18083), 0);
     }
+    Words told_of(const std::string& flag, const std::string& word) {
+        return told({flag, word}, [this] { provoke(); });
+    }
 
-    const std::string name_ = "bindtrace-live-" + std::to_string(::getpid()) + ".service";
-    const std::string wanted_ = "/" + name_;
+    const std::string number_ = std::to_string(::getpid());
+    const std::string slice_ = "/bindtrace-live-" + number_ + ".slice";
+    const std::string unit_ = "wanted-" + number_ + ".service";
+    const std::string wanted_ = slice_ + "/" + unit_;
     const std::string inner_ = wanted_ + "/inner";
-    const std::string other_ = "/" + name_ + "-other";
+    const std::string other_ = wanted_ + "-other";
     const Words expected_ = {"bind tcp 127.0.0.1:18080 ok", "release tcp 127.0.0.1:18080",
                              "bind tcp 127.0.0.1:18081 ok", "release tcp 127.0.0.1:18081"};
     const std::string mount_ = cgroup_mount();
 };
 
 TEST_F(CgroupFilter, ByPathWithDescendants) {
-    EXPECT_EQ(told_by_kernel({"--cgroup", wanted_}, [this] { provoke(); }), expected_);
+    EXPECT_EQ(told_of("--cgroup", wanted_), expected_);
     ASSERT_EQ(events_.size(), 4u);
     EXPECT_EQ(events_[0]["cgroup"]["path"], wanted_);
     EXPECT_EQ(events_[2]["cgroup"]["path"], inner_);
 }
 
+// The kernel knows the cgroup above, which stays when a unit is started anew; what is beside that one it holds back.
+TEST_F(CgroupFilter, IsAppliedInTheKernelToTheCgroupAbove) {
+    EXPECT_EQ(told_of("--cgroup", wanted_), expected_);
+    EXPECT_EQ(submitted_, 6u) << "the two services of the slice, and not the test itself";
+}
+
 TEST_F(CgroupFilter, ByPathInTheFileSystem) {
-    EXPECT_EQ(told_by_kernel({"--cgroup", mount_ + wanted_ + "/"}, [this] { provoke(); }), expected_);
+    EXPECT_EQ(told_of("--cgroup", mount_ + wanted_ + "/"), expected_);
 }
 
 TEST_F(CgroupFilter, OnlyTheInnerOne) {
-    EXPECT_EQ(told_by_kernel({"--cgroup", inner_}, [this] { provoke(); }),
-              (Words{"bind tcp 127.0.0.1:18081 ok", "release tcp 127.0.0.1:18081"}));
+    EXPECT_EQ(told_of("--cgroup", inner_), (Words{"bind tcp 127.0.0.1:18081 ok", "release tcp 127.0.0.1:18081"}));
+    EXPECT_EQ(submitted_, 4u);
+}
+
+TEST_F(CgroupFilter, TheWholeSlice) {
+    EXPECT_EQ(told_of("--cgroup", slice_).size(), 6u);
 }
 
 TEST_F(CgroupFilter, ByUnit) {
-    EXPECT_EQ(told_by_kernel({"--unit", name_}, [this] { provoke(); }), expected_);
-    const std::string short_name = name_.substr(0, name_.rfind('.'));
-    EXPECT_EQ(told_by_kernel({"--unit", short_name}, [this] { provoke(); }), expected_);
+    EXPECT_EQ(told_of("--unit", unit_), expected_);
+    EXPECT_EQ(told_of("--unit", unit_.substr(0, unit_.rfind('.'))), expected_);
+}
+
+TEST_F(CgroupFilter, FollowsAUnitThatIsStartedAnew) {
+    for (const auto& [flag, word] : {std::pair{"--unit", unit_}, std::pair{"--cgroup", wanted_}}) {
+        const Words seen = told({flag, word, "--events", "bind"}, [this] {
+            bind_in(wanted_, 18080);
+            remove(inner_);
+            remove(wanted_);
+            fs::create_directories(mount_ + inner_);
+            bind_in(wanted_, 18081);
+            bind_in(inner_, 18082);
+            bind_in(other_, 18083);
+        });
+        EXPECT_EQ(seen,
+                  (Words{"bind tcp 127.0.0.1:18080 ok", "bind tcp 127.0.0.1:18081 ok", "bind tcp 127.0.0.1:18082 ok"}))
+            << flag;
+    }
+}
+
+// A cgroup that has gone before bindtrace could look is no reason to show what somebody else did.
+TEST_F(CgroupFilter, ShowsNoStrangerWhoseCgroupHasGone) {
+    const Words seen = told({"--cgroup", wanted_, "--events", "bind"}, [this] {
+        for (int i = 0; i < 50; ++i) {
+            const std::string brief_one = slice_ + "/brief.service";
+            fs::create_directory(mount_ + brief_one);
+            bind_in(brief_one, static_cast<std::uint16_t>(19000 + i));
+            remove(brief_one);
+        }
+        bind_in(wanted_, 18080);
+    });
+    EXPECT_EQ(seen, Words{"bind tcp 127.0.0.1:18080 ok"});
 }
 
 TEST_F(CgroupFilter, TheRootHoldsEverything) {
-    EXPECT_EQ(told_by_kernel({"--cgroup", "/"}, [this] { provoke(); }).size(), 8u);
+    EXPECT_EQ(told_of("--cgroup", "/").size(), 8u);
 }
 
 }  // namespace

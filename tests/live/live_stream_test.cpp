@@ -177,7 +177,9 @@ TEST_F(Stream, NamesNoNamespaceByItsPredecessor) {
         const Line* named = children.wait_for(bound(18000 + i));
         const Line* nameless = bindtrace.wait_for(bound(18100 + i));
         ASSERT_TRUE(named != nullptr && nameless != nullptr) << i;
-        EXPECT_EQ(named->json["netns"]["name"], base + std::to_string(i));
+        // It may have gone before bindtrace looked, and then its name is not known.
+        const Json& name = named->json["netns"]["name"];
+        EXPECT_TRUE(name.is_null() || name == base + std::to_string(i)) << name;
         EXPECT_TRUE(nameless->json["netns"]["name"].is_null()) << nameless->json["netns"];
         ++uses[named->json["netns"]["inum"]];
         ++uses[nameless->json["netns"]["inum"]];

@@ -44,7 +44,9 @@ TEST(BoundedCache, FindingIsAUse) {
 
 TEST(BoundedCache, ReplacingIsAUseAndTakesNoRoom) {
     Cache cache(2);
+    cache.insert(1, "oldest");
     cache.insert(1, "old");
+    EXPECT_EQ(cache.size(), 1u);
     cache.insert(2, "two");
     EXPECT_EQ(cache.insert(1, "new"), "new");
     EXPECT_EQ(cache.size(), 2u);

@@ -42,6 +42,18 @@ TEST(CgroupPathsWithoutAMount, KnowsNothing) {
     }
 }
 
+TEST(CgroupPathsWithoutAMount, TellsWhatWasNotedAndRemembersIt) {
+    int asked = 0;
+    CgroupPaths paths(std::nullopt, [&](std::uint64_t id) {
+        ++asked;
+        return id == 7 ? std::optional<std::string>("/brief.scope") : std::nullopt;
+    });
+    EXPECT_EQ(paths.find(7), "/brief.scope");
+    EXPECT_EQ(paths.find(7), "/brief.scope");
+    EXPECT_EQ(asked, 1);
+    EXPECT_EQ(paths.find(8), std::nullopt);
+}
+
 TEST(CgroupPathsWithoutAMount, TakesNoOtherFileSystemForOne) {
     const TempDir dir;
     CgroupPaths paths(dir.path());

@@ -74,6 +74,8 @@ TEST(Decode, WantsTheCommToEnd) {
     Event event = full_event();
     std::memset(event.task.comm, 'x', sizeof(event.task.comm));
     EXPECT_FALSE(decodes(event));
+    event.sock.cookie = 0;  // the zero bytes that follow are not its end
+    EXPECT_FALSE(decodes(event));
     event.task.comm[BT_COMM_LEN - 1] = '\0';
     EXPECT_TRUE(decodes(event));
     event.task.comm[0] = '\0';

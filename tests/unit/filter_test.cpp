@@ -269,6 +269,8 @@ TEST_F(Matches, TheAddressConnectedTo) {
 
 TEST_F(Matches, NoAddressThatIsNotKnown) {
     EXPECT_FALSE(by_address("0.0.0.0/0"));  // neither request nor socket: zeros are no address
+    event_.addr_family = AF_INET;
+    EXPECT_FALSE(by_address("0.0.0.0/0"));
     event_.flags |= BT_EVENT_HAS_SOCK;
     event_.sock.family = AF_INET;
     EXPECT_FALSE(by_address("0.0.0.0/0"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/options.h"
 
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -103,6 +104,7 @@ Result<std::string> find_cgroup(const std::string& path, const std::string& moun
     namespace fs = std::filesystem;
     std::error_code ignored;
     std::string relative = path == mount || path.starts_with(mount + "/") ? path.substr(mount.size()) : path;
+    if (std::ranges::count(fs::path(path), "..") != 0) return Error{"--cgroup: '..' is not allowed in '" + path + "'"};
     relative = ("/" / fs::path(relative).relative_path()).lexically_normal().string();
     while (relative.size() > 1 && relative.ends_with('/')) relative.pop_back();
     if (fs::is_directory(mount + relative, ignored)) return relative;
@@ -171,14 +173,19 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const int code = app.exit(error, std::cout, std::cerr);
-        return {std::nullopt, code == 0 ? kExitFine : kExitUsage};
+        if (error.get_exit_code() == 0) {  // --help and --version
+            app.exit(error, std::cout, std::cerr);
+            return {std::nullopt, kExitFine};
+        }
+        spdlog::error("{}", error.what());
+        spdlog::error("bindtrace --help lists the commands and flags");
+        return {std::nullopt, kExitUsage};
     }
     for (CLI::App* parsed : {&app, trace}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
-            std::cerr << option->get_name() << ": must not be empty\n";  // an empty shell variable is not "no filter"
+            spdlog::error("{}: must not be empty", option->get_name());  // an empty shell variable is not "no filter"
             return {std::nullopt, kExitUsage};
         }
     }

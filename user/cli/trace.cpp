@@ -64,7 +64,8 @@ class Pipeline {
           sink_(sink),
           output_(STDOUT_FILENO, signals),
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
-                    [&tracer](const bt_process_key& key) { return tracer.process(key); }) {}
+                    {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
+                     .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); }}) {}
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();

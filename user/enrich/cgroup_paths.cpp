@@ -17,7 +17,7 @@ constexpr int kKernfsHandle = 0xfe;  // FILEID_KERNFS: eight bytes, the id
 
 }  // namespace
 
-CgroupPaths::CgroupPaths(const std::optional<std::string>& mount) {
+CgroupPaths::CgroupPaths(const std::optional<std::string>& mount, Noted noted) : noted_(std::move(noted)) {
     if (!mount) return;
     mount_ = *mount;
     root_ = UniqueFd(open(mount_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -26,7 +26,8 @@ CgroupPaths::CgroupPaths(const std::optional<std::string>& mount) {
 std::optional<std::string_view> CgroupPaths::find(std::uint64_t id) {
     if (id == 0) return std::nullopt;
     if (const std::string* known = paths_.find(id)) return *known;
-    std::optional<std::string> path = look_up(id);
+    std::optional<std::string> path = noted_(id);
+    if (!path) path = look_up(id);
     if (!path) return std::nullopt;  // not remembered: a cgroup id is never used again, but may be early
     return paths_.insert(id, std::move(*path));
 }

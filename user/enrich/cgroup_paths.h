@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,12 +12,16 @@
 
 namespace bindtrace {
 
-// cgroup id -> path in the v2 hierarchy ("/system.slice/nginx.service"). The id is the inode of the directory, and the
-// kernel opens a directory by it; a path once seen is remembered after its cgroup has gone.
+// cgroup id -> path in the v2 hierarchy ("/system.slice/nginx.service"). The kernel side noted those that were made while
+// it traced. The id of the others is the inode of their directory, and the kernel opens a directory by it. A path once
+// seen is remembered after its cgroup has gone.
 class CgroupPaths {
   public:
-    // Where the v2 hierarchy is mounted; without it nothing is known.
-    explicit CgroupPaths(const std::optional<std::string>& mount);
+    using Noted = std::function<std::optional<std::string>(std::uint64_t id)>;
+
+    // Where the v2 hierarchy is mounted; without it nothing is known but what was noted.
+    explicit CgroupPaths(
+        const std::optional<std::string>& mount, Noted noted = [](std::uint64_t) { return std::nullopt; });
 
     // Lives until the cache forgets it, which it does not at the next call.
     std::optional<std::string_view> find(std::uint64_t id);
@@ -26,6 +31,7 @@ class CgroupPaths {
 
     std::optional<std::string> look_up(std::uint64_t id) const;
 
+    Noted noted_;
     std::string mount_;
     UniqueFd root_;
     BoundedCache<std::uint64_t, std::string> paths_{kCapacity};

@@ -18,8 +18,14 @@ namespace bindtrace {
 
 class Enricher {
   public:
+    // What the kernel side noted of a process or a cgroup while it was there.
+    struct Notes {
+        Processes::Describe process;
+        CgroupPaths::Noted cgroup_path;
+    };
+
     // host_netns: inode number, 0 = not known.
-    Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Processes::Describe describe);
+    Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes);
 
     // Lives until the next call.
     const Context& enrich(const Event& event);

@@ -29,8 +29,8 @@ std::optional<Error> lacking_privilege(const KernelFacts& facts) {
     if (!lacks("CAP_BPF") && !lacks("CAP_PERFMON")) return std::nullopt;
     return Error{fmt::format("this user may not trace: missing {}", fmt::join(facts.missing_capabilities, ", ")), EPERM,
                  "run it with sudo, or grant once: sudo setcap "
-                 "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search,cap_sys_resource=ep "
-                 "$(command -v bindtrace)"};
+                 "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search=ep "
+                 "$(command -v bindtrace) (before Linux 5.11 cap_sys_resource too)"};
 }
 
 Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,

@@ -78,6 +78,9 @@ class Tracer {
     // What the kernel side noted about a process, if it still has it.
     std::optional<bt_process> process(const bt_process_key& key) const;
 
+    // The path of a cgroup that was made since the start, if it still has it.
+    std::optional<std::string> cgroup_path(std::uint64_t id) const;
+
   private:
     struct Deleter {
         void operator()(bpf_link* link) const;

@@ -28,6 +28,7 @@ Status Output::wait_until_writable() const {
     pollfd ready[] = {{.fd = fd_, .events = POLLOUT, .revents = 0}, {.fd = signals_, .events = POLLIN, .revents = 0}};
     poll(ready, std::size(ready), -1);
     if (ready[0].revents != 0 || ready[1].revents == 0) return {};
+    if (poll(ready, 1, kPatienceMs) > 0) return {};
     return Error{"stdout is blocked, and what was left to write is lost", 0};
 }
 

@@ -10,7 +10,7 @@ namespace bindtrace {
 // Collects what sinks append and writes it out whole: at the end of a batch, or when it has grown large.
 class Output {
   public:
-    // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for.
+    // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for long.
     Output(int fd, int signals);
 
     std::string& buffer() { return buffer_; }
@@ -20,6 +20,7 @@ class Output {
 
   private:
     static constexpr std::size_t kLarge = std::size_t{256} << 10;
+    static constexpr int kPatienceMs = 1000;
 
     Status wait_until_writable() const;
 
