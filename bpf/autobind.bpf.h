@@ -54,6 +54,8 @@ SEPARATE int autobind_ended(const struct sock *sk, int result, bool wait_for_con
 	}
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
+	if (claim.sock.type == SOCK_STREAM)
+		claim.sock.state = TCP_CLOSE; /* where the refused connect puts it back to */
 	tell_autobind(&claim, result);
 	return 0;
 }

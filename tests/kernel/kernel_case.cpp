@@ -33,7 +33,7 @@ std::vector<CaseName> list_cases(const std::string& provoke) {
 }
 
 CaseRun::CaseRun(const std::string& provoke, const std::vector<std::string>& words)
-    : begin_ns_(boot_time_ns()), process_(command(provoke, words)) {}
+    : process_(command(provoke, words)) {}
 
 bool CaseRun::read() {
     bool done = false;
@@ -55,6 +55,7 @@ bool CaseRun::read() {
         if (parsed.contains("case")) {
             types_ = parsed["events"].get<std::set<std::string>>();
             netns_.insert(parsed["netns"].get<std::uint64_t>());
+            begin_ns_ = parsed["begin_ns"];
             lingers_ = parsed["lingers"];
         }
         if (parsed.contains("expect")) {

@@ -35,7 +35,7 @@ class CaseRun {
     const std::vector<Expected>& expected() const { return expected_; }
     bool lingers() const { return lingers_; }
 
-    // Boot-time clock: when it started, and when it had exited.
+    // Boot-time clock: when its network namespace was there, and when it had exited.
     std::uint64_t begin_ns() const { return begin_ns_; }
     std::uint64_t end_ns() const { return end_ns_; }
 
@@ -45,7 +45,6 @@ class CaseRun {
   private:
     bool take(const std::string& line);
 
-    std::uint64_t begin_ns_;  // taken before the process starts: keep it first
     ChildProcess process_;
     std::string failure_;
     std::string skipped_;
@@ -53,6 +52,7 @@ class CaseRun {
     std::set<std::string> types_;
     std::set<std::uint64_t> netns_;
     bool lingers_ = false;
+    std::uint64_t begin_ns_ = 0;
     std::uint64_t end_ns_ = 0;
 };
 

@@ -40,7 +40,11 @@ std::vector<Case> all_cases() {
     enter_new_netns();
     Json types = {"bind", "listen", "autobind", "release"};
     if (it.compares_state) types.push_back("state");
-    print_line({{"case", it.name}, {"events", types}, {"netns", netns_inum()}, {"lingers", it.lingers}});
+    print_line({{"case", it.name},
+                {"events", types},
+                {"netns", netns_inum()},
+                {"begin_ns", boot_ns()},
+                {"lingers", it.lingers}});
     {
         Story story;
         it.run(story);

@@ -141,7 +141,8 @@ constexpr std::string_view kTracepointBlindSpots[] = {
     "bind, listen and connect by 32-bit programs",
     "the end of TIME_WAIT: a port that goes there is not reported as released",
     "UDP and ping ports given back while cgroup v2 is not mounted",
-    "what a socket's options and remote end became after the claim, for UDP",
+    "what a socket's options and addresses became after the claim, for UDP",
+    "whether an MPTCP socket has become IPv6-only by what it was bound to",
 };
 
 }  // namespace
