@@ -17,7 +17,8 @@
 
 namespace {
 
-// So that nothing that is opened later takes the number of a standard stream for its own. False where stdout was closed.
+// So that nothing that is opened later takes the number of a standard stream for its own. False where stdout was
+// closed.
 bool keep_standard_streams() {
     const bool has_stdout = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
     while (true) {

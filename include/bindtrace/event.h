@@ -20,7 +20,7 @@
 #define BT_EXE_LEN    512 /* path components, leaf first, each ended by a NUL */
 #define BT_ARGV_LEN   512 /* argv as in /proc/PID/cmdline, cut to this */
 #define BT_ANCESTORS  8
-#define BT_CGROUP_LEN 512 /* path in the hierarchy, cut to this */
+#define BT_CGROUP_LEN 512  /* path in the hierarchy, cut to this */
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
 enum bt_kind {

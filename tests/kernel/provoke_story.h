@@ -8,10 +8,11 @@
 //     "op":       {"any": ["connect", null]}
 //
 // "unseen_by": ["tracepoint"] beside "expect" names the attach strategies that cannot see the event. The first line,
-// {"case", "events", "netns", "begin_ns", "lingers"}, says which types of event are compared, in which network namespace
-// the case began and when (another one may have had its number before), and whether the process waits for the end of its stdin before it undoes what it set up (so that a reader may
-// look things up); the last line is {"done": true}. A case that the kernel cannot do prints {"skip": "reason"} instead
-// and exits 0; a kernel that answers otherwise than the case claims makes it exit 1 with a message.
+// {"case", "events", "netns", "begin_ns", "lingers"}, says which types of event are compared, in which network
+// namespace the case began and when (another one may have had its number before), and whether the process waits for the
+// end of its stdin before it undoes what it set up (so that a reader may look things up); the last line is {"done":
+// true}. A case that the kernel cannot do prints {"skip": "reason"} instead and exits 0; a kernel that answers
+// otherwise than the case claims makes it exit 1 with a message.
 #pragma once
 
 #include <cstdint>

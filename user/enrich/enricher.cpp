@@ -3,8 +3,7 @@
 
 namespace bindtrace {
 
-Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns,
-                   Notes notes)
+Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes)
     : cgroups_(cgroup2_mount, std::move(notes.cgroup_path)), netns_(host_netns), processes_(std::move(notes.process)) {}
 
 const Context& Enricher::enrich(const Event& event) {
