@@ -38,8 +38,9 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
  * The end of a call that may have chosen a port for sk. A datagram socket's connect(2) chooses the port first and the
  * addresses afterwards: with wait_for_connect its success is left to the hook around it, which sees both.
  */
-SEPARATE int autobind_ended(const struct sock *sk, int result, bool wait_for_connect)
+SEPARATE autobind_ended(__u64 socket, int result, bool wait_for_connect)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	__u64 key;
 
@@ -64,7 +65,7 @@ SEPARATE int autobind_ended(const struct sock *sk, int result, bool wait_for_con
 static __always_inline void datagram_connect_returned(const struct sock *sk)
 {
 	if (socket_port(sk) && is_inet(sk))
-		autobind_ended(sk, 0, false);
+		autobind_ended((__u64)sk, 0, false);
 }
 
 /* The call around it: repairs a claim that autobind_ended() was not run for. A failure here may have other reasons. */
@@ -74,7 +75,7 @@ static __always_inline void connect_returned(const struct sock *sk, int result)
 
 	if (result || !socket_port(sk) || find_claim(sk, &key))
 		return;
-	autobind_ended(sk, 0, false);
+	autobind_ended((__u64)sk, 0, false);
 }
 
 #endif

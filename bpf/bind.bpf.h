@@ -71,7 +71,7 @@ static __always_inline bool fails_before_socket(int result, int length)
 }
 
 /* The system call around it: tells what the inner hook, if the strategy has one, did not. */
-SEPARATE int bind_syscall_returned(__u32 fd, const void *address, int length, int result, bool inner)
+SEPARATE bind_syscall_returned(__u32 fd, __u64 address, int length, int result, bool inner)
 {
 	struct bt_request request = {};
 	struct sock *sk = sock_of_fd(fd);
@@ -80,7 +80,7 @@ SEPARATE int bind_syscall_returned(__u32 fd, const void *address, int length, in
 		sk = port_holder(sk);
 	if (inner && sk && take_told(sk) && !fails_before_socket(result, length))
 		return 0;
-	read_user_request(&request, address, length);
+	read_user_request(&request, (const void *)address, length);
 	if (!sk && !(request.known && request.family && (result == -EBADF || result == -ENOTSOCK)))
 		return 0; /* not known to be about a port */
 	bind_ended(sk, &request, result);

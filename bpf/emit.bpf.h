@@ -98,20 +98,17 @@ static __always_inline void emit(const struct bt_fact *fact, const struct bt_tas
 	event->op = fact->op;
 	event->error = fact->error;
 	event->pad = 0;
-	if (fact->request && fact->request->known) {
+	if (fact->request) {
 		__builtin_memcpy(event->addr, fact->request->addr, sizeof(event->addr));
 		event->port = fact->request->port;
 		event->addr_family = fact->request->family;
-		event->flags |= BT_EVENT_HAS_REQUEST;
+		event->flags |= fact->request->known * BT_EVENT_HAS_REQUEST;
 	} else {
 		__builtin_memset(event->addr, 0, sizeof(event->addr));
 		event->port = 0;
 		event->addr_family = 0;
 	}
-	if (fact->flags & BT_EVENT_HAS_TASK)
-		event->task = *task;
-	else
-		__builtin_memset(&event->task, 0, sizeof(event->task));
+	event->task = *task; /* zeroes where it is not known */
 	event->sock = *sock;
 	if (bt_consumer_sleeps) {
 		bt_consumer_sleeps = 0;

@@ -13,6 +13,11 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+#define SOCK(n) ((const struct sock *)ARGUMENT(n))
+
+/* Of an argument that is a struct socket. */
+#define SOCK_OF(n) ((const struct sock *)read_address(struct socket, ARGUMENT(n), sk))
+
 /* The socket's cookie, generated if it has none yet. Needs the trusted pointer that only a shell has. */
 #define MINT_COOKIE(sk)                                                                                                \
 	({                                                                                                             \
@@ -23,20 +28,16 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("fexit/inet_bind")
 int BPF_PROG(fexit__inet_bind, struct socket *socket, void *address, int length, int result)
 {
-	struct sock *sk = socket->sk;
-
-	MINT_COOKIE(sk);
-	outer_bind_returned(sk, address, length, result);
+	MINT_COOKIE(socket->sk);
+	outer_bind_returned(SOCK_OF(0), address, length, result);
 	return 0;
 }
 
 SEC("fexit/inet6_bind")
 int BPF_PROG(fexit__inet6_bind, struct socket *socket, void *address, int length, int result)
 {
-	struct sock *sk = socket->sk;
-
-	MINT_COOKIE(sk);
-	outer_bind_returned(sk, address, length, result);
+	MINT_COOKIE(socket->sk);
+	outer_bind_returned(SOCK_OF(0), address, length, result);
 	return 0;
 }
 
@@ -44,7 +45,7 @@ SEC("fexit/inet_bind_sk")
 int BPF_PROG(fexit__inet_bind_sk, struct sock *sk, void *address, int length, int result)
 {
 	MINT_COOKIE(sk);
-	bind_returned(sk, address, length, result);
+	bind_returned(SOCK(0), address, length, result);
 	return 0;
 }
 
@@ -52,14 +53,14 @@ SEC("fexit/inet6_bind_sk")
 int BPF_PROG(fexit__inet6_bind_sk, struct sock *sk, void *address, int length, int result)
 {
 	MINT_COOKIE(sk);
-	bind_returned(sk, address, length, result);
+	bind_returned(SOCK(0), address, length, result);
 	return 0;
 }
 
 SEC("fexit/__sys_bind")
 int BPF_PROG(fexit____sys_bind, int fd, void *address, int length, int result)
 {
-	bind_syscall_returned(fd, address, length, result, true);
+	bind_syscall_returned(fd, (__u64)address, length, result, true);
 	return 0;
 }
 
@@ -67,7 +68,7 @@ SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(fexit__inet_csk_listen_start, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	listen_start_returned(sk, result);
+	listen_start_returned(SOCK(0), result);
 	return 0;
 }
 
@@ -75,7 +76,7 @@ int BPF_PROG(fexit__inet_csk_listen_start, struct sock *sk, int result)
 SEC("fexit/inet_csk_listen_start")
 int BPF_PROG(fexit__inet_csk_listen_start_backlog, struct sock *sk, int backlog, int result)
 {
-	listen_start_returned(sk, result);
+	listen_start_returned(SOCK(0), result);
 	return 0;
 }
 
@@ -90,7 +91,7 @@ SEC("fexit/inet_hash_connect")
 int BPF_PROG(fexit__inet_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result, false);
+	autobind_ended(ARGUMENT(1), result, false);
 	return 0;
 }
 
@@ -98,21 +99,21 @@ SEC("fexit/inet6_hash_connect")
 int BPF_PROG(fexit__inet6_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result, false);
+	autobind_ended(ARGUMENT(1), result, false);
 	return 0;
 }
 
 SEC("fexit/tcp_v4_connect")
 int BPF_PROG(fexit__tcp_v4_connect, struct sock *sk, void *address, int length, int result)
 {
-	connect_returned(sk, result);
+	connect_returned(SOCK(0), result);
 	return 0;
 }
 
 SEC("fexit/tcp_v6_connect")
 int BPF_PROG(fexit__tcp_v6_connect, struct sock *sk, void *address, int length, int result)
 {
-	connect_returned(sk, result);
+	connect_returned(SOCK(0), result);
 	return 0;
 }
 
@@ -120,35 +121,35 @@ SEC("fexit/inet_autobind")
 int BPF_PROG(fexit__inet_autobind, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(sk, result, true);
+	autobind_ended(ARGUMENT(0), result, true);
 	return 0;
 }
 
 SEC("fexit/inet_dgram_connect")
 int BPF_PROG(fexit__inet_dgram_connect, struct socket *socket, void *address, int length, int flags, int result)
 {
-	datagram_connect_returned(socket->sk);
+	datagram_connect_returned(SOCK_OF(0));
 	return 0;
 }
 
 SEC("fentry/inet_put_port")
 int BPF_PROG(fentry__inet_put_port, struct sock *sk)
 {
-	port_released(sk);
+	port_released(ARGUMENT(0));
 	return 0;
 }
 
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(tp__tcp_destroy_sock, struct sock *sk)
 {
-	port_released(sk);
+	port_released(ARGUMENT(0));
 	return 0;
 }
 
 SEC("fentry/udp_lib_unhash")
 int BPF_PROG(fentry__udp_lib_unhash, struct sock *sk)
 {
-	port_released(sk);
+	port_released(ARGUMENT(0));
 	return 0;
 }
 
@@ -156,28 +157,28 @@ SEC("fexit/__udp_disconnect")
 int BPF_PROG(fexit____udp_disconnect, struct sock *sk, int flags, int result)
 {
 	if (!socket_port(sk))
-		port_released(sk);
+		port_released(ARGUMENT(0));
 	return 0;
 }
 
 SEC("fentry/ping_unhash")
 int BPF_PROG(fentry__ping_unhash, struct sock *sk)
 {
-	port_released(sk);
+	port_released(ARGUMENT(0));
 	return 0;
 }
 
 SEC("fentry/inet_twsk_hashdance")
 int BPF_PROG(fentry__inet_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	time_wait_took_over(sk, tw);
+	time_wait_took_over(SOCK(1), tw);
 	return 0;
 }
 
 SEC("fentry/inet_twsk_hashdance_schedule")
 int BPF_PROG(fentry__inet_twsk_hashdance_schedule, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	time_wait_took_over(sk, tw);
+	time_wait_took_over(SOCK(1), tw);
 	return 0;
 }
 
@@ -192,6 +193,6 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
 {
 	if (state_matters(new_state))
-		state_changed(sk, old_state, new_state, 0);
+		state_changed(ARGUMENT(0), old_state, new_state, 0);
 	return 0;
 }

@@ -125,19 +125,19 @@ KPROBE_PAIR(inet_bind, INET_BIND, socket_bind_returned(a[0], a[1], a[2], result)
 KPROBE_PAIR(inet6_bind, INET6_BIND, socket_bind_returned(a[0], a[1], a[2], result))
 KPROBE_PAIR(inet_bind_sk, INET_BIND_SK, bind_returned(SK(a[0]), (const void *)a[1], a[2], result))
 KPROBE_PAIR(inet6_bind_sk, INET6_BIND_SK, bind_returned(SK(a[0]), (const void *)a[1], a[2], result))
-KPROBE_PAIR(__sys_bind, SYS_BIND, bind_syscall_returned(a[0], (const void *)a[1], a[2], result, true))
+KPROBE_PAIR(__sys_bind, SYS_BIND, bind_syscall_returned(a[0], a[1], a[2], result, true))
 KPROBE_PAIR(inet_csk_listen_start, LISTEN_START, listen_start_returned(SK(a[0]), result))
 KPROBE_PAIR(__sys_listen, SYS_LISTEN, listen_syscall_returned(a[0], result, true))
-KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(SK(a[1]), result, false))
-KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(SK(a[1]), result, false))
+KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(a[1], result, false))
+KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(a[1], result, false))
 KPROBE_PAIR(tcp_v4_connect, TCP4_CONNECT, connect_returned(SK(a[0]), result))
 KPROBE_PAIR(tcp_v6_connect, TCP6_CONNECT, connect_returned(SK(a[0]), result))
-KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(SK(a[0]), result, true))
+KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(a[0], result, true))
 KPROBE_PAIR(inet_dgram_connect, DGRAM_CONNECT, datagram_connect_returned(READ(struct socket, a[0], sk)))
-KPROBE_PAIR(__udp_disconnect, UDP_DISCONNECT, if (!result && !socket_port(SK(a[0]))) port_released(SK(a[0])))
-KPROBE(inet_put_port, port_released(SK(PT_REGS_PARM1_CORE(regs))))
-KPROBE(udp_lib_unhash, port_released(SK(PT_REGS_PARM1_CORE(regs))))
-KPROBE(ping_unhash, port_released(SK(PT_REGS_PARM1_CORE(regs))))
+KPROBE_PAIR(__udp_disconnect, UDP_DISCONNECT, if (!result && !socket_port(SK(a[0]))) port_released(a[0]))
+KPROBE(inet_put_port, port_released(PT_REGS_PARM1_CORE(regs)))
+KPROBE(udp_lib_unhash, port_released(PT_REGS_PARM1_CORE(regs)))
+KPROBE(ping_unhash, port_released(PT_REGS_PARM1_CORE(regs)))
 KPROBE(inet_twsk_hashdance, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
 KPROBE(inet_twsk_hashdance_schedule, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
 KPROBE(inet_twsk_bind_unhash, time_wait_ended(TW(PT_REGS_PARM1_CORE(regs))))
@@ -145,7 +145,7 @@ KPROBE(inet_twsk_bind_unhash, time_wait_ended(TW(PT_REGS_PARM1_CORE(regs))))
 SEC("raw_tp/tcp_destroy_sock")
 int tp__tcp_destroy_sock(struct bpf_raw_tracepoint_args *args)
 {
-	port_released(SK(args->args[0]));
+	port_released(args->args[0]);
 	return 0;
 }
 
@@ -153,6 +153,6 @@ SEC("raw_tp/inet_sock_set_state")
 int tp__inet_sock_set_state(struct bpf_raw_tracepoint_args *args)
 {
 	if (state_matters(args->args[2]))
-		state_changed(SK(args->args[0]), args->args[1], args->args[2], 0);
+		state_changed(args->args[0], args->args[1], args->args[2], 0);
 	return 0;
 }

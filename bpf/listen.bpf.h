@@ -6,8 +6,9 @@
 #include "autobind.bpf.h"
 
 /* `started`: the caller knows that this is no mere change of the backlog of a listener. */
-SEPARATE int listen_ended(const struct sock *sk, int result, bool started)
+SEPARATE listen_ended(__u64 socket, int result, bool started)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	struct bt_claim *known;
 	struct bt_fact fact = {
@@ -44,7 +45,7 @@ static __always_inline void listen_start_returned(const struct sock *sk, int res
 		return;
 	if (in_call(BT_OP_LISTEN))
 		tell(sk);
-	listen_ended(sk, result, true);
+	listen_ended((__u64)sk, result, true);
 }
 
 /* The system call around it: refusals that never start, and repair. */
@@ -56,7 +57,7 @@ static __always_inline void listen_syscall_returned(__u32 fd, int result, bool i
 		sk = port_holder(sk);
 	if (!sk || (inner && take_told(sk)))
 		return;
-	listen_ended(sk, result, false);
+	listen_ended((__u64)sk, result, false);
 }
 
 #endif

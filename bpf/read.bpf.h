@@ -64,10 +64,11 @@ extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym __wea
 	})
 
 /*
- * A function of its own, where several are called in turn: all ways through it end alike for the verifier, which would
- * otherwise multiply them with those through whatever comes next.
+ * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that leads
+ * to it. It takes numbers alone (5.10 allows no more): a socket comes as its address, which must be a number for the
+ * verifier too: see read_address().
  */
-#define SEPARATE static __attribute__((noinline))
+#define SEPARATE __attribute__((noinline)) int
 
 /* The machine word at an arbitrary address: an array element, eight bytes of a name. */
 static __always_inline __u64 read_word(__u64 address)
@@ -79,5 +80,11 @@ static __always_inline __u64 read_word(__u64 address)
 	bpf_probe_read_kernel(&word, sizeof(word), (const void *)address);
 	return word;
 }
+
+/* T::field at p, a pointer, as a mere number: READ() would give what the verifier takes for a pointer where it casts. */
+#define read_address(T, p, field) read_word((__u64)(p) + bpf_core_field_offset(T, field))
+
+/* The n-th argument of a tracing program, likewise. */
+#define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
 
 #endif

@@ -155,7 +155,7 @@ static __always_inline struct sock *sock_of_file(const struct file *file)
 	socket = (struct socket *)READ(struct file, file, private_data);
 	if (!socket)
 		return 0; /* O_PATH of a socket in the file system */
-	sk = READ(struct socket, socket, sk);
+	sk = (struct sock *)read_address(struct socket, socket, sk);
 	return sk && is_inet(sk) ? sk : 0;
 }
 

@@ -24,8 +24,9 @@ static __always_inline void tell_release(const struct bt_claim *claim, enum bt_o
 }
 
 /* sk lets its port go, or has just done so (then its port reads 0 and the claim knows which it was). */
-SEPARATE int port_released(const struct sock *sk)
+SEPARATE port_released(__u64 socket)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim;
 	struct bt_claim *known;
 	__u64 key;
@@ -56,7 +57,7 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	struct bt_claim claim;
 	struct bt_claim *known;
 
-	state_changed(sk, READ(struct sock, sk, __sk_common.skc_state),
+	state_changed((__u64)sk, READ(struct sock, sk, __sk_common.skc_state),
 		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
 	if (!known || (READ(struct sock, sk, sk_socket) && port_is_explicit(sk)))

@@ -7,8 +7,9 @@
 
 /* `port` is told where the socket itself has given its own away already. May run in softirq, where `current` is whoever
  * was interrupted: the claimant is told, else the task if it is the actor. */
-SEPARATE int state_changed(const struct sock *sk, __u8 old_state, __u8 new_state, __u16 port)
+SEPARATE state_changed(__u64 socket, __u8 old_state, __u8 new_state, __u16 port)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {};
 	struct bt_claim *known;
 	struct bt_fact fact = {.kind = BT_KIND_STATE, .ktime_ns = bpf_ktime_get_boot_ns()};

@@ -20,8 +20,9 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* SYN_SENT without a port: connect() is about to choose one. */
-SEPARATE int connect_started(const struct sock *sk)
+SEPARATE connect_started(__u64 socket)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
 	read_claimant(&claim, sk);
@@ -35,8 +36,9 @@ SEPARATE int connect_started(const struct sock *sk)
 }
 
 /* The port is in skc_num while held; inet_sport keeps it where the connection has failed already. */
-SEPARATE int connect_completed(const struct sock *sk)
+SEPARATE connect_completed(__u64 socket)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim *known;
 	struct bt_claim claim;
 	__u16 port;
@@ -64,8 +66,9 @@ SEPARATE int connect_completed(const struct sock *sk)
 }
 
 /* A connect has failed. Only a refused port is told; other failures are not about one. */
-SEPARATE int connect_failed(const struct sock *sk, enum bt_op op, const void *address, int length, int result)
+SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, int result)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {};
 	struct bt_request request = {};
 	struct bt_claim *known;
@@ -83,7 +86,7 @@ SEPARATE int connect_failed(const struct sock *sk, enum bt_op op, const void *ad
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	if (op == BT_OP_CONNECT) { /* the socket has forgotten whom it was to connect to */
-		read_user_request(&request, address, length);
+		read_user_request(&request, (const void *)address, length);
 		claim.sock.remote_port = request.port;
 		__builtin_memcpy(claim.sock.remote_addr, request.addr, sizeof(request.addr));
 	}
@@ -92,15 +95,14 @@ SEPARATE int connect_failed(const struct sock *sk, enum bt_op op, const void *ad
 }
 
 /* connect(2), or a send with TCP Fast Open, has ended. */
-static __always_inline void stream_ended(const struct sock *sk, enum bt_op op, const void *address, int length,
-					 int result)
+static __always_inline void stream_ended(const struct sock *sk, enum bt_op op, __u64 address, int length, int result)
 {
 	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
 	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
 		return;
-	connect_completed(sk);
+	connect_completed((__u64)sk);
 	if (result && result != -EINPROGRESS)
-		connect_failed(sk, op, address, length, result);
+		connect_failed((__u64)sk, op, address, length, result);
 }
 
 /* UDP and ping choose a port in connect(2) and in the first send; connect(AF_UNSPEC) gives it back. */
@@ -109,14 +111,14 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 	__u16 port = socket_port(sk);
 
 	if (port)
-		autobind_ended(sk, 0, false);
+		autobind_ended((__u64)sk, 0, false);
 	else if (result == -EAGAIN)
-		autobind_ended(sk, result, false);
+		autobind_ended((__u64)sk, result, false);
 	else if (op == BT_OP_CONNECT)
-		port_released(sk);
+		port_released((__u64)sk);
 }
 
-static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, const void *address, int length, int result)
+static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, __u64 address, int length, int result)
 {
 	struct sock *sk = sock_of_fd(fd);
 	__u16 protocol;
@@ -152,8 +154,9 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 }
 
 /* Before the state is stored. An autobound socket has put its port already, others do when they are destroyed. */
-SEPARATE int closing(const struct sock *sk, int old_state)
+SEPARATE closing(__u64 socket, int old_state)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct inet_timewait_sock *tw = 0;
 
 	if (old_state == TCP_FIN_WAIT2 || old_state == TCP_CLOSING)
@@ -164,7 +167,7 @@ SEPARATE int closing(const struct sock *sk, int old_state)
 		time_wait_took_over(sk, tw);
 		bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
 	} else if (!socket_port(sk)) {
-		port_released(sk);
+		port_released((__u64)sk);
 	}
 	return 0;
 }
@@ -198,17 +201,18 @@ int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
 	args[2] = READ(struct pt_regs, regs, regs[2]);
 #endif
 	if (nr == NR_bind)
-		bind_syscall_returned(args[0], (void *)args[1], args[2], result, false);
+		bind_syscall_returned(args[0], args[1], args[2], result, false);
 	else if (nr == NR_listen)
 		listen_syscall_returned(args[0], result, false);
 	else
-		call_on_socket_ended(args[0], syscall_op(nr), (void *)args[1], args[2], result);
+		call_on_socket_ended(args[0], syscall_op(nr), args[1], args[2], result);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_state)
+int BPF_PROG(tp__inet_sock_set_state, struct sock *trusted, int old_state, int new_state)
 {
+	const struct sock *sk = (const struct sock *)ARGUMENT(0);
 	bool own = READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && is_inet(sk);
 	struct bt_claim *known;
 	__u64 key;
@@ -216,31 +220,32 @@ int BPF_PROG(tp__inet_sock_set_state, struct sock *sk, int old_state, int new_st
 	if (!own)
 		return 0;
 	if (old_state == TCP_SYN_SENT)
-		connect_completed(sk);
+		connect_completed((__u64)sk);
 	if (old_state == TCP_LISTEN && (known = find_claim(sk, &key)))
 		known->listening = 0;
 	if (new_state == TCP_CLOSE)
-		closing(sk, old_state);
+		closing((__u64)sk, old_state);
 	if (state_matters(new_state))
-		state_changed(sk, old_state, new_state, 0);
+		state_changed((__u64)sk, old_state, new_state, 0);
 	if (new_state == TCP_SYN_SENT && !socket_port(sk)) {
 		if (bt_config.can_mint_cookie)
-			bpf_get_socket_cookie(sk);
-		connect_started(sk);
+			bpf_get_socket_cookie(trusted);
+		connect_started((__u64)sk);
 	}
 	return 0;
 }
 
 SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(tp__tcp_destroy_sock, struct sock *sk)
+int BPF_PROG(tp__tcp_destroy_sock)
 {
+	const struct sock *sk = (const struct sock *)ARGUMENT(0);
 	__u64 key;
 	struct bt_claim *known = find_claim(sk, &key);
 
 	if (known && known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
 		bpf_map_delete_elem(&claims, &key);
 	else
-		port_released(sk);
+		port_released((__u64)sk);
 	return 0;
 }
 
