@@ -3,9 +3,9 @@
 #ifndef BT_AUTOBIND_BPF_H
 #define BT_AUTOBIND_BPF_H
 
-#include "claims.bpf.h"
+#include "holders.bpf.h"
 
-static __always_inline void tell_autobind(const struct bt_claim *claim, int result)
+static __always_inline void tell_autobind(const struct sock *sk, const struct bt_claim *claim, int result)
 {
 	struct bt_fact fact = {
 	    .kind = BT_KIND_AUTOBIND,
@@ -17,7 +17,9 @@ static __always_inline void tell_autobind(const struct bt_claim *claim, int resu
 
 	if (!claim->wanted)
 		return;
-	bt_describe_current(0);
+	bt_describe_current();
+	if (result && tell_refusal(&fact, &claim->task, &claim->sock, sk))
+		return;
 	emit(&fact, &claim->task, &claim->sock);
 }
 
@@ -31,7 +33,7 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
 	if (!explicit)
 		claim->flags |= BT_EVENT_EPHEMERAL;
 	if (take_claim(sk, claim) && !explicit)
-		tell_autobind(claim, 0);
+		tell_autobind(sk, claim, 0);
 }
 
 /*
@@ -57,7 +59,7 @@ SEPARATE autobind_ended(__u64 socket, int result, bool wait_for_connect)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	if (claim.sock.type == SOCK_STREAM)
 		claim.sock.state = TCP_CLOSE; /* where the refused connect puts it back to */
-	tell_autobind(&claim, result);
+	tell_autobind(sk, &claim, result);
 	return 0;
 }
 

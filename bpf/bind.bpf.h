@@ -3,7 +3,7 @@
 #ifndef BT_BIND_BPF_H
 #define BT_BIND_BPF_H
 
-#include "claims.bpf.h"
+#include "holders.bpf.h"
 
 /*
  * sk is null where the descriptor was no inet socket.
@@ -36,7 +36,9 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	fact.flags = claim.flags;
 	if (!claim.wanted)
 		return;
-	bt_describe_current(0);
+	bt_describe_current();
+	if (sk && result && tell_refusal(&fact, &claim.task, &claim.sock, sk))
+		return;
 	emit(&fact, &claim.task, &claim.sock);
 }
 

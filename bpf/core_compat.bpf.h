@@ -69,6 +69,66 @@ static __always_inline __u64 socket_cgroup_id(const struct sock *sk)
 	return kn ? READ(struct kernfs_node, kn, id) : 0;
 }
 
+/* Until 6.8 the sockets hang on the bucket of the port itself, since then on one for each address. */
+struct inet_bind_bucket___owners {
+	struct hlist_head owners;
+} __attribute__((preserve_access_index));
+
+/* 7.x has no UDP-Lite, and one table in each network namespace; before, each protocol may have its own. */
+union proto_tables___udp {
+	struct udp_table *udp_table;
+} __attribute__((preserve_access_index));
+
+struct proto___udp {
+	union proto_tables___udp h;
+} __attribute__((preserve_access_index));
+
+struct netns_ipv4___udp {
+	struct udp_table *udp_table;
+} __attribute__((preserve_access_index));
+
+struct net___udp {
+	struct netns_ipv4___udp ipv4;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct udp_table *udp_table_of(const struct sock *sk)
+{
+	struct proto *proto = READ(struct sock, sk, __sk_common.skc_prot);
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	struct udp_table *table = 0;
+
+	if (bpf_core_field_exists(struct proto___udp, h.udp_table))
+		table = READ(struct proto___udp, proto, h.udp_table);
+	if (!table && bpf_core_field_exists(struct net___udp, ipv4.udp_table))
+		table = READ(struct net___udp, net, ipv4.udp_table);
+	return table;
+}
+
+/* Two numbers until 6.7, then both in one word. */
+struct local_ports___pair {
+	int range[2];
+} __attribute__((preserve_access_index));
+
+struct netns_ipv4___pair {
+	struct local_ports___pair ip_local_ports;
+} __attribute__((preserve_access_index));
+
+struct net___pair {
+	struct netns_ipv4___pair ipv4;
+} __attribute__((preserve_access_index));
+
+/* The first port in the lower half, the last in the upper. */
+static __always_inline __u32 ephemeral_range(const struct net *net)
+{
+	if (bpf_core_field_exists(struct net___pair, ipv4.ip_local_ports.range)) {
+		int range[2] = {};
+
+		READ_INTO(range, struct net___pair, net, ipv4.ip_local_ports.range);
+		return (__u16)range[0] | (__u32)range[1] << 16;
+	}
+	return READ(struct net, net, ipv4.ip_local_ports.range);
+}
+
 /* CONFIG_MPTCP is off in some kernels (Debian 5.10), and the bit with it. */
 struct tcp_sock___mptcp {
 	bool is_mptcp;

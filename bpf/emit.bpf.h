@@ -79,18 +79,9 @@ static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct
 	return true;
 }
 
-/* The caller has checked the task, now or when the claim was made. */
-static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock)
+static __always_inline void fill_event(struct bt_event *event, const struct bt_fact *fact, const struct bt_task *task,
+				       const struct bt_sock *sock)
 {
-	struct bt_event *event;
-
-	if (!fact_wanted(fact, sock))
-		return;
-	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-	if (!event) {
-		count(BT_COUNT_RING_FULL);
-		return;
-	}
 	event->ktime_ns = fact->ktime_ns;
 	event->held_ns = fact->held_ns;
 	event->kind = fact->kind;
@@ -110,12 +101,30 @@ static __always_inline void emit(const struct bt_fact *fact, const struct bt_tas
 	}
 	event->task = *task; /* zeroes where it is not known */
 	event->sock = *sock;
-	if (bt_consumer_sleeps) {
-		bt_consumer_sleeps = 0;
-		bpf_ringbuf_submit(event, BPF_RB_FORCE_WAKEUP);
-	} else {
-		bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+static __always_inline __u64 wakeup_flags(void)
+{
+	if (!bt_consumer_sleeps)
+		return BPF_RB_NO_WAKEUP;
+	bt_consumer_sleeps = 0;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/* The caller has checked the task, now or when the claim was made. */
+static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock)
+{
+	struct bt_event *event;
+
+	if (!fact_wanted(fact, sock))
+		return;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count(BT_COUNT_RING_FULL);
+		return;
 	}
+	fill_event(event, fact, task, sock);
+	bpf_ringbuf_submit(event, wakeup_flags());
 	count(BT_COUNT_EVENTS);
 }
 

@@ -33,7 +33,9 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
 	if (!claim.wanted)
 		return 0;
-	bt_describe_current(0);
+	bt_describe_current();
+	if (result && tell_refusal(&fact, &claim.task, &claim.sock, sk))
+		return 0;
 	emit(&fact, &claim.task, &claim.sock);
 	return 0;
 }

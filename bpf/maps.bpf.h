@@ -55,6 +55,16 @@ struct {
 	__type(value, struct bt_claim);
 } claims SEC(".maps");
 
+#ifdef BT_STRATEGY_TRACEPOINT
+/* The claims that went into TIME_WAIT, by cookie. LRU, since nothing tells when that ends. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct bt_claim);
+} lingering SEC(".maps");
+#endif
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -96,6 +106,32 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } cgroups SEC(".maps");
+
+/* One search for holders, by tid: it may be preempted, so it has a place of its own. */
+struct bt_search {
+	struct bt_refusal found;
+	struct bt_sock other; /* the socket being looked at */
+	__u64 claimant;	      /* its address */
+	__u64 node;	      /* the next socket */
+	__u64 bucket;	      /* the next bucket of an address (since 6.8), whose sockets come after this one's */
+	__u32 node_offset;
+	__u32 by_remote; /* in the way is who has the same remote end: connect(2) */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 128);
+	__type(key, __u32);
+	__type(value, struct bt_search);
+} searches SEC(".maps");
+
+/* The sockets whose users are asked for, by inode; 0 = none. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BT_HOLDERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} wanted_inodes SEC(".maps");
 
 static __always_inline void count(__u32 counter)
 {

@@ -114,7 +114,7 @@ static __always_inline void read_exe(struct bt_process *process, struct mm_struc
 static const struct bt_process kUndescribed = {};
 
 /* Describes the current process once, in the `processes` map. A global function, so that it is verified by itself. */
-__attribute__((noinline)) int bt_describe_current(__u32 unused)
+__attribute__((noinline)) int bt_describe_current(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct bt_process_key key = read_process_key(task);

@@ -22,15 +22,56 @@ static __always_inline bool holds_own_claim(const struct sock *sk)
 	return port_is_explicit(sk);
 }
 
+/* Another process's task, as far as it can be told from outside. */
+static __always_inline void read_other_task(struct bt_task *out, struct task_struct *task)
+{
+	struct task_struct *parent = READ(struct task_struct, task, real_parent);
+	const struct cred *cred = READ(struct task_struct, task, real_cred);
+
+	out->key = read_process_key(task);
+	out->tid = out->key.pid;
+	out->ppid = READ(struct task_struct, parent, tgid);
+	out->uid = READ(struct cred, cred, uid.val);
+	out->cgroup_id = task_cgroup_id(task);
+	READ_INTO(out->comm, struct task_struct, task, comm);
+}
+
+/* Writes a bt_socket_user for each descriptor of a wanted socket. */
+SEC("iter/task_file")
+int iter__socket_users(struct bpf_iter__task_file *context)
+{
+	struct task_struct *task = context->task;
+	struct file *file = context->file;
+	struct bt_socket_user user = {};
+	struct inode *inode;
+	bool wanted = false;
+
+	if (!task || !file)
+		return 0;
+	inode = READ(struct file, file, f_inode);
+	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	user.inode = READ(struct inode, inode, i_ino);
+	for (__u32 i = 0; i < BT_HOLDERS; i++) {
+		__u32 slot = i;
+		__u64 *inode_wanted = bpf_map_lookup_elem(&wanted_inodes, &slot);
+
+		wanted = wanted || (inode_wanted && *inode_wanted == user.inode);
+	}
+	if (!wanted)
+		return 0;
+	read_other_task(&user.task, task);
+	bpf_seq_write(context->meta->seq, &user, sizeof(user));
+	return 0;
+}
+
 SEC("iter/task_file")
 int iter__task_file(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
 	struct bt_claim claim = {.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT};
-	struct task_struct *parent;
 	struct sock *sk;
-	const struct cred *cred;
 
 	if (!task || !file)
 		return 0;
@@ -54,16 +95,9 @@ int iter__task_file(struct bpf_iter__task_file *context)
 	read_sock(&claim.sock, sk);
 	claim.stage = BT_CLAIM_HELD;
 	claim.listening = claim.sock.state == TCP_LISTEN;
-	parent = READ(struct task_struct, task, real_parent);
-	cred = READ(struct task_struct, task, real_cred);
-	claim.task.key = read_process_key(task);
-	claim.task.tid = claim.task.key.pid;
-	claim.task.ppid = READ(struct task_struct, parent, tgid);
-	claim.task.uid = READ(struct cred, cred, uid.val);
-	claim.task.cgroup_id = task_cgroup_id(task);
+	read_other_task(&claim.task, task);
 	claim.wanted = (!bt_config.pid || bt_config.pid == claim.task.key.pid) &&
 		       (!bt_config.has_uid || bt_config.uid == claim.task.uid);
-	READ_INTO(claim.task.comm, struct task_struct, task, comm);
 	take_claim(sk, &claim);
 	return 0;
 }

@@ -27,7 +27,7 @@ SEPARATE connect_started(__u64 socket)
 
 	read_claimant(&claim, sk);
 	if (claim.wanted)
-		bt_describe_current(0);
+		bt_describe_current();
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
 	claim.stale_port = READ(struct inet_sock, sk, inet_sport);
@@ -61,7 +61,7 @@ SEPARATE connect_completed(__u64 socket)
 	known->sock.state = TCP_SYN_SENT; /* entered just after the socket was read */
 	read_addresses(&known->sock, sk);
 	claim = *known;
-	tell_autobind(&claim, 0);
+	tell_autobind(sk, &claim, 0);
 	return 0;
 }
 
@@ -90,7 +90,7 @@ SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, 
 		claim.sock.remote_port = request.port;
 		__builtin_memcpy(claim.sock.remote_addr, request.addr, sizeof(request.addr));
 	}
-	tell_autobind(&claim, result);
+	tell_autobind(sk, &claim, result);
 	return 0;
 }
 
@@ -162,10 +162,15 @@ SEPARATE closing(__u64 socket, int old_state)
 	if (old_state == TCP_FIN_WAIT2 || old_state == TCP_CLOSING)
 		tw = find_time_wait(sk);
 	if (tw) {
-		__u64 key = (__u64)tw;
+		__u64 key = (__u64)tw, cookie = socket_cookie(sk);
+		struct bt_claim *claim;
 
 		time_wait_took_over(sk, tw);
-		bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
+		claim = bpf_map_lookup_elem(&claims, &key);
+		if (claim) {
+			bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY);
+			bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
+		}
 	} else if (!socket_port(sk)) {
 		port_released((__u64)sk);
 	}

@@ -115,6 +115,44 @@ struct bt_event {
 	struct bt_sock sock;
 };
 
+/* A socket that the kernel's check found in the way, and who claimed it if that was seen or found at the start. */
+struct bt_holder {
+	__u64 since_ns; /* of the claim, boot-time clock; 0 = before the start, or not known */
+	__u32 flags;	/* enum bt_event_flag: EPHEMERAL, HAS_TASK, HAS_SOCKOPT (not in TIME_WAIT) */
+	__u32 op;	/* enum bt_op: how it was claimed */
+	__u32 uid;	/* of the socket, which SO_REUSEPORT compares */
+	__u8 substate;	/* TCP_*: TIME_WAIT, or FIN_WAIT2 of an orphan that is kept like one */
+	__u8 has_claim;
+	__u8 explicit_port; /* bound by number, not chosen by the kernel */
+	__u8 pad;
+	struct bt_task task;
+	struct bt_sock sock;
+};
+
+#define BT_HOLDERS 8
+
+/* A refused claim with its evidence; as long as the holders it has. */
+struct bt_refusal {
+	struct bt_event event;
+	struct bt_sock claimant; /* its socket as the check saw it: with the address and port it asked for */
+	__u32 claimant_uid;
+	__u32 in_the_way; /* sockets the check conflicts with; of these the first BT_HOLDERS follow */
+	__u32 seen;	  /* sockets that have the port number in this network namespace */
+	__u32 complete;	  /* 0 = there were too many to look at all of them */
+	__u32 count;
+	__u16 ephemeral_first; /* net.ipv4.ip_local_port_range of the network namespace; 0 = not known */
+	__u16 ephemeral_last;
+	__u32 unprivileged_start; /* net.ipv4.ip_unprivileged_port_start */
+	__u32 port_reserved;	  /* the port is in net.ipv4.ip_local_reserved_ports */
+	struct bt_holder holders[BT_HOLDERS];
+};
+
+/* A process that has a socket open. */
+struct bt_socket_user {
+	__u64 inode;
+	struct bt_task task;
+};
+
 struct bt_ancestor {
 	__u32 pid;
 	__u32 pad;
@@ -188,6 +226,8 @@ BT_ASSERT(sizeof(struct bt_task) == 56, "bt_task");
 BT_ASSERT(sizeof(struct bt_sock) == 80, "bt_sock");
 BT_ASSERT(sizeof(struct bt_ancestor) == 24, "bt_ancestor");
 BT_ASSERT(sizeof(struct bt_event) == 192, "bt_event");
+BT_ASSERT(sizeof(struct bt_holder) == 160, "bt_holder");
+BT_ASSERT(sizeof(struct bt_refusal) == 304 + BT_HOLDERS * 160, "bt_refusal");
 #undef BT_ASSERT
 
 #endif

@@ -18,6 +18,25 @@ bool is_choice(const Json& expected) {
     return expected.is_object() && expected.size() == 1 && expected.contains("any");
 }
 
+// {"has": [...]} or {"lacks": [...]}, or both: of a list, in any order.
+bool is_part(const Json& expected) {
+    return expected.is_object() && !expected.empty() &&
+           expected.size() == expected.count("has") + expected.count("lacks");
+}
+
+bool has_part(const Json& part, const Json& actual) {
+    if (!actual.is_array()) return false;
+    const auto there = [&](const Json& item) { return std::find(actual.begin(), actual.end(), item) != actual.end(); };
+    const Json has = part.value("has", Json::array());
+    const Json lacks = part.value("lacks", Json::array());
+    return std::all_of(has.begin(), has.end(), there) && std::none_of(lacks.begin(), lacks.end(), there);
+}
+
+// {"first": {...}}: of the first item of a list.
+bool is_first(const Json& expected) {
+    return expected.is_object() && expected.size() == 1 && expected.contains("first");
+}
+
 bool within(const Json& bounds, const Json& actual) {
     if (!actual.is_number()) return false;
     if (bounds.contains("min") && actual < bounds["min"]) return false;
@@ -26,6 +45,9 @@ bool within(const Json& bounds, const Json& actual) {
 
 bool value_agrees(const Json& expected, const Json& actual) {
     if (is_bounds(expected)) return within(expected, actual);
+    if (is_part(expected)) return has_part(expected, actual);
+    if (is_first(expected))
+        return actual.is_array() && !actual.empty() && agrees(expected["first"], actual.front());
     if (is_choice(expected)) {
         const Json& choices = expected["any"];
         return std::find(choices.begin(), choices.end(), actual) != choices.end();
@@ -34,7 +56,8 @@ bool value_agrees(const Json& expected, const Json& actual) {
 }
 
 bool is_nested(const Json& expected) {
-    return expected.is_object() && !is_bounds(expected) && !is_choice(expected);
+    return expected.is_object() && !is_bounds(expected) && !is_choice(expected) && !is_part(expected) &&
+           !is_first(expected);
 }
 
 // Was it over when provoke wrote its line? Then provoke knew when at the latest.
@@ -165,6 +188,22 @@ void mask_path(Json& object, const char* key) {
     if (numbered) object[key] = path.substr(0, dash + 1) + "#";
 }
 
+// The sentences have process numbers and times in them; what they are made of is compared.
+void mask_conflict(Json& conflict) {
+    mask(conflict, {"summary", "rule", "advice", "in_the_way"});
+    if (!conflict.is_object()) return;
+    for (Json& holder : conflict["holders"]) {
+        mask(holder, {"since", "held_ns", "local_port", "remote_port"});
+        mask(holder["socket"], {"cookie", "inode", "cgroup_id"});
+        mask(holder["netns"], {"inum"});
+        for (const char* key : {"process", "last_process"}) {
+            mask(holder[key], {"pid", "tid", "ppid", "start_time"});
+            if (!holder[key].is_object()) continue;
+            for (Json& ancestor : holder[key]["ancestry"]) mask(ancestor, {"pid"});
+        }
+    }
+}
+
 }  // namespace
 
 Json normalised(const Json& event) {
@@ -187,6 +226,7 @@ Json normalised(const Json& event) {
         mask_path(out["socket"], "cgroup_path");
     }
     if (out.contains("netns")) mask(out["netns"], {"inum"});
+    if (out.contains("conflict")) mask_conflict(out["conflict"]);
     if (out.contains("cgroup")) {
         mask(out["cgroup"], {"id"});
         mask_path(out["cgroup"], "path");

@@ -19,6 +19,7 @@ struct Case {
 };
 
 std::vector<Case> bind_cases();
+std::vector<Case> conflict_cases();
 std::vector<Case> bind_error_cases();
 std::vector<Case> bind_v6_error_cases();
 std::vector<Case> reuse_cases();

@@ -160,6 +160,12 @@ Expectation& Sock::bound(const char* op, const Endpoint& ask, const Outcome& out
     if (outcome.error == 0 && !has_ports) line.event.erase("local_addr");
     if (was_free) add_remote(line.event, std::nullopt);
     line.event["ephemeral"] = outcome.error == 0 && claim_ && ask.port == 0;
+    const bool in_tables = protocol_.number == IPPROTO_TCP || protocol_.number == IPPROTO_UDP;
+    if (outcome.error == EADDRINUSE && ask.port != 0 && in_tables) {
+        line.event["conflict"] = {
+            {"cause", {{"any", {"listener", "bound", "ephemeral", "time-wait", "closing", "udp-holder"}}}},
+            {"holders", {{"first", {{"local_port", ask.port}, {"netns", {{"inum", netns_}}}}}}}};
+    }
     if (protocol_.type == SOCK_STREAM) {
         if (const auto state = tcp_state(fd_)) line.event["socket"]["state"] = *state;
     }

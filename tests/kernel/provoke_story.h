@@ -6,6 +6,8 @@
 //
 //     "held_ns":  {"min": 10, "max": 20}    either end may be missing
 //     "op":       {"any": ["connect", null]}
+//     "factors":  {"has": ["dual-stack"], "lacks": ["same-unit"]}    either may be missing
+//     "holders":  {"first": {"local_port": 8080}}
 //
 // "unseen_by": ["tracepoint"] beside "expect" names the attach strategies that cannot see the event. The first line,
 // {"case", "events", "netns", "begin_ns", "lingers"}, says which types of event are compared, in which network

@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "decode/decode.h"
+#include "diagnose/diagnose.h"
 #include "enrich/enricher.h"
 #include "kernel/attach.h"
 #include "sink/json_sink.h"
@@ -65,7 +66,9 @@ class Pipeline {
           output_(STDOUT_FILENO, signals),
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
-                     .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); }}) {}
+                     .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
+                     .socket_users =
+                         [&tracer](std::span<const std::uint64_t> inodes) { return tracer.socket_users(inodes); }}) {}
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();
@@ -162,16 +165,22 @@ class Pipeline {
     }
 
     void take(std::span<const std::byte> bytes) {
-        const std::optional<Event> event = decode(bytes);
-        if (!event) {
+        const std::optional<Sample> sample = decode(bytes);
+        if (!sample) {
             ++undecoded_;
             return;
         }
-        const Context& context = enricher_.enrich(*event);
-        if (!filter_.matches(*event, context)) return;
-        sink_.record({*event, context}, output_.buffer());
+        const Event& event = sample->event;
+        if (!filter_.matches(event, enricher_.enrich(event))) return;
         ++events_;
-        failures_ += event->error != 0;
+        if (event.error == 0) return sink_.record({event, enricher_.context()}, output_.buffer());
+        ++failures_;
+        const Refusal* refusal = sample->refusal ? &*sample->refusal : nullptr;
+        std::vector<Holder> holders;
+        if (refusal != nullptr) holders = enricher_.holders(*refusal);
+        const Context& context = enricher_.enrich(event);  // once more: the holders took its place
+        const Conflict conflict = diagnosis_.diagnose(event, context, refusal, std::move(holders));
+        sink_.record({event, context, &conflict}, output_.buffer());
     }
 
     void tell_losses() {
@@ -198,6 +207,7 @@ class Pipeline {
     Sink& sink_;
     Output output_;
     Enricher enricher_;
+    Diagnosis diagnosis_;
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
     std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;

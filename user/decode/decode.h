@@ -9,8 +9,8 @@
 
 namespace bindtrace {
 
-// The event in these bytes, or nothing where they are not one that this version knows: wrong size, unknown kind, a
-// comm without an end. Nothing later in the pipeline checks again.
-std::optional<Event> decode(std::span<const std::byte> bytes);
+// The event in these bytes with its evidence, if it has any, or nothing where they are not what this version knows:
+// wrong size, unknown kind, a comm without an end. Nothing later in the pipeline checks again.
+std::optional<Sample> decode(std::span<const std::byte> bytes);
 
 }  // namespace bindtrace

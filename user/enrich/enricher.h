@@ -4,14 +4,18 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "enrich/cgroup_paths.h"
 #include "enrich/netns_names.h"
 #include "enrich/processes.h"
 #include "enrich/users.h"
+#include "model/conflict.h"
 #include "model/record.h"
 
 namespace bindtrace {
@@ -22,6 +26,7 @@ class Enricher {
     struct Notes {
         Processes::Describe process;
         CgroupPaths::Noted cgroup_path;
+        std::function<std::vector<bt_socket_user>(std::span<const std::uint64_t> inodes)> socket_users;
     };
 
     // host_netns: inode number, 0 = not known.
@@ -30,17 +35,26 @@ class Enricher {
     // Lives until the next call.
     const Context& enrich(const Event& event);
 
+    // The last one.
+    const Context& context() const { return context_; }
+
+    // Who holds, or held, what was found in the way. Looks through the open files of all processes.
+    std::vector<Holder> holders(const Refusal& refusal);
+
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
 
     // Between batches: follow a step of the wall clock.
     void refresh() { clock_.refresh(); }
 
   private:
+    Owner owner(const bt_task& task);
+
     WallClock clock_;
     CgroupPaths cgroups_;
     NetnsNames netns_;
     Users users_;
     Processes processes_;
+    std::function<std::vector<bt_socket_user>(std::span<const std::uint64_t>)> socket_users_;
     Context context_;
 };
 

@@ -51,6 +51,12 @@ std::optional<ProcStat> read_stat(const std::string& proc, std::uint32_t pid) {
     return stat;
 }
 
+// The same process, and not another one under a recycled pid: start times agree to a tick.
+bool is_same(const std::optional<ProcStat>& stat, const bt_process_key& key) {
+    const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
+    return stat && stat->start_ticks == key.start_ns / (1'000'000'000 / ticks_per_second);
+}
+
 }  // namespace
 
 Process process_from_kernel(const bt_process& raw) {
@@ -95,11 +101,13 @@ const Process* Processes::find(const bt_process_key& key) {
     return &cache_.insert(own, std::move(*process));
 }
 
+bool Processes::is_alive(const bt_process_key& key) const {
+    return is_same(read_stat(proc_, key.pid), key);
+}
+
 std::optional<Process> Processes::read_proc(const bt_process_key& key) const {
     const std::optional<ProcStat> stat = read_stat(proc_, key.pid);
-    const auto ticks_per_second = static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK));
-    // The same process, and not another one under a recycled pid: start times agree to a tick.
-    if (!stat || stat->start_ticks != key.start_ns / (1'000'000'000 / ticks_per_second)) return std::nullopt;
+    if (!is_same(stat, key)) return std::nullopt;
     Process process;
     const std::string folder = proc_ + "/" + std::to_string(key.pid);
     std::array<char, PATH_MAX> exe{};

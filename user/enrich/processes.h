@@ -22,6 +22,9 @@ class Processes {
     // Null where neither knows it. Lives until the next call.
     const Process* find(const bt_process_key& key);
 
+    // Is it still there? Not to be asked of what must be fast.
+    bool is_alive(const bt_process_key& key) const;
+
   private:
     static constexpr std::size_t kCapacity = 8192;
 

@@ -173,19 +173,38 @@ Status Tracer::attach(bpf_program* program) {
     return {};
 }
 
-Status Tracer::take_snapshot() {
-    bpf_program* program = bpf_object__find_program_by_name(image_->object(), "iter__task_file");
+Result<std::vector<char>> Tracer::run_iterator(const char* name) const {
+    bpf_program* program = bpf_object__find_program_by_name(image_->object(), name);
     const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, nullptr));
-    if (!link) return bpf_error("cannot take the snapshot of open sockets", errno);
+    if (!link) return bpf_error(std::string("cannot attach ") + name, errno);
     const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
-    if (!reader.valid()) return bpf_error("cannot take the snapshot of open sockets", errno);
-    std::array<char, 4096> nothing{};
+    if (!reader.valid()) return bpf_error(std::string("cannot run ") + name, errno);
+    std::vector<char> output;
+    std::array<char, 4096> chunk{};
     for (;;) {
-        const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
-        if (got == 0) return {};
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
-            return bpf_error("cannot take the snapshot of open sockets", errno);
+        const ssize_t got = read(reader.get(), chunk.data(), chunk.size());
+        if (got == 0) return output;
+        if (got > 0) output.insert(output.end(), chunk.data(), chunk.data() + got);
+        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error(std::string("cannot read ") + name, errno);
     }
+}
+
+Status Tracer::take_snapshot() {
+    const auto nothing = run_iterator("iter__task_file");  // what it finds goes into a map
+    if (!nothing) return nothing.error();
+    return {};
+}
+
+std::vector<bt_socket_user> Tracer::socket_users(std::span<const std::uint64_t> inodes) const {
+    for (__u32 slot = 0; slot < BT_HOLDERS; ++slot) {
+        const std::uint64_t inode = slot < inodes.size() ? inodes[slot] : 0;
+        bpf_map_update_elem(bpf_map__fd(map("wanted_inodes")), &slot, &inode, BPF_ANY);
+    }
+    const auto output = run_iterator("iter__socket_users");
+    if (!output) return {};
+    std::vector<bt_socket_user> users(output->size() / sizeof(bt_socket_user));
+    std::memcpy(users.data(), output->data(), users.size() * sizeof(bt_socket_user));
+    return users;
 }
 
 Status Tracer::open_ring() {

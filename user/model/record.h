@@ -17,7 +17,27 @@
 
 namespace bindtrace {
 
+struct Conflict;
+
 using Event = bt_event;
+
+// What the kernel side found about a refused claim: see bt_refusal.
+struct Refusal {
+    bt_sock claimant{};
+    std::uint32_t claimant_uid = 0;
+    std::uint32_t in_the_way = 0;
+    bool complete = false;
+    std::uint16_t ephemeral_first = 0, ephemeral_last = 0;
+    std::uint32_t unprivileged_start = 0;
+    bool port_reserved = false;
+    std::vector<bt_holder> holders;
+};
+
+// One record of the ring buffer.
+struct Sample {
+    Event event{};
+    std::optional<Refusal> refusal;  // of a failure
+};
 
 struct Ancestor {
     std::uint32_t pid = 0;
@@ -45,6 +65,7 @@ struct Context {
 struct Record {
     const Event& event;
     const Context& context;
+    const Conflict* conflict = nullptr;  // of a failure; null where it has not been diagnosed
 };
 
 // Events that could not be delivered since the last such record.

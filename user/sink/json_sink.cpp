@@ -8,8 +8,10 @@
 #include <array>
 #include <cstring>
 
+#include "model/conflict.h"
 #include "model/endpoint.h"
 #include "model/names.h"
+#include "model/unit.h"
 #include "sink/escape.h"
 
 namespace bindtrace {
@@ -174,12 +176,11 @@ void write_result(Line& line, const Event& event) {
     line.boolean(has(event, BT_EVENT_EPHEMERAL));
 }
 
-void write_sockopt(Line& line, const Event& event) {
-    if (!has(event, BT_EVENT_HAS_SOCKOPT)) {
+void write_sockopt(Line& line, bool known, const bt_sock& sock) {
+    if (!known) {
         line.raw(",\"sockopt\":null");
         return;
     }
-    const bt_sock& sock = event.sock;
     const auto option = [&sock](bt_sockopt bit) { return (sock.opts & bit) != 0; };
     line.raw(",\"sockopt\":{\"reuseaddr\":");
     line.boolean(option(BT_OPT_REUSEADDR));
@@ -198,35 +199,31 @@ void write_sockopt(Line& line, const Event& event) {
     line.raw("}");
 }
 
-void write_socket(Line& line, const Event& event, const Context& context, std::string_view protocol) {
-    if (!has(event, BT_EVENT_HAS_SOCK)) {
-        line.raw(",\"socket\":null");
-        return;
-    }
-    const bt_sock& sock = event.sock;
-    const bool is_tcp = protocol == "tcp" || protocol == "mptcp";
+template <typename OptionalString>
+void write_socket(Line& line, const bt_sock& sock, std::uint8_t state, const OptionalString& cgroup_path, bool is_tcp) {
     line.raw(",\"socket\":{\"cookie\":");
     line.number_or_null(sock.cookie != 0, sock.cookie);
     line.raw(",\"inode\":");
     line.number_or_null(sock.inode != 0, sock.inode);
     line.raw(",\"state\":");
-    line.word_or_null(is_tcp ? tcp_state_name(sock.state) : "");
+    line.word_or_null(is_tcp ? tcp_state_name(state) : "");
     line.raw(",\"cgroup_id\":");
     line.number_or_null(sock.cgroup_id != 0, sock.cgroup_id);
     line.raw(",\"cgroup_path\":");
-    line.string_or_null(context.socket_cgroup_path);
+    line.string_or_null(cgroup_path);
     line.raw("}");
 }
 
-void write_netns(Line& line, const Event& event, const Context& context) {
-    if (event.sock.netns == 0) {
+template <typename OptionalString>
+void write_netns(Line& line, std::uint32_t inum, const OptionalString& name) {
+    if (inum == 0) {
         line.raw(",\"netns\":null");
         return;
     }
     line.raw(",\"netns\":{\"inum\":");
-    line.number(event.sock.netns);
+    line.number(inum);
     line.raw(",\"name\":");
-    line.string_or_null(context.netns_name);
+    line.string_or_null(name);
     line.raw("}");
 }
 
@@ -254,14 +251,17 @@ void write_ancestry(Line& line, const Process* process) {
     line.raw("]");
 }
 
-void write_process(Line& line, const Event& event, const Context& context, UtcTimeFormat& start_time) {
-    if (!has(event, BT_EVENT_HAS_TASK)) {
-        line.raw(",\"process\":null,\"cgroup\":null");
-        return;
-    }
-    const bt_task& task = event.task;
-    const Process* process = context.process;
-    line.raw(",\"process\":{\"pid\":");
+struct ProcessFields {
+    const bt_task& task;
+    const Process* process;  // may be null
+    std::optional<std::string_view> user;
+    std::optional<std::int64_t> start_time_ns;
+};
+
+void write_process(Line& line, const ProcessFields& fields, UtcTimeFormat& start_time) {
+    const bt_task& task = fields.task;
+    const Process* process = fields.process;
+    line.raw("{\"pid\":");
     line.number(task.key.pid);
     line.raw(",\"tid\":");
     line.number(task.tid);
@@ -280,25 +280,126 @@ void write_process(Line& line, const Event& event, const Context& context, UtcTi
     line.raw(",\"uid\":");
     line.number(task.uid);
     line.raw(",\"user\":");
-    line.string_or_null(context.user);
+    line.string_or_null(fields.user);
     line.raw(",\"start_time\":");
-    if (context.start_time_ns) {
-        line.time(start_time, *context.start_time_ns);
+    if (fields.start_time_ns) {
+        line.time(start_time, *fields.start_time_ns);
     } else {
         line.null();
     }
     line.raw(",\"ancestry\":");
     write_ancestry(line, process);
+    line.raw("}");
+}
 
-    if (task.cgroup_id == 0) {
-        line.raw("},\"cgroup\":null");
+void write_task(Line& line, const Event& event, const Context& context, UtcTimeFormat& start_time) {
+    if (!has(event, BT_EVENT_HAS_TASK)) {
+        line.raw(",\"process\":null,\"cgroup\":null");
         return;
     }
-    line.raw("},\"cgroup\":{\"id\":");
-    line.number(task.cgroup_id);
+    line.raw(",\"process\":");
+    write_process(line,
+                  {.task = event.task,
+                   .process = context.process,
+                   .user = context.user,
+                   .start_time_ns = context.start_time_ns},
+                  start_time);
+    if (event.task.cgroup_id == 0) {
+        line.raw(",\"cgroup\":null");
+        return;
+    }
+    line.raw(",\"cgroup\":{\"id\":");
+    line.number(event.task.cgroup_id);
     line.raw(",\"path\":");
     line.string_or_null(context.cgroup_path);
     line.raw("}");
+}
+
+void write_owner(Line& line, const std::optional<Owner>& owner, UtcTimeFormat& start_time) {
+    if (!owner) return line.null();
+    write_process(line,
+                  {.task = owner->task,
+                   .process = owner->process ? &*owner->process : nullptr,
+                   .user = owner->user,
+                   .start_time_ns = owner->start_time_ns},
+                  start_time);
+}
+
+// How it came to the port: by which call, or "inherited" where who has it is not who claimed it.
+std::string_view acquired_word(const Holder& holder) {
+    if (holder.process && holder.last_process) return "inherited";
+    if (holder.raw.has_claim == 0) return "";
+    if (holder.raw.since_ns == 0) return "before-start";
+    return op_name(holder.raw.op);
+}
+
+void write_holder(Line& line, const Holder& holder, std::uint64_t failed_ns, UtcTimeFormat& since,
+                  UtcTimeFormat& start_time) {
+    const bt_sock& sock = holder.raw.sock;
+    const std::string_view protocol = protocol_name(sock.protocol, sock.type);
+    const bool is_tcp = protocol == "tcp" || protocol == "mptcp";
+    line.raw("{\"state\":");
+    line.word_or_null(is_tcp ? tcp_state_name(holder.raw.substate) : "");
+    line.raw(",\"local_addr\":");
+    line.address_or_null(true, sock.family, sock.local_addr);
+    line.raw(",\"local_port\":");
+    line.number(sock.local_port);
+    line.raw(",\"remote_addr\":");
+    line.address_or_null(sock.remote_port != 0, sock.family, sock.remote_addr);
+    line.raw(",\"remote_port\":");
+    line.number_or_null(sock.remote_port != 0, sock.remote_port);
+    line.raw(",\"acquired\":");
+    line.word_or_null(acquired_word(holder));
+    line.raw(",\"since\":");
+    if (holder.since_ns) {
+        line.time(since, *holder.since_ns);
+    } else {
+        line.null();
+    }
+    line.raw(",\"held_ns\":");
+    line.number_or_null(holder.raw.since_ns != 0 && holder.raw.since_ns <= failed_ns,
+                        failed_ns - holder.raw.since_ns);
+    write_sockopt(line, (holder.raw.flags & BT_EVENT_HAS_SOCKOPT) != 0, sock);
+    write_socket(line, sock, holder.raw.substate, holder.socket_cgroup_path, is_tcp);
+    write_netns(line, sock.netns, holder.netns_name);
+    line.raw(",\"process\":");
+    write_owner(line, holder.process, start_time);
+    line.raw(",\"last_process\":");
+    write_owner(line, holder.last_process, start_time);
+    line.raw(",\"unit\":");
+    const std::optional<Owner>& owner = holder.process ? holder.process : holder.last_process;
+    line.string_or_null(owner && owner->cgroup_path ? unit_of_cgroup(*owner->cgroup_path) : std::nullopt);
+    line.raw("}");
+}
+
+void write_conflict(Line& line, const Conflict* conflict, std::uint64_t failed_ns, UtcTimeFormat& since,
+                    UtcTimeFormat& start_time) {
+    line.raw(",\"conflict\":");
+    if (conflict == nullptr) return line.null();
+    line.raw("{\"cause\":");
+    line.word_or_null(cause_name(conflict->cause));
+    line.raw(",\"factors\":[");
+    for (std::size_t i = 0; i < conflict->factors.size(); ++i) {
+        if (i != 0) line.raw(",");
+        line.word_or_null(factor_name(conflict->factors[i]));
+    }
+    line.raw("],\"holders\":[");
+    for (std::size_t i = 0; i < conflict->holders.size(); ++i) {
+        if (i != 0) line.raw(",");
+        write_holder(line, conflict->holders[i], failed_ns, since, start_time);
+    }
+    line.raw("],\"in_the_way\":");
+    line.number(conflict->in_the_way);
+    line.raw(",\"rule\":");
+    line.string_or_null(conflict->rule);
+    line.raw(",\"summary\":");
+    line.string(conflict->summary);
+    line.raw(",\"advice\":[");
+    for (std::size_t i = 0; i < conflict->advice.size(); ++i) {
+        if (i != 0) line.raw(",");
+        line.string(conflict->advice[i]);
+    }
+    line.raw("]}");
 }
 
 }  // namespace
@@ -317,14 +418,20 @@ void JsonSink::record(const Record& record, std::string& out) {
     line.word_or_null(protocol);
     write_addresses(line, event);
     write_result(line, event);
-    write_sockopt(line, event);
-    write_socket(line, event, context, protocol);
-    write_netns(line, event, context);
-    write_process(line, event, context, start_time_);
+    write_sockopt(line, has(event, BT_EVENT_HAS_SOCKOPT), event.sock);
+    if (has(event, BT_EVENT_HAS_SOCK)) {
+        const bool is_tcp = protocol == "tcp" || protocol == "mptcp";
+        write_socket(line, event.sock, event.sock.state, context.socket_cgroup_path, is_tcp);
+    } else {
+        line.raw(",\"socket\":null");
+    }
+    write_netns(line, event.sock.netns, context.netns_name);
+    write_task(line, event, context, start_time_);
     line.raw(",\"held_ns\":");
     line.number_or_null(has(event, BT_EVENT_HAS_HELD), event.held_ns);
     line.raw(",\"old_state\":");
     line.word_or_null(event.kind == BT_KIND_STATE ? tcp_state_name(event.sock.old_state) : "");
+    write_conflict(line, record.conflict, event.ktime_ns, since_, start_time_);
     line.raw("}\n");
 }
 

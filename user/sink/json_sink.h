@@ -19,7 +19,8 @@ class JsonSink : public Sink {
 
   private:
     UtcTimeFormat time_;
-    UtcTimeFormat start_time_;  // of processes: its own, so that the two do not take turns in one cache
+    UtcTimeFormat since_;
+    UtcTimeFormat start_time_;  // of processes: its own, so that they do not take turns in one cache
 };
 
 }  // namespace bindtrace

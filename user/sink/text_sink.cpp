@@ -10,6 +10,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "model/conflict.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "sink/escape.h"
@@ -251,6 +252,25 @@ void TextSink::record(const Record& record, std::string& out) {
         line.end();
     }
     out.push_back('\n');
+    if (record.conflict != nullptr) append_conflict(*record.conflict, out);
+}
+
+// At most four lines, under what they explain.
+void TextSink::append_conflict(const Conflict& conflict, std::string& out) const {
+    Painter line(out, options_.colour);
+    const auto explain = [&](std::string_view label, std::string_view text) {
+        out.append(kKindColumn, ' ');
+        line.begin(kDim);
+        out.append(label);
+        line.end();
+        append_text(out, text);
+        out.push_back('\n');
+    };
+    explain("", conflict.summary);
+    if (conflict.rule) explain("why: ", *conflict.rule);
+    const std::size_t room = conflict.rule ? 2 : 3;
+    for (std::size_t i = 0; i < std::min(room, conflict.advice.size()); ++i)
+        explain(i == 0 ? "fix: " : " or: ", conflict.advice[i]);
 }
 
 void TextSink::meta(const Meta& meta, std::string& out) {

@@ -28,6 +28,8 @@ class TextSink : public Sink {
     void loss(const Loss& loss, std::string& out) override;
 
   private:
+    void append_conflict(const Conflict& conflict, std::string& out) const;
+
     const Options options_;
     LocalTimeFormat time_;
     std::string claim_;    // scratch, kept so that a record does not allocate

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Evidence for a refusal: the sockets that are in the way, from the kernel's own table, by its own check.
+ *
+ * Looked for at the return of the call that failed, in the same task. The bucket's lock has been given back by then, so a
+ * socket may have come or gone since; every load is safe all the same, and the port is checked again in each socket.
+ */
+#ifndef BT_HOLDERS_BPF_H
+#define BT_HOLDERS_BPF_H
+
+#include <asm-generic/errno.h>
+
+#include "bindtrace/rules.h"
+#include "claims.bpf.h"
+
+/* How many sockets are looked at: 16 * 128. The verifier walks each loop by itself. */
+#define STEPS_A_STRIDE 16
+#define STRIDES	       128
+
+static const struct bt_search kNothingFound = {};
+
+static __always_inline struct bt_search *current_search(void)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&searches, &tid);
+}
+
+/* What the check compares. A TIME_WAIT socket has this much and no more. */
+static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk)
+{
+	read_sock_common(out, sk);
+	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
+	out->opts = (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
+}
+
+/* Under its address are those of TIME_WAIT sockets, and of sockets without a cookie. */
+static __always_inline struct bt_claim *claim_of(__u64 address, __u64 cookie, bool time_wait)
+{
+	struct bt_claim *claim = bpf_map_lookup_elem(&claims, &address);
+
+#ifdef BT_STRATEGY_TRACEPOINT
+	if (time_wait)
+		return bpf_map_lookup_elem(&lingering, &cookie);
+#endif
+	return claim ? claim : bpf_map_lookup_elem(&claims, &cookie);
+}
+
+static __always_inline void keep_holder(struct bt_search *search, struct bt_holder *holder, __u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+	bool whole = search->other.state != TCP_TIME_WAIT;
+	struct bt_claim *claim;
+
+	holder->sock = search->other;
+	holder->substate = search->other.state;
+	if (whole) {
+		read_sock(&holder->sock, sk);
+		holder->flags = BT_EVENT_HAS_SOCKOPT;
+		holder->uid = READ(struct sock, sk, sk_uid.val);
+		holder->explicit_port = port_is_explicit(sk);
+	} else {
+		holder->sock.protocol = search->found.claimant.protocol;
+		holder->substate = READ(struct inet_timewait_sock, address, tw_substate);
+	}
+	claim = claim_of(address, holder->sock.cookie, !whole);
+	if (!claim)
+		return;
+	holder->has_claim = 1;
+	holder->task = claim->task;
+	holder->since_ns = claim->since_ns;
+	holder->op = claim->op;
+	holder->flags |= claim->flags & (BT_EVENT_HAS_TASK | BT_EVENT_EPHEMERAL);
+}
+
+/* One socket of the bucket. A listener is always kept: it says more than its many connections. */
+SEPARATE consider(__u64 address)
+{
+	struct bt_search *search = current_search();
+	const struct sock *sk = (const struct sock *)address;
+	struct bt_refusal *found;
+	__u32 uid = 0, slot;
+
+	if (!search || address == search->claimant)
+		return 0;
+	found = &search->found;
+	read_bound(&search->other, sk);
+	if (search->other.local_port != found->claimant.local_port || search->other.netns != found->claimant.netns)
+		return 0;
+	found->seen++;
+	if (search->by_remote) {
+		if (search->other.remote_port != found->claimant.remote_port ||
+		    *(__u64 *)search->other.remote_addr != *(__u64 *)found->claimant.remote_addr ||
+		    *(__u64 *)(search->other.remote_addr + 8) != *(__u64 *)(found->claimant.remote_addr + 8))
+			return 0;
+	} else {
+		if (search->other.opts & BT_OPT_REUSEPORT && search->other.state != TCP_TIME_WAIT)
+			uid = READ(struct sock, sk, sk_uid.val);
+		if (!bt_refuses(&found->claimant, found->claimant_uid, &search->other, uid))
+			return 0;
+	}
+	slot = found->in_the_way++;
+	if (slot >= BT_HOLDERS) {
+		if (search->other.state != TCP_LISTEN)
+			return 0;
+		slot = BT_HOLDERS - 1;
+	}
+	found->count = slot + 1;
+	keep_holder(search, &found->holders[slot & (BT_HOLDERS - 1)], address);
+	return 0;
+}
+
+/* Returns 1 at the end of the bucket. */
+SEPARATE look_on(void)
+{
+	struct bt_search *search = current_search();
+
+	if (!search)
+		return 1;
+	for (int i = 0; i < STEPS_A_STRIDE; i++) {
+		__u64 node = search->node;
+
+		if (!node || node & 1) {
+			__u64 bucket = search->bucket;
+
+			if (!bucket)
+				return 1;
+			search->bucket = read_word(bucket);
+			search->node =
+			    read_word(bucket - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node) +
+				      bpf_core_field_offset(struct inet_bind2_bucket, owners));
+			continue;
+		}
+		search->node = read_word(node);
+		consider(node - search->node_offset);
+	}
+	return 0;
+}
+
+static __always_inline __u32 port_slot(const struct net *net, __u16 port, __u32 mask)
+{
+	return (port + READ(struct net, net, hash_mix)) & mask;
+}
+
+static __always_inline void start_with_tcp(struct bt_search *search, const struct sock *sk)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	struct inet_hashinfo *table = READ(struct net, net, ipv4.tcp_death_row.hashinfo);
+	const struct bt_sock *claimant = &search->found.claimant;
+	__u32 slot = port_slot(net, claimant->local_port, READ(struct inet_hashinfo, table, bhash_size) - 1);
+	__u64 node = read_word((__u64)READ(struct inet_hashinfo, table, bhash) +
+			       (__u64)slot * bpf_core_type_size(struct inet_bind_hashbucket) +
+			       bpf_core_field_offset(struct inet_bind_hashbucket, chain));
+
+	search->node_offset = bpf_core_field_offset(struct sock_common, skc_bind_node);
+	for (int i = 0; i < 64 && node; i++) {
+		__u64 bucket = node - bpf_core_field_offset(struct inet_bind_bucket, node);
+
+		node = read_word(node);
+		if (READ(struct inet_bind_bucket, bucket, port) != claimant->local_port ||
+		    READ(struct inet_bind_bucket, bucket, ib_net.net) != net)
+			continue;
+		/* Ports of a VRF are apart from the others. */
+		if (READ(struct inet_bind_bucket, bucket, l3mdev) && !claimant->bound_dev)
+			continue;
+		if (bpf_core_field_exists(struct inet_bind_bucket, bhash2))
+			search->bucket = read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket, bhash2));
+		else
+			search->node =
+			    read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket___owners, owners));
+		return;
+	}
+}
+
+static __always_inline void start_with_udp(struct bt_search *search, const struct sock *sk)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	struct udp_table *table = udp_table_of(sk);
+	__u32 slot;
+
+	if (!table)
+		return;
+	slot = port_slot(net, search->found.claimant.local_port, READ(struct udp_table, table, mask));
+	search->node_offset = bpf_core_field_offset(struct sock_common, skc_node);
+	search->node = read_word((__u64)READ(struct udp_table, table, hash) +
+				 (__u64)slot * bpf_core_type_size(struct udp_hslot) +
+				 bpf_core_field_offset(struct udp_hslot, head));
+}
+
+static __always_inline void read_sysctls(struct bt_refusal *out, const struct sock *sk, __u16 port)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	__u32 range = ephemeral_range(net);
+	__u64 reserved = (__u64)READ(struct net, net, ipv4.sysctl_local_reserved_ports);
+
+	out->ephemeral_first = range;
+	out->ephemeral_last = range >> 16;
+	out->unprivileged_start = READ(struct net, net, ipv4.sysctl_ip_prot_sock);
+	out->port_reserved = read_word(reserved + port / 64 * 8) >> (port & 63) & 1;
+}
+
+/* Fills in what the kernel knows of the refusal and, with `look`, what is in the way. */
+SEPARATE find_holders(__u64 socket, bool look)
+{
+	struct bt_search *search = current_search();
+	const struct sock *sk = (const struct sock *)socket;
+	__u16 protocol;
+
+	if (!search)
+		return 0;
+	search->claimant = socket;
+	search->found.claimant_uid = READ(struct sock, sk, sk_uid.val);
+	read_sysctls(&search->found, sk, search->found.claimant.local_port);
+	if (!look)
+		return 0;
+	protocol = search->found.claimant.protocol;
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+		start_with_tcp(search, sk);
+	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		start_with_udp(search, sk);
+	for (int i = 0; i < STRIDES; i++) {
+		if (look_on()) {
+			search->found.complete = 1;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* The socket as the kernel's check saw it: since then the address asked for has been taken off it again. */
+static __always_inline void describe_claimant(struct bt_sock *out, const struct bt_request *request)
+{
+	const __u32 *address = (const __u32 *)out->local_addr;
+
+	if (request) {
+		__builtin_memcpy(out->local_addr, request->addr, sizeof(out->local_addr));
+		out->local_port = request->port;
+	}
+	if (out->family == AF_INET6 && (address[0] | address[1] | address[2] | address[3]) &&
+	    !(!(address[0] | address[1]) && address[2] == bpf_htonl(0xffff)))
+		out->opts |= BT_OPT_V6ONLY; /* an IPv6 address of its own makes it so */
+}
+
+/* Tells a refused claim with its evidence. False where that could not be had: then it is to be told without. */
+static __always_inline bool tell_refusal(const struct bt_fact *fact, const struct bt_task *task,
+					 const struct bt_sock *sock, const struct sock *sk)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct bt_search *search;
+	__u32 count_of_holders;
+
+	if (!fact_wanted(fact, sock))
+		return true;
+	if (bpf_map_update_elem(&searches, &tid, &kNothingFound, BPF_ANY))
+		return false;
+	search = current_search();
+	if (!search)
+		return false;
+	search->by_remote = fact->kind == BT_KIND_AUTOBIND;
+	search->found.claimant = *sock;
+	describe_claimant(&search->found.claimant, fact->request);
+	find_holders((__u64)sk, search->found.claimant.local_port &&
+				    (fact->error == EADDRINUSE || (search->by_remote && fact->error == EADDRNOTAVAIL)));
+	fill_event(&search->found.event, fact, task, sock);
+	count_of_holders = search->found.count;
+	if (count_of_holders > BT_HOLDERS)
+		count_of_holders = BT_HOLDERS;
+	if (bpf_ringbuf_output(&events, &search->found,
+			       __builtin_offsetof(struct bt_refusal, holders) +
+				   count_of_holders * sizeof(struct bt_holder),
+			       wakeup_flags()))
+		count(BT_COUNT_RING_FULL);
+	else
+		count(BT_COUNT_EVENTS);
+	bpf_map_delete_elem(&searches, &tid);
+	return true;
+}
+
+#endif

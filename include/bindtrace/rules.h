@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * When two sockets may not have the same port: the kernel's own check, written once for the BPF programs, which choose
+ * the holders by it, and for user space, which tells the reason.
+ *
+ * Source: inet_bind_conflict(), inet_rcv_saddr_equal() and udp_lib_lport_inuse(), the same from 5.10 to 7.3 for a port
+ * that was asked for by number. A socket keeps its options through TIME_WAIT.
+ */
+#ifndef BINDTRACE_RULES_H
+#define BINDTRACE_RULES_H
+
+#include "bindtrace/event.h"
+
+#ifdef __cplusplus
+#define BT_RULE inline
+#else
+#define BT_RULE static __attribute__((always_inline)) inline
+#endif
+
+#define BT_AF_INET6	10
+#define BT_TCP_TIME_WAIT 6
+#define BT_TCP_LISTEN	10
+
+/* The addresses a socket takes: of each family none, one, or all. */
+struct bt_reach {
+	__u32 v4;  /* 0 = all, if has_v4 */
+	__u32 v6[4];
+	__u8 has_v4;
+	__u8 has_v6;
+	__u8 all_v6;
+};
+
+BT_RULE struct bt_reach bt_reach_of(const struct bt_sock *sock)
+{
+	const __u32 *address = (const __u32 *)(const void *)sock->local_addr;
+	struct bt_reach reach = {0, {address[0], address[1], address[2], address[3]}, 0, 0, 0};
+	const __u8 *bytes = sock->local_addr;
+
+	if (sock->family != BT_AF_INET6) {
+		reach.v4 = address[0];
+		reach.has_v4 = 1;
+		return reach;
+	}
+	if (!(address[0] | address[1]) && !(bytes[8] | bytes[9]) && bytes[10] == 0xff && bytes[11] == 0xff) {
+		reach.v4 = address[3]; /* ::ffff:10.0.0.1 */
+		reach.has_v4 = 1;
+		return reach;
+	}
+	reach.has_v6 = 1;
+	reach.all_v6 = !(address[0] | address[1] | address[2] | address[3]);
+	reach.has_v4 = reach.all_v6 && !(sock->opts & BT_OPT_V6ONLY);
+	return reach;
+}
+
+BT_RULE int bt_addresses_overlap(const struct bt_sock *one, const struct bt_sock *other)
+{
+	const struct bt_reach a = bt_reach_of(one), b = bt_reach_of(other);
+
+	if (a.has_v4 && b.has_v4 && (!a.v4 || !b.v4 || a.v4 == b.v4))
+		return 1;
+	if (!a.has_v6 || !b.has_v6)
+		return 0;
+	return a.all_v6 || b.all_v6 ||
+	       (a.v6[0] == b.v6[0] && a.v6[1] == b.v6[1] && a.v6[2] == b.v6[2] && a.v6[3] == b.v6[3]);
+}
+
+/* Must `claimant` not have its port while `holder` has it? Both in one network namespace and of one protocol. */
+BT_RULE int bt_refuses(const struct bt_sock *claimant, __u32 claimant_uid, const struct bt_sock *holder,
+		       __u32 holder_uid)
+{
+	const __u32 both = claimant->opts & holder->opts;
+
+	if (claimant->bound_dev && holder->bound_dev && claimant->bound_dev != holder->bound_dev)
+		return 0;
+	if (both & BT_OPT_REUSEADDR && holder->state != BT_TCP_LISTEN)
+		return 0;
+	if (both & BT_OPT_REUSEPORT && (holder->state == BT_TCP_TIME_WAIT || claimant_uid == holder_uid))
+		return 0;
+	return bt_addresses_overlap(claimant, holder);
+}
+
+#endif

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+// The verdict on a refused claim: each cause, with the factors that are certain to be among those told, and the holder
+// as the one who set it up knows it. Where a socket option is what is missing, it is set then, and the bind must succeed.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+#include "provoke.h"
+#include "provoke_socket.h"
+#include "provoke_world.h"
+
+namespace bindtrace {
+namespace {
+
+using Factors = std::vector<std::string>;
+
+Expectation& verdict(Expectation& line, const char* cause, const Factors& factors = {}) {
+    Json& conflict = line.event["conflict"];
+    conflict["cause"] = cause;
+    if (!factors.empty()) conflict["factors"] = {{"has", factors}};
+    return line;
+}
+
+// `holder`: what is certain about the first one.
+Expectation& verdict(Expectation& line, const char* cause, const Factors& factors, const Json& holder) {
+    verdict(line, cause, factors).event["conflict"]["holders"] = {{"first", holder}};
+    return line;
+}
+
+// Somebody else who takes a port and keeps it until told otherwise.
+class OtherProcess {
+  public:
+    explicit OtherProcess(const std::function<void(Story&, const std::function<void()>&)>& body)
+        : child_([&](Story& told) {
+              body(told, [&] {
+                  ready_.open();
+                  end_.wait();
+              });
+          }) {
+        ready_.wait();
+    }
+
+    pid_t pid() const { return child_.pid(); }
+    void end() {
+        end_.open();
+        child_.join();
+    }
+
+  private:
+    Gate ready_;
+    Gate end_;
+    Child child_;
+};
+
+void listener(Story& story) {
+    OtherProcess server([](Story& told, const auto& keep) {
+        Sock sock(told, kTcp4);
+        sock.set(SOL_SOCKET, SO_REUSEADDR);
+        sock.bind({"0.0.0.0", 8080});
+        sock.listen();
+        keep();
+    });
+    Sock late(story, kTcp4);
+    late.set(SOL_SOCKET, SO_REUSEADDR);
+    verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"wildcard-vs-specific"},
+            {{"state", "LISTEN"},
+             {"local_addr", "0.0.0.0"},
+             {"local_port", 8080},
+             {"remote_port", nullptr},
+             {"acquired", "bind"},
+             {"process", {{"pid", server.pid()}, {"comm", "provoke"}, {"exe", own_exe()}}},
+             {"last_process", nullptr}});
+    server.end();
+    late.bind({"127.0.0.1", 8080});
+}
+
+void bound(Story& story) {
+    OtherProcess holder([](Story& told, const auto& keep) {
+        Sock sock(told, kTcp4);
+        sock.bind({"127.0.0.1", 8080});
+        keep();
+    });
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound",
+            {"reuseaddr-missing-requester", "reuseaddr-missing-holder"},
+            {{"state", "CLOSE"}, {"acquired", "bind"}, {"process", {{"pid", holder.pid()}}}});
+    holder.end();
+}
+
+// The server set SO_REUSEADDR, as everybody tells it to; the client's socket did not, and that is what counts.
+void ephemeral(Story& story) {
+    Sock server(story, kTcp4);
+    server.bind({"127.0.0.1", 8080});
+    server.listen();
+    Sock client(story, kTcp4);
+    client.connect({"127.0.0.1", 8080});
+    Sock late(story, kTcp4);
+    late.set(SOL_SOCKET, SO_REUSEADDR);
+    verdict(late.bind({"0.0.0.0", client.claim()->port}, EADDRINUSE), "ephemeral",
+            {"same-process", "reuseaddr-missing-holder", "wildcard-vs-specific", "range-overlap"},
+            {{"state", "ESTABLISHED"},
+             {"local_addr", "127.0.0.1"},
+             {"remote_addr", "127.0.0.1"},
+             {"remote_port", 8080},
+             {"acquired", "connect"},
+             {"process", {{"pid", ::getpid()}}}});
+    client.abort();
+}
+
+void reserved_is_no_overlap(Story& story) {
+    set_sysctl("net/ipv4/ip_local_reserved_ports", "40000");
+    Sock holder(story, kTcp4);
+    holder.bind({"127.0.0.1", 40000});
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 40000}, EADDRINUSE), "bound").event["conflict"]["factors"] = {
+        {"lacks", {"range-overlap"}}};
+}
+
+// What is in TIME_WAIT has no process, and still the one who left it there is known.
+void time_wait(Story& story) {
+    Sock server(story, kTcp4);
+    server.set(SOL_SOCKET, SO_REUSEADDR);
+    server.bind({"127.0.0.1", 8080});
+    server.listen();
+    Sock client(story, kTcp4);
+    client.set(SOL_SOCKET, SO_REUSEADDR);
+    client.bind({"127.0.0.1", 28080});
+    Sock child = connected_child(server, client, {"127.0.0.1", 8080});
+    client.close_fd();
+    child.close();
+    until_small_socket(28080, TCP_TIME_WAIT);
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"reuseaddr-missing-requester"},
+            {{"state", "TIME_WAIT"},
+             {"remote_port", 8080},
+             {"process", nullptr},
+             {"last_process", {{"pid", ::getpid()}}}})
+        .event["conflict"]["factors"]["lacks"] = {"reuseaddr-missing-holder"};
+    late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
+    late.bind({"127.0.0.1", 28080});
+    Expectation& end = client.released(nullptr, {boot_ns(), 0});
+    end.event["socket"]["inode"] = nullptr;
+    end.needs_function_hooks();
+}
+
+// The client has gone, the server never closes: the client's end stays in FIN_WAIT2 without a process.
+void orphan(Story& story) {
+    Sock server(story, kTcp4);
+    server.bind({"127.0.0.1", 8080});
+    server.listen();
+    Sock client(story, kTcp4);
+    client.bind({"127.0.0.1", 28080});
+    Sock child = connected_child(server, client, {"127.0.0.1", 8080});
+    client.close_fd();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "closing", {"reuseaddr-missing-holder"},
+            {{"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}});
+    child.abort();
+    Expectation& end = client.released(nullptr, {boot_ns(), 0});
+    end.event.erase("ktime_ns");
+    end.event.erase("held_ns");
+    end.event["socket"]["inode"] = nullptr;
+}
+
+void udp(Story& story) {
+    OtherProcess holder([](Story& told, const auto& keep) {
+        Sock sock(told, kUdp4);
+        sock.bind({"0.0.0.0", 8080});
+        keep();
+    });
+    Sock late(story, kUdp6);
+    verdict(late.bind({"::", 8080}, EADDRINUSE), "udp-holder", {"dual-stack"},
+            {{"state", nullptr}, {"local_addr", "0.0.0.0"}, {"process", {{"pid", holder.pid()}}}});
+    late.set(IPPROTO_IPV6, IPV6_V6ONLY);  // as advised
+    late.bind({"::", 8080});
+    holder.end();
+}
+
+void dual_stack(Story& story) {
+    Sock six(story, kTcp6);
+    six.bind({"::", 8080});
+    six.listen();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"dual-stack", "same-process"},
+            {{"local_addr", "::"}});
+    Sock four(story, kTcp4);
+    four.bind({"0.0.0.0", 8081});
+    Sock late6(story, kTcp6);
+    verdict(late6.bind({"::", 8081}, EADDRINUSE), "bound", {"dual-stack"}, {{"local_addr", "0.0.0.0"}});
+    late6.set(IPPROTO_IPV6, IPV6_V6ONLY);  // as advised
+    late6.bind({"::", 8081});
+}
+
+// The parent that bound it has let go; the child it left behind has not.
+void inherited(Story& story) {
+    Sock sock(story, kTcp4);
+    sock.bind({"127.0.0.1", 8080});
+    sock.listen();
+    Gate let_go;
+    Child keeper([&](Story&) { let_go.wait(); });
+    sock.close_fd();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"inherited-fd"},
+            {{"acquired", "inherited"},
+             {"process", {{"pid", keeper.pid()}}},
+             {"last_process", {{"pid", ::getpid()}}}});
+    const std::uint64_t before = boot_ns();
+    let_go.open();
+    const Span gone = keeper.join();
+    sock.released("exit", {before, gone.after});
+}
+
+// Both may bind, but only one may listen.
+void refused_by_listen(Story& story) {
+    Sock first(story, kTcp4);
+    Sock second(story, kTcp4);
+    for (Sock* sock : {&first, &second}) {
+        sock->set(SOL_SOCKET, SO_REUSEADDR);
+        sock->bind({"127.0.0.1", 8080});
+    }
+    first.listen();
+    verdict(second.listen(EADDRINUSE), "listener", {"same-process"}, {{"state", "LISTEN"}});
+}
+
+void one_reuseport(Story& story) {
+    Sock holder(story, kTcp4);
+    holder.set(SOL_SOCKET, SO_REUSEPORT);
+    holder.bind({"0.0.0.0", 8080});
+    holder.listen();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"0.0.0.0", 8080}, EADDRINUSE), "listener", {"reuseport-missing-requester"});
+    late.set(SOL_SOCKET, SO_REUSEPORT);  // as advised
+    late.bind({"0.0.0.0", 8080});
+    Sock plain(story, kTcp4);
+    plain.bind({"0.0.0.0", 8081});
+    plain.listen();
+    Sock sharer(story, kTcp4);
+    sharer.set(SOL_SOCKET, SO_REUSEPORT);
+    verdict(sharer.bind({"0.0.0.0", 8081}, EADDRINUSE), "listener", {"reuseport-missing-holder"});
+}
+
+void reuseport_of_two_users(Story& story) {
+    Sock holder(story, kTcp4);
+    holder.set(SOL_SOCKET, SO_REUSEPORT);
+    holder.bind({"127.0.0.1", 8080});
+    Child somebody([](Story& told) {
+        own_exe();
+        become_user(1000);
+        Sock late(told, kTcp4);
+        late.set(SOL_SOCKET, SO_REUSEPORT);
+        verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound", {"reuseport-uid-mismatch"});
+    });
+    somebody.join();
+}
+
+// A busy server: its listener is named, though a hundred connections share the port.
+void listener_of_many(Story& story) {
+    Sock server(story, kTcp4);
+    server.set(SOL_SOCKET, SO_REUSEADDR);
+    server.bind({"127.0.0.1", 8080});
+    server.listen(0, 128);
+    constexpr int kConnections = 40;
+    std::vector<std::unique_ptr<Sock>> clients;
+    for (int i = 0; i < kConnections; ++i) {
+        clients.push_back(std::make_unique<Sock>(story, kTcp4));
+        clients.back()->connect({"127.0.0.1", 8080});
+    }
+    Sock late(story, kTcp4);
+    Expectation& line = verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {}, {{"state", "LISTEN"}});
+    line.event["conflict"]["in_the_way"] = {{"min", 1 + kConnections / 2}};  // not all may have been established yet
+    for (const auto& client : clients) client->abort();
+}
+
+void refused_requests(Story& story) {
+    Sock sock(story, kTcp4);
+    verdict(sock.bind({"10.99.99.99", 8080}, EADDRNOTAVAIL), "address-not-local");
+    sock.bind({"127.0.0.1", 8080});
+    verdict(sock.bind({"127.0.0.1", 8081}, EINVAL), "already-bound");
+    Sock other(story, kTcp4);
+    verdict(other.bind_bytes("", 1, EINVAL), "bad-request");
+    Child somebody([](Story& told) {
+        own_exe();
+        become_user(1000);
+        Sock low(told, kTcp4);
+        verdict(low.bind({"127.0.0.1", 80}, EACCES), "privileged-port");
+    });
+    somebody.join();
+}
+
+void exhausted(Story& story) {
+    set_sysctl("net/ipv4/ip_local_port_range", "40000 40000");
+    Sock holder(story, kTcp4);
+    holder.bind({"127.0.0.1", 40000});
+    Sock late(story, kTcp4);
+    Expectation& line = verdict(late.bind({"127.0.0.1", 0}, EADDRINUSE), "exhausted");
+    line.event.erase("ephemeral");
+}
+
+}  // namespace
+
+std::vector<Case> conflict_cases() {
+    return {{"conflict-listener", listener},
+            {"conflict-bound", bound},
+            {"conflict-ephemeral", ephemeral},
+            {"conflict-reserved-port", reserved_is_no_overlap},
+            {"conflict-time-wait", time_wait},
+            {"conflict-orphan", orphan},
+            {"conflict-udp", udp},
+            {"conflict-dual-stack", dual_stack},
+            {"conflict-inherited-fd", inherited},
+            {"conflict-listen", refused_by_listen},
+            {"conflict-one-reuseport", one_reuseport},
+            {"conflict-reuseport-uid", reuseport_of_two_users},
+            {"conflict-listener-of-many", listener_of_many},
+            {"conflict-requests", refused_requests},
+            {"conflict-exhausted", exhausted}};
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "diagnose/diagnose.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "bindtrace/rules.h"
+#include "diagnose/words.h"
+#include "model/unit.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::uint16_t kProtocolMptcp = 262;
+
+bool is_tcp(const bt_sock& sock) {
+    return sock.protocol == IPPROTO_TCP || sock.protocol == kProtocolMptcp;
+}
+
+// The one to name first: a listener tells more than its connections, and who has a process more than who has none.
+int weight(const Holder& holder) {
+    if (holder.raw.sock.state == TCP_LISTEN) return 3;
+    if (holder.process) return 2;
+    return holder.raw.sock.state == TCP_TIME_WAIT ? 0 : 1;
+}
+
+Cause cause_of_holder(const Holder& holder) {
+    const bt_holder& raw = holder.raw;
+    if (!is_tcp(raw.sock)) return Cause::udp_holder;
+    switch (raw.sock.state) {
+        case TCP_LISTEN:
+            return Cause::listener;
+        case TCP_CLOSE:
+            return Cause::bound;
+        case TCP_TIME_WAIT:  // also what an orphan's FIN_WAIT2 is kept as
+            return raw.substate == TCP_TIME_WAIT ? Cause::time_wait : Cause::closing;
+        case TCP_FIN_WAIT1:
+        case TCP_FIN_WAIT2:
+        case TCP_CLOSING:
+        case TCP_LAST_ACK:
+        case TCP_CLOSE_WAIT:
+            return Cause::closing;
+        default:
+            break;
+    }
+    if (raw.has_claim != 0 && (raw.flags & BT_EVENT_EPHEMERAL) != 0) return Cause::ephemeral;
+    return raw.explicit_port != 0 ? Cause::bound : Cause::unknown;
+}
+
+bool is_bind_like(const Event& event) {
+    return event.kind == BT_KIND_BIND || event.kind == BT_KIND_LISTEN;
+}
+
+Cause cause_of_errno(const Event& event, const Refusal* refusal) {
+    const bool has_request = (event.flags & BT_EVENT_HAS_REQUEST) != 0;
+    switch (event.error) {
+        case EADDRINUSE:
+            return is_bind_like(event) && has_request && event.port != 0 ? Cause::unknown : Cause::exhausted;
+        case EAGAIN:
+            return event.kind == BT_KIND_AUTOBIND ? Cause::exhausted : Cause::unknown;
+        case EADDRNOTAVAIL:
+            if (event.kind == BT_KIND_AUTOBIND) return Cause::exhausted;
+            return Cause::address_not_local;
+        case ENODEV:
+            return Cause::address_not_local;
+        case EACCES:
+        case EPERM:
+            if (event.error == EACCES && refusal != nullptr && has_request && event.port != 0 &&
+                event.port < refusal->unprivileged_start)
+                return Cause::privileged_port;
+            return Cause::denied;
+        case EINVAL:
+            return event.sock.local_port != 0 && event.kind == BT_KIND_BIND ? Cause::already_bound
+                                                                             : Cause::bad_request;
+        case ENOMEM:
+        case ENOBUFS:
+            return Cause::no_memory;
+        case EBADF:
+        case ENOTSOCK:
+        case EFAULT:
+        case EAFNOSUPPORT:
+        case EOPNOTSUPP:
+        case EISCONN:
+            return Cause::bad_request;
+        default:
+            return Cause::unknown;
+    }
+}
+
+bool same_process(const bt_process_key& one, const bt_process_key& other) {
+    return one.pid == other.pid && one.start_ns == other.start_ns;
+}
+
+std::optional<std::string> unit_of(const std::optional<Owner>& owner) {
+    if (!owner || !owner->cgroup_path) return std::nullopt;
+    return unit_of_cgroup(*owner->cgroup_path);
+}
+
+class FactorFinder {
+  public:
+    FactorFinder(const Event& event, const Refusal& refusal, const std::optional<std::string>& unit)
+        : event_(event), refusal_(refusal), unit_(unit) {}
+
+    std::vector<Factor> find(const std::vector<Holder>& holders) {
+        for (const Holder& holder : holders) {
+            owner(holder);
+            if (refusal_.claimant.local_port == holder.raw.sock.local_port && is_bind_like(event_)) {
+                addresses(holder.raw.sock);
+                sharing(holder.raw);
+            }
+        }
+        if (is_bind_like(event_) && refusal_.claimant.local_port >= refusal_.ephemeral_first &&
+            refusal_.claimant.local_port <= refusal_.ephemeral_last && refusal_.claimant.local_port != 0 &&
+            !refusal_.port_reserved)
+            add(Factor::range_overlap);
+        return std::move(found_);
+    }
+
+  private:
+    void add(Factor factor) {
+        if (std::ranges::find(found_, factor) == found_.end()) found_.push_back(factor);
+    }
+
+    void owner(const Holder& holder) {
+        const std::optional<Owner>& now = holder.process;
+        if (now && same_process(now->task.key, event_.task.key)) add(Factor::same_process);
+        const auto holder_unit = unit_of(now ? now : holder.last_process);
+        if (unit_ && holder_unit == unit_ && !unit_->ends_with(".scope")) add(Factor::same_unit);
+        if (now && holder.last_process && !same_process(now->task.key, holder.last_process->task.key))
+            add(Factor::inherited_fd);
+        const std::string socket_path = holder.socket_cgroup_path.value_or("");
+        if (unit_of_cgroup(socket_path).value_or("").ends_with(".socket")) add(Factor::socket_activated);
+        if (!now && holder.last_process_exited) add(Factor::holder_exited);
+        if (holder.raw.has_claim != 0 && holder.raw.op == BT_OP_KERNEL) add(Factor::kernel_socket);
+        if (holder_unit && holder_unit->starts_with("session-") && holder_unit->ends_with(".scope"))
+            add(Factor::user_session);
+    }
+
+    void addresses(const bt_sock& holder) {
+        const bt_reach mine = bt_reach_of(&refusal_.claimant), theirs = bt_reach_of(&holder);
+        if (refusal_.claimant.family != holder.family) add(Factor::dual_stack);
+        const bool all_mine = mine.has_v6 != 0 ? mine.all_v6 != 0 : mine.v4 == 0;
+        const bool all_theirs = theirs.has_v6 != 0 ? theirs.all_v6 != 0 : theirs.v4 == 0;
+        if (all_mine != all_theirs) add(Factor::wildcard_vs_specific);
+    }
+
+    // Which option, set where, would have let both have the port?
+    void sharing(const bt_holder& holder) {
+        const std::uint32_t mine = refusal_.claimant.opts, theirs = holder.sock.opts;
+        if (holder.sock.state != TCP_LISTEN) {
+            if ((mine & BT_OPT_REUSEADDR) == 0) add(Factor::reuseaddr_missing_requester);
+            if ((theirs & BT_OPT_REUSEADDR) == 0) add(Factor::reuseaddr_missing_holder);
+        }
+        if (((mine | theirs) & BT_OPT_REUSEPORT) == 0) return;  // nobody meant to share
+        if ((mine & BT_OPT_REUSEPORT) == 0) add(Factor::reuseport_missing_requester);
+        if ((theirs & BT_OPT_REUSEPORT) == 0) add(Factor::reuseport_missing_holder);
+        if ((mine & theirs & BT_OPT_REUSEPORT) != 0 && holder.sock.state != TCP_TIME_WAIT &&
+            holder.uid != refusal_.claimant_uid)
+            add(Factor::reuseport_uid_mismatch);
+    }
+
+    const Event& event_;
+    const Refusal& refusal_;
+    const std::optional<std::string>& unit_;
+    std::vector<Factor> found_;
+};
+
+}  // namespace
+
+Conflict Diagnosis::diagnose(const Event& event, const Context& context, const Refusal* refusal,
+                             std::vector<Holder> holders) {
+    Conflict verdict;
+    verdict.holders = std::move(holders);
+    std::ranges::stable_sort(verdict.holders, std::ranges::greater{}, weight);
+    std::optional<std::string> unit;
+    if (context.cgroup_path) unit = unit_of_cgroup(*context.cgroup_path);
+    const bool named = !verdict.holders.empty();
+    verdict.cause = named ? cause_of_holder(verdict.holders.front()) : cause_of_errno(event, refusal);
+    if (refusal != nullptr) {
+        verdict.in_the_way = refusal->in_the_way;
+        verdict.factors = FactorFinder(event, *refusal, unit).find(verdict.holders);
+    }
+    if (is_restart_loop(event, context)) verdict.factors.push_back(Factor::restart_loop);
+    const Case about{.event = event, .context = context, .refusal = refusal, .verdict = verdict, .unit = unit};
+    std::string summary = summary_of(about);
+    std::optional<std::string> rule = rule_of(about);
+    std::vector<std::string> advice = advice_for(about);
+    verdict.summary = std::move(summary);
+    verdict.rule = std::move(rule);
+    verdict.advice = std::move(advice);
+    return verdict;
+}
+
+bool Diagnosis::is_restart_loop(const Event& event, const Context& context) {
+    std::string who(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));
+    if (context.cgroup_path) who += *context.cgroup_path;
+    who += '\0' + std::to_string(event.port) + '/' + std::to_string(event.sock.protocol);
+    if (failures_.size() >= kCapacity && !failures_.contains(who)) failures_.clear();
+    std::deque<Failure>& failures = failures_[who];
+    // One process that tries again is no restart.
+    if (failures.empty() || !same_process(failures.back().process, event.task.key))
+        failures.push_back({event.ktime_ns, event.task.key});
+    while (failures.size() > kLoopFailures || failures.front().ktime_ns + kLoopWindowNs < event.ktime_ns)
+        failures.pop_front();
+    return failures.size() >= kLoopFailures;
+}
+
+}  // namespace bindtrace

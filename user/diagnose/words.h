@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The sentences of a verdict. Names in them are raw bytes, as processes chose them: escaping is the sink's work.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/conflict.h"
+
+namespace bindtrace {
+
+// All that a sentence may speak of.
+struct Case {
+    const Event& event;
+    const Context& context;
+    const Refusal* refusal;  // may be null
+    const Conflict& verdict;
+    std::optional<std::string> unit;  // of the task that failed
+
+    bool has(Factor factor) const;
+    const Holder* holder() const { return verdict.holders.empty() ? nullptr : verdict.holders.data(); }
+};
+
+std::string summary_of(const Case& about);
+std::optional<std::string> rule_of(const Case& about);
+std::vector<std::string> advice_for(const Case& about);
+
+}  // namespace bindtrace

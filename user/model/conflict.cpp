@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "model/conflict.h"
+
+namespace bindtrace {
+
+std::string_view cause_name(Cause cause) {
+    switch (cause) {
+        case Cause::listener:
+            return "listener";
+        case Cause::bound:
+            return "bound";
+        case Cause::ephemeral:
+            return "ephemeral";
+        case Cause::time_wait:
+            return "time-wait";
+        case Cause::closing:
+            return "closing";
+        case Cause::udp_holder:
+            return "udp-holder";
+        case Cause::address_not_local:
+            return "address-not-local";
+        case Cause::privileged_port:
+            return "privileged-port";
+        case Cause::denied:
+            return "denied";
+        case Cause::exhausted:
+            return "exhausted";
+        case Cause::already_bound:
+            return "already-bound";
+        case Cause::no_memory:
+            return "no-memory";
+        case Cause::bad_request:
+            return "bad-request";
+        case Cause::unknown:
+            return "unknown";
+    }
+    return "";
+}
+
+std::string_view factor_name(Factor factor) {
+    switch (factor) {
+        case Factor::same_process:
+            return "same-process";
+        case Factor::same_unit:
+            return "same-unit";
+        case Factor::inherited_fd:
+            return "inherited-fd";
+        case Factor::socket_activated:
+            return "socket-activated";
+        case Factor::dual_stack:
+            return "dual-stack";
+        case Factor::wildcard_vs_specific:
+            return "wildcard-vs-specific";
+        case Factor::reuseaddr_missing_requester:
+            return "reuseaddr-missing-requester";
+        case Factor::reuseaddr_missing_holder:
+            return "reuseaddr-missing-holder";
+        case Factor::reuseport_missing_requester:
+            return "reuseport-missing-requester";
+        case Factor::reuseport_missing_holder:
+            return "reuseport-missing-holder";
+        case Factor::reuseport_uid_mismatch:
+            return "reuseport-uid-mismatch";
+        case Factor::holder_exited:
+            return "holder-exited";
+        case Factor::kernel_socket:
+            return "kernel-socket";
+        case Factor::user_session:
+            return "user-session";
+        case Factor::range_overlap:
+            return "range-overlap";
+        case Factor::restart_loop:
+            return "restart-loop";
+    }
+    return "";
+}
+
+}  // namespace bindtrace

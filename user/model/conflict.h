@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// The verdict on a refused claim: who is in the way, which rule of the kernel refused, and what would work.
+//
+// The words are those that scripts rely on; see the README for what each means.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/record.h"
+
+namespace bindtrace {
+
+enum class Cause : std::uint8_t {
+    listener,
+    bound,
+    ephemeral,
+    time_wait,
+    closing,
+    udp_holder,
+    address_not_local,
+    privileged_port,
+    denied,
+    exhausted,
+    already_bound,
+    no_memory,
+    bad_request,
+    unknown,
+};
+std::string_view cause_name(Cause cause);
+
+enum class Factor : std::uint8_t {
+    same_process,
+    same_unit,
+    inherited_fd,
+    socket_activated,
+    dual_stack,
+    wildcard_vs_specific,
+    reuseaddr_missing_requester,
+    reuseaddr_missing_holder,
+    reuseport_missing_requester,
+    reuseport_missing_holder,
+    reuseport_uid_mismatch,
+    holder_exited,
+    kernel_socket,
+    user_session,
+    range_overlap,
+    restart_loop,
+};
+std::string_view factor_name(Factor factor);
+
+// A process that holds, or held, a socket. Owns its strings: it outlives the caches they came from.
+struct Owner {
+    bt_task task{};
+    std::optional<Process> process;
+    std::optional<std::int64_t> start_time_ns;  // UTC, since the epoch
+    std::optional<std::string> user;
+    std::optional<std::string> cgroup_path;
+};
+
+struct Holder {
+    bt_holder raw{};
+    std::optional<std::int64_t> since_ns;  // UTC, since the epoch, of the claim
+    std::optional<std::string> socket_cgroup_path;
+    std::optional<std::string> netns_name;
+    std::optional<Owner> process;       // has it open
+    std::optional<Owner> last_process;  // claimed it, and has it open no more
+    bool last_process_exited = false;
+};
+
+struct Conflict {
+    Cause cause = Cause::unknown;
+    std::vector<Factor> factors;
+    std::vector<Holder> holders;
+    std::uint32_t in_the_way = 0;     // may be more than are named
+    std::optional<std::string> rule;  // one sentence
+    std::string summary;              // one sentence
+    std::vector<std::string> advice;  // the cleanest first
+};
+
+}  // namespace bindtrace
