@@ -145,7 +145,7 @@ static __always_inline struct sock *port_holder(struct sock *sk)
 {
 	if (READ(struct sock, sk, sk_protocol) == IPPROTO_MPTCP &&
 	    bpf_core_field_exists(struct mptcp_sock___first, first))
-		return (struct sock *)read_address(struct mptcp_sock___first, sk, first);
+		return (struct sock *)READ(struct mptcp_sock___first, sk, first);
 	return sk;
 }
 

@@ -16,7 +16,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK(n) ((const struct sock *)ARGUMENT(n))
 
 /* Of an argument that is a struct socket. */
-#define SOCK_OF(n) ((const struct sock *)read_address(struct socket, ARGUMENT(n), sk))
+#define SOCK_OF(n) ((const struct sock *)READ(struct socket, ARGUMENT(n), sk))
 
 /* The socket's cookie, generated if it has none yet. Needs the trusted pointer that only a shell has. */
 #define MINT_COOKIE(sk)                                                                                                \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Reading kernel memory, the one way every fact does it.
+ * Reading kernel memory, the one way every fact does it. Whatever is read is a mere number for the verifier, also where
+ * it is an address.
  *
  * Two mechanisms exist and each is refused somewhere: bpf_probe_read_kernel() under lockdown=confidentiality, and
- * bpf_rdonly_cast() (a typed load that faults to zero) before 6.2 and in kprobe programs. READ() has both; the
- * bt_config.can_cast constant decides at load time and the verifier drops the other branch, so a body written once
- * serves every strategy and every kernel.
+ * bpf_rdonly_cast() (a load that faults to zero) before 6.2 and in kprobe programs. Bodies are written once and compiled
+ * with each (BT_CASTS), since the verifier takes longer to cut the other one out than to walk what is left.
  */
 #ifndef BT_READ_BPF_H
 #define BT_READ_BPF_H
@@ -19,72 +19,82 @@
 
 extern const volatile struct bt_config bt_config;
 
-#ifdef BT_STRATEGY_KPROBE
-#define BT_CAN_CAST   0
-#define BT_CAST(T, p) ((T *)(p))
-#else
-extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym __weak;
-#define BT_CAN_CAST   bt_config.can_cast
-#define BT_CAST(T, p) ((T *)bpf_rdonly_cast((const void *)(p), bpf_core_type_id_kernel(T)))
-#endif
+#ifdef BT_CASTS
+extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym;
 
 /*
- * The value of T::field at p, an address or a pointer of any kind; zero where it cannot be read, since the helper
- * clears the destination then. (No branch on its result: the verifier would walk every combination of outcomes.)
+ * An array of 16 bytes as far as the verifier knows, whatever it is: one type for all loads, since libbpf searches the
+ * kernel's types once for each that is named.
  */
-#define READ(T, p, field)                                                                                              \
+static __always_inline const void *readable(__u64 address)
+{
+	return bpf_rdonly_cast((const void *)address, bpf_core_type_id_kernel(struct in6_addr));
+}
+
+/* The value of that type at an address; zero where it cannot be read. */
+#define LOAD(type, address) (*(const type *)readable(address))
+
+#define LOAD_INTO(dst, size, address)                                                                                  \
 	({                                                                                                             \
-		typeof(({ ((T *)0)->field; })) value_;                                                                 \
-		if (BT_CAN_CAST)                                                                                       \
-			value_ = BT_CAST(T, p)->field;                                                                 \
-		else                                                                                                   \
-			bpf_core_read(&value_, sizeof(value_), &((T *)(p))->field);                                    \
-		value_;                                                                                                \
+		_Static_assert((size) <= sizeof(struct in6_addr), "more than one cast can read");                      \
+		__builtin_memcpy(dst, readable(address), size);                                                        \
 	})
+#else
+/* The helper clears the destination where it fails. (No branch on its result: the verifier would walk both ways.) */
+#define LOAD(type, address)                                                                                            \
+	({                                                                                                             \
+		type loaded_;                                                                                          \
+		bpf_probe_read_kernel(&loaded_, sizeof(loaded_), (const void *)(address));                             \
+		loaded_;                                                                                               \
+	})
+
+#define LOAD_INTO(dst, size, address) bpf_probe_read_kernel(dst, size, (const void *)(address))
+#endif
+
+#define FIELD_ADDRESS(T, p, field) ((__u64)(p) + bpf_core_field_offset(T, field))
+
+/* The value of T::field at p, an address or a pointer of any kind. */
+#define READ(T, p, field) LOAD(typeof(({ ((T *)0)->field; })), FIELD_ADDRESS(T, p, field))
 
 /* Same for an array or an embedded struct, into dst of the same size. */
-#define READ_INTO(dst, T, p, field)                                                                                    \
-	({                                                                                                             \
-		if (BT_CAN_CAST)                                                                                       \
-			__builtin_memcpy(dst, &BT_CAST(T, p)->field, sizeof(((T *)0)->field));                         \
-		else                                                                                                   \
-			bpf_core_read(dst, sizeof(((T *)0)->field), &((T *)(p))->field);                               \
-	})
+#define READ_INTO(dst, T, p, field) LOAD_INTO(dst, sizeof(((T *)0)->field), FIELD_ADDRESS(T, p, field))
 
+/* Same for a bit field. */
 #define READ_BITS(T, p, field)                                                                                         \
 	({                                                                                                             \
-		__u64 bits_;                                                                                           \
-		if (BT_CAN_CAST) {                                                                                     \
-			T *typed_ = BT_CAST(T, p);                                                                     \
-			bits_ = BPF_CORE_READ_BITFIELD(typed_, field);                                                 \
-		} else {                                                                                               \
-			bits_ = BPF_CORE_READ_BITFIELD_PROBED((T *)(p), field);                                        \
+		__u64 at_ = (__u64)(p) + __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_OFFSET);        \
+		__u64 bits_ = 0;                                                                                       \
+		switch (__builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_SIZE)) {                         \
+		case 1:                                                                                                \
+			bits_ = LOAD(__u8, at_);                                                                       \
+			break;                                                                                         \
+		case 2:                                                                                                \
+			bits_ = LOAD(__u16, at_);                                                                      \
+			break;                                                                                         \
+		case 4:                                                                                                \
+			bits_ = LOAD(__u32, at_);                                                                      \
+			break;                                                                                         \
+		case 8:                                                                                                \
+			bits_ = LOAD(__u64, at_);                                                                      \
+			break;                                                                                         \
 		}                                                                                                      \
-		bits_;                                                                                                 \
+		bits_ <<= __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_LSHIFT_U64);                        \
+		bits_ >> __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_RSHIFT_U64);                         \
 	})
+
+/* Or the compiler would split what `out` points to into its fields, and spill each on its own: the stack is small. */
+#define KEEP_IN_MEMORY(out) barrier_var(out)
+
+/* The machine word at an arbitrary address: an array element, eight bytes of a name. */
+#define read_word(address) LOAD(__u64, address)
+
+/* The n-th argument of a tracing program. The verifier takes `ctx[n]` for a pointer, with which it is stricter. */
+#define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
 
 /*
  * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that leads
- * to it. It takes numbers alone (5.10 allows no more): a socket comes as its address, which must be a number for the
- * verifier too: see read_address().
+ * to it. It takes numbers alone (5.10 allows no more): a socket comes as its address.
  */
 #define SEPARATE __attribute__((noinline)) int
-
-/* The machine word at an arbitrary address: an array element, eight bytes of a name. */
-static __always_inline __u64 read_word(__u64 address)
-{
-	__u64 word = 0;
-
-	if (BT_CAN_CAST)
-		return BT_CAST(struct timespec64, address)->tv_sec;
-	bpf_probe_read_kernel(&word, sizeof(word), (const void *)address);
-	return word;
-}
-
-/* T::field at p, a pointer, as a mere number: READ() would give what the verifier takes for a pointer where it casts. */
-#define read_address(T, p, field) read_word((__u64)(p) + bpf_core_field_offset(T, field))
-
-/* The n-th argument of a tracing program, likewise. */
-#define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
 
 #endif

@@ -63,6 +63,7 @@ static __always_inline __u16 socket_protocol(const struct sock *sk)
 
 static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
 {
+	KEEP_IN_MEMORY(out);
 	out->family = READ(struct sock, sk, __sk_common.skc_family);
 	if (out->family == AF_INET6) {
 		READ_INTO(out->local_addr, struct sock, sk, __sk_common.skc_v6_rcv_saddr);
@@ -100,6 +101,7 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 {
 	__u64 inode = socket_inode(sk);
 
+	KEEP_IN_MEMORY(out);
 	read_sock_common(out, sk);
 	out->protocol = socket_protocol(sk);
 	out->type = READ(struct sock, sk, sk_type);
@@ -155,7 +157,7 @@ static __always_inline struct sock *sock_of_file(const struct file *file)
 	socket = (struct socket *)READ(struct file, file, private_data);
 	if (!socket)
 		return 0; /* O_PATH of a socket in the file system */
-	sk = (struct sock *)read_address(struct socket, socket, sk);
+	sk = (struct sock *)READ(struct socket, socket, sk);
 	return sk && is_inet(sk) ? sk : 0;
 }
 

@@ -37,6 +37,7 @@ static __always_inline void read_task(struct bt_task *out)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct task_struct *parent = READ(struct task_struct, task, real_parent);
 
+	KEEP_IN_MEMORY(out);
 	out->key = read_process_key(task);
 	out->cgroup_id = bpf_get_current_cgroup_id();
 	out->tid = (__u32)bpf_get_current_pid_tgid();

@@ -112,7 +112,7 @@ void ephemeral(Story& story) {
 }
 
 void reserved_is_no_overlap(Story& story) {
-    set_sysctl("net/ipv4/ip_local_reserved_ports", "40000");
+    set_sysctl("ip_local_reserved_ports", "40000");
     Sock holder(story, kTcp4);
     holder.bind({"127.0.0.1", 40000});
     Sock late(story, kTcp4);
@@ -292,7 +292,7 @@ void refused_requests(Story& story) {
 }
 
 void exhausted(Story& story) {
-    set_sysctl("net/ipv4/ip_local_port_range", "40000 40000");
+    set_sysctl("ip_local_port_range", "40000 40000");
     Sock holder(story, kTcp4);
     holder.bind({"127.0.0.1", 40000});
     Sock late(story, kTcp4);

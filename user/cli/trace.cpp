@@ -31,8 +31,8 @@ namespace {
 
 constexpr std::int64_t kTickNs = 1'000'000'000;  // losses are told at most this late
 constexpr std::int64_t kLookNs = 5'000'000;      // while events come, they are looked for this often
-constexpr std::size_t kBatch = 1024;             // events written at once
-constexpr int kBatches = 16;                     // at most, between two looks at signals
+constexpr std::size_t kBatch = 256;              // events written at once
+constexpr std::size_t kBatches = 64;             // at most, between two looks at signals
 
 int report(const Error& error, int exit_code) {
     std::string text = error.what;
@@ -92,10 +92,11 @@ class Pipeline {
         }
         watch(asleep.get(), tracer_.poll_fd(), EPOLLIN);
         std::int64_t next_tick = clock_ns(CLOCK_BOOTTIME) + kTickNs;
-        bool sleeping = false;
+        bool sleeping = false, behind = false;
         for (;;) {
             const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
-            const std::int64_t wait_ns = std::max<std::int64_t>(0, (sleeping ? next_tick : now + kLookNs) - now);
+            const std::int64_t until = sleeping ? next_tick : behind ? now : now + kLookNs;
+            const std::int64_t wait_ns = std::max<std::int64_t>(0, until - now);
             std::array<epoll_event, 4> events{};
             const int ready =
                 epoll_wait(sleeping ? asleep.get() : awake.get(), events.data(), static_cast<int>(events.size()),
@@ -111,6 +112,7 @@ class Pipeline {
             if (!taken) return taken.error();
             // Woken for nothing: somebody is still writing a record. Look again in a moment instead of spinning.
             sleeping = *taken == 0 && ready <= 0;
+            behind = *taken >= kBatches * kBatch;
             if (sleeping) {
                 tracer_.going_to_sleep();
                 taken = drain();
@@ -143,7 +145,7 @@ class Pipeline {
     // All there is, as long as no signal has to be looked at. Returns how many.
     Result<std::size_t> drain() {
         std::size_t total = 0;
-        for (int batch = 0; batch < kBatches; ++batch) {
+        for (std::size_t batch = 0; batch < kBatches; ++batch) {
             const auto taken = tracer_.consume(handler_, kBatch);
             if (!taken) return taken.error();
             if (Status flushed = output_.flush(); !flushed) return flushed.error();
@@ -161,7 +163,7 @@ class Pipeline {
             if (*taken == 0) break;
         }
         tell_losses();
-        return output_.flush();
+        return output_.finish();
     }
 
     void take(std::span<const std::byte> bytes) {

@@ -2,8 +2,10 @@
 #include "kernel/bpf_image.h"
 
 #include "fentry.skel.h"
+#include "fentry_cast.skel.h"
 #include "kprobe.skel.h"
 #include "tracepoint.skel.h"
+#include "tracepoint_cast.skel.h"
 
 namespace bindtrace {
 namespace {
@@ -36,14 +38,14 @@ std::unique_ptr<BpfImage> open_skeleton() {
 
 }  // namespace
 
-std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy) {
+std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy, bool can_cast) {
     switch (strategy) {
         case Strategy::fentry:
-            return open_skeleton<fentry_bpf>();
-        case Strategy::kprobe:
+            return can_cast ? open_skeleton<fentry_cast_bpf>() : open_skeleton<fentry_bpf>();
+        case Strategy::kprobe:  // its programs may not cast
             return open_skeleton<kprobe_bpf>();
         case Strategy::tracepoint:
-            return open_skeleton<tracepoint_bpf>();
+            return can_cast ? open_skeleton<tracepoint_cast_bpf>() : open_skeleton<tracepoint_bpf>();
     }
     return nullptr;
 }

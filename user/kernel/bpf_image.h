@@ -15,7 +15,9 @@ namespace bindtrace {
 class BpfImage {
   public:
     // Null with errno set where libbpf cannot open it.
-    static std::unique_ptr<BpfImage> open(Strategy strategy);
+    // can_cast: the kernel has bpf_rdonly_cast. Each way of reading has an object of its own, since the verifier takes
+    // longer to remove the other from one object than to walk what is left.
+    static std::unique_ptr<BpfImage> open(Strategy strategy, bool can_cast);
 
     virtual ~BpfImage() = default;
     virtual bpf_object* object() = 0;

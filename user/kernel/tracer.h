@@ -29,7 +29,7 @@ struct ring_buffer;
 namespace bindtrace {
 
 struct TracerOptions {
-    bt_config config{};                   // can_cast and can_mint_cookie are filled in by open()
+    bt_config config{};                   // can_mint_cookie and the like are filled in by open()
     std::uint32_t ring_bytes = 8u << 20;  // a power of two
     UniqueFd cgroup;                      // of --cgroup; config.has_cgroup says whether it counts
 };

@@ -21,7 +21,57 @@ bool is_regular_file(int fd) {
 
 }  // namespace
 
-Output::Output(int fd, int signals) : fd_(fd), signals_(signals), may_block_(!is_regular_file(fd)) {}
+Output::Output(int fd, int signals)
+    : fd_(fd), signals_(signals), may_block_(!is_regular_file(fd)), writer_([this] { write_all(); }) {}
+
+Output::~Output() {
+    {
+        const std::lock_guard lock(mutex_);
+        ended_ = true;
+    }
+    changed_.notify_all();
+    writer_.join();
+}
+
+Status Output::flush() {
+    std::unique_lock lock(mutex_);
+    if (!buffer_.empty()) {
+        changed_.wait(lock, [this] { return waiting_.size() < kWaiting || !status_; });
+        waiting_.push_back(std::move(buffer_));
+        buffer_ = std::move(spare_);
+        buffer_.clear();
+        changed_.notify_all();
+    }
+    return status_;
+}
+
+Status Output::finish() {
+    if (Status status = flush(); !status) return status;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return (waiting_.empty() && !writing_) || !status_; });
+    return status_;
+}
+
+// The writer's life. After a failure it writes nothing more.
+void Output::write_all() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        changed_.wait(lock, [this] { return !waiting_.empty() || ended_; });
+        if (waiting_.empty() || !status_) return;
+        std::string bytes = std::move(waiting_.front());
+        waiting_.pop_front();
+        writing_ = true;
+        lock.unlock();
+        Status written = write_out(bytes);
+        bytes.clear();
+        lock.lock();
+        writing_ = false;
+        spare_ = std::move(bytes);
+        if (!written) status_ = std::move(written);
+        changed_.notify_all();
+        if (!status_) return;
+    }
+}
 
 // A pipe that is ready takes PIPE_BUF bytes without blocking.
 Status Output::wait_until_writable() const {
@@ -32,29 +82,24 @@ Status Output::wait_until_writable() const {
     return Error{"stdout is blocked, and what was left to write is lost", 0};
 }
 
-Status Output::flush() {
+Status Output::write_out(const std::string& bytes) const {
     std::size_t written = 0;
-    while (written < buffer_.size()) {
+    while (written < bytes.size()) {
         if (may_block_) {
-            if (Status writable = wait_until_writable(); !writable) {
-                buffer_.clear();
-                return writable;
-            }
+            if (Status writable = wait_until_writable(); !writable) return writable;
         }
-        const std::size_t left = buffer_.size() - written;
+        const std::size_t left = bytes.size() - written;
         const ssize_t result =
-            write(fd_, buffer_.data() + written, may_block_ ? std::min<std::size_t>(left, PIPE_BUF) : left);
+            write(fd_, bytes.data() + written, may_block_ ? std::min<std::size_t>(left, PIPE_BUF) : left);
         if (result >= 0) {
             written += static_cast<std::size_t>(result);
             continue;
         }
         if (errno == EINTR || errno == EAGAIN) continue;
         const int code = errno;
-        buffer_.clear();
         if (code == EPIPE) return Error{"stdout was closed by its reader", code};
         return Error{"cannot write to stdout", code, code == ENOSPC ? "the disk is full" : ""};
     }
-    buffer_.clear();
     return {};
 }
 

@@ -1,33 +1,56 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "core/result.h"
 
 namespace bindtrace {
 
-// Collects what sinks append and writes it out whole: at the end of a batch, or when it has grown large.
+// Collects what sinks append, and has a thread of its own write it out: copying into the page cache costs more than all
+// that comes before it, and events must not wait for it in the ring buffer.
 class Output {
   public:
     // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for long.
     Output(int fd, int signals);
+    ~Output();
+    Output(const Output&) = delete;
+    Output& operator=(const Output&) = delete;
 
     std::string& buffer() { return buffer_; }
 
+    // Hands over what has been collected; waits where too much is still to be written. Fails if writing has failed.
     Status flush();
-    Status flush_if_large() { return buffer_.size() < kLarge ? Status() : flush(); }
+
+    // Returns when all has been written.
+    Status finish();
 
   private:
-    static constexpr std::size_t kLarge = std::size_t{256} << 10;
+    static constexpr std::size_t kWaiting = 8;  // buffers, each a batch of events
     static constexpr int kPatienceMs = 1000;
 
+    void write_all();
+    Status write_out(const std::string& bytes) const;
     Status wait_until_writable() const;
 
     int fd_;
     int signals_;
     bool may_block_;
     std::string buffer_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<std::string> waiting_;
+    std::string spare_;  // an empty one with room, so that a batch does not allocate
+    bool writing_ = false;
+    bool ended_ = false;
+    Status status_;
+    std::thread writer_;  // last: it uses what is above
 };
 
 }  // namespace bindtrace
