@@ -22,13 +22,10 @@ extern const volatile struct bt_config bt_config;
 #ifdef BT_CASTS
 extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym;
 
-/*
- * An array of 16 bytes as far as the verifier knows, whatever it is: one type for all loads, since libbpf searches the
- * kernel's types once for each that is named.
- */
+/* An array of 16 bytes as far as the verifier knows, whatever it is. */
 static __always_inline const void *readable(__u64 address)
 {
-	return bpf_rdonly_cast((const void *)address, bpf_core_type_id_kernel(struct in6_addr));
+	return bpf_rdonly_cast((const void *)address, bt_config.in6_addr_type);
 }
 
 /* The value of that type at an address; zero where it cannot be read. */

@@ -198,6 +198,7 @@ struct bt_config {
 	__u8 has_ports;
 	__u8 failed_only;
 	__u8 no_ephemeral;
+	__u32 in6_addr_type;  /* BTF id of struct in6_addr in the kernel */
 	__u8 can_mint_cookie; /* bpf_get_socket_cookie works in tracing programs */
 	__u8 has_bind_sk;     /* inet_bind() calls inet_bind_sk() */
 	__u8 locked_down;     /* bpf_probe_read_kernel is refused */

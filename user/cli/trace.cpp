@@ -225,7 +225,7 @@ int run_trace(const Options& options) {
     const UniqueFd signal_fd(signalfd(-1, &signals, SFD_CLOEXEC));
     if (!signal_fd.valid()) return report({"signalfd", errno}, kExitRuntime);
 
-    const KernelFacts facts = KernelFacts::probe();
+    KernelFacts facts = KernelFacts::probe();
     const auto filter = resolve(options.filter, facts.cgroup2_mount);
     if (!filter) return report(filter.error(), kExitUsage);
     TracerOptions tracer_options{.config = filter->kernel_config(), .ring_bytes = options.ring_mib << 20, .cgroup = {}};
@@ -237,6 +237,7 @@ int run_trace(const Options& options) {
 
     auto tracer = attach(strategy_from_name(options.attach), facts, tracer_options);
     if (!tracer) return report(tracer.error(), kExitRuntime);
+    facts.forget_btf();
     malloc_trim(0);  // loading took ten times the memory that running does
     // Ahead of what it watches, so that a burst does not fill the ring buffer while we wait for a turn.
     if (setpriority(PRIO_PROCESS, 0, -20) != 0) spdlog::debug("cannot raise the priority: {}", std::strerror(errno));

@@ -2,8 +2,10 @@
 // One BPF object with its skeleton's type erased, so that the three strategies are handled alike.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "bindtrace/event.h"
 #include "kernel/strategy.h"
@@ -17,7 +19,7 @@ class BpfImage {
     // Null with errno set where libbpf cannot open it.
     // can_cast: the kernel has bpf_rdonly_cast. Each way of reading has an object of its own, since the verifier takes
     // longer to remove the other from one object than to walk what is left.
-    static std::unique_ptr<BpfImage> open(Strategy strategy, bool can_cast);
+    static std::unique_ptr<BpfImage> open(Strategy strategy, bool can_cast, std::span<const std::byte> vmlinux_btf);
 
     virtual ~BpfImage() = default;
     virtual bpf_object* object() = 0;

@@ -165,14 +165,16 @@ KernelFacts KernelFacts::probe() {
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();
-    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", kProbeFunction, tracepoint_type("sys_exit"),
+    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", kProbeFunction, tracepoint_type("sys_exit"),
                                                 tracepoint_type("tcp_destroy_sock")};
     for (const Strategy strategy : kStrategies)
         for (const ProgramSpec& spec : programs(strategy)) names.emplace(spec.target);
     facts.btf_ = VmlinuxBtf::read(names);
     facts.has_btf = facts.btf_.has_value();
     if (!facts.has_btf) return facts;
-    facts.can_cast = facts.function_arity("bpf_rdonly_cast").has_value();
+    const auto in6_addr = facts.btf_->structure("in6_addr");
+    if (in6_addr) facts.in6_addr_type = in6_addr->id;
+    facts.can_cast = in6_addr && facts.function_arity("bpf_rdonly_cast");
     // Reads the socket argument of the tracepoint and asks for its cookie.
     const bpf_insn minter[] = {
         {.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_1, .off = 0, .imm = 0},

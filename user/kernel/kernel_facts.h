@@ -2,7 +2,10 @@
 // What this kernel and this user allow, asked of the kernel itself rather than of its version.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,9 +31,16 @@ class KernelFacts {
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;
     bool can_cast = false;         // bpf_rdonly_cast
+    std::uint32_t in6_addr_type = 0;  // BTF id
     bool can_mint_cookie = false;  // bpf_get_socket_cookie in tracing programs
 
     std::optional<int> function_arity(const char* name) const;
+
+    // The kernel's types, until they are forgotten: they are large.
+    std::span<const std::byte> btf() const { return btf_ ? btf_->bytes() : std::span<const std::byte>(); }
+    void forget_btf() {
+        if (btf_) btf_->forget();
+    }
 
     // Loads and attaches the smallest program of that mechanism, then takes it away again.
     Finding try_strategy(Strategy strategy) const;

@@ -122,11 +122,12 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     libbpf_words().clear();
     std::optional<LockdownFix> lockdown_fix;
     if (facts.lockdown == "confidentiality") lockdown_fix.emplace();
-    image_ = BpfImage::open(strategy_, facts.can_cast);
+    image_ = BpfImage::open(strategy_, facts.can_cast, facts.btf());
     if (!image_) return bpf_error("cannot open the BPF programs", errno);
     bt_config& config = image_->config();
     config = options.config;
     config.has_bind_sk = facts.function_arity("inet_bind_sk").has_value();
+    config.in6_addr_type = facts.in6_addr_type;
     config.locked_down = facts.lockdown == "confidentiality";
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
     const Choice choice = choose(

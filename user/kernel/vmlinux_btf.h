@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace bindtrace {
 
@@ -23,14 +24,19 @@ class VmlinuxBtf {
         int arity = 0;         // of a function
     };
 
-    // Functions and typedefs with these names. Nothing where the kernel has no BTF, or not in this format.
+    // Functions, typedefs and structs with these names. Nothing where the kernel has no BTF, or not in this format.
     static std::optional<VmlinuxBtf> read(const std::set<std::string, std::less<>>& names,
                                           const char* path = "/sys/kernel/btf/vmlinux");
     static std::optional<VmlinuxBtf> parse(std::span<const std::byte> bytes,
                                            const std::set<std::string, std::less<>>& names);
 
     std::optional<Entry> function(std::string_view name) const { return find(functions_, name); }
+    std::optional<Entry> structure(std::string_view name) const { return find(structs_, name); }
     std::optional<Entry> type_definition(std::string_view name) const { return find(typedefs_, name); }
+
+    // All of it, as read; empty after forget(), and where it was not read from a file.
+    std::span<const std::byte> bytes() const { return bytes_; }
+    void forget() { bytes_ = {}; }
 
   private:
     using Entries = std::map<std::string, Entry, std::less<>>;
@@ -42,7 +48,9 @@ class VmlinuxBtf {
     }
 
     Entries functions_;
+    Entries structs_;
     Entries typedefs_;
+    std::vector<std::byte> bytes_;
 };
 
 }  // namespace bindtrace
