@@ -163,7 +163,6 @@ void orphan(Story& story) {
     Expectation& end = client.released(nullptr, {boot_ns(), 0});
     end.event.erase("ktime_ns");
     end.event.erase("held_ns");
-    end.event["socket"]["inode"] = nullptr;
 }
 
 void udp(Story& story) {

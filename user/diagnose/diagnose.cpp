@@ -50,7 +50,7 @@ Cause cause_of_holder(const Holder& holder) {
             break;
     }
     if (raw.has_claim != 0 && (raw.flags & BT_EVENT_EPHEMERAL) != 0) return Cause::ephemeral;
-    return raw.explicit_port != 0 ? Cause::bound : Cause::unknown;
+    return Cause::bound;  // explicitly, or it was accepted on a port that its listener has given up since
 }
 
 bool is_bind_like(const Event& event) {

@@ -74,7 +74,7 @@ std::string doing(const Holder& holder, Cause cause) {
         case Cause::listener:
             return "listens on " + local_end(sock);
         case Cause::bound:
-            return sock.remote_port != 0 ? "bound, and connected to " + remote_end(sock)
+            return sock.remote_port != 0 ? "a connection with " + remote_end(sock) + " that is still open"
                                          : "bound to " + local_end(sock) + " without listening";
         case Cause::ephemeral:
             return "source port of its connection to " + remote_end(sock);
@@ -189,6 +189,9 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
                 advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
             advise_reuseaddr(about, advice);
+            if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
+                about.has(Factor::reuseaddr_missing_holder))
+                advice.emplace_back("have the server set SO_REUSEADDR before bind: then its old connections block nobody");
             if (about.has(Factor::dual_stack))
                 advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
             if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
