@@ -60,7 +60,7 @@ int BPF_PROG(fexit__inet6_bind_sk, struct sock *sk, void *address, int length, i
 SEC("fexit/__sys_bind")
 int BPF_PROG(fexit____sys_bind, int fd, void *address, int length, int result)
 {
-	bind_syscall_returned(fd, (__u64)address, length, result, true);
+	bind_syscall_returned(fd, ARGUMENT(1), length, result, true);
 	return 0;
 }
 

@@ -2,8 +2,8 @@
 /*
  * Evidence for a refusal: the sockets that are in the way, from the kernel's own table, by its own check.
  *
- * Looked for at the return of the call that failed, in the same task. The bucket's lock has been given back by then, so a
- * socket may have come or gone since; every load is safe all the same, and the port is checked again in each socket.
+ * Looked for at the return of the call that failed, in the same task. The bucket's lock has been given back by then, so
+ * a socket may have come or gone since; every load is safe all the same, and the port is checked again in each socket.
  */
 #ifndef BT_HOLDERS_BPF_H
 #define BT_HOLDERS_BPF_H
@@ -112,6 +112,18 @@ SEPARATE consider(__u64 address)
 	return 0;
 }
 
+/* Since 6.8: on to the sockets of the next address. A function of its own, not to be walked where there is no such
+ * thing. */
+static __attribute__((noinline)) int enter_bucket(struct bt_search *search)
+{
+	__u64 bucket = search->bucket;
+
+	search->bucket = read_word(bucket);
+	search->node = read_word(bucket - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node) +
+				 bpf_core_field_offset(struct inet_bind2_bucket, owners));
+	return 0;
+}
+
 /* Returns 1 at the end of the bucket. */
 SEPARATE look_on(void)
 {
@@ -122,19 +134,14 @@ SEPARATE look_on(void)
 	for (int i = 0; i < STEPS_A_STRIDE; i++) {
 		__u64 node = search->node;
 
-		if (!node || node & 1) {
-			__u64 bucket = search->bucket;
-
-			if (!bucket)
-				return 1;
-			search->bucket = read_word(bucket);
-			search->node =
-			    read_word(bucket - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node) +
-				      bpf_core_field_offset(struct inet_bind2_bucket, owners));
+		if (node && !(node & 1)) {
+			search->node = read_word(node);
+			consider(node - search->node_offset);
 			continue;
 		}
-		search->node = read_word(node);
-		consider(node - search->node_offset);
+		if (!bpf_core_field_exists(struct inet_bind_bucket, bhash2) || !search->bucket)
+			return 1;
+		enter_bucket(search);
 	}
 	return 0;
 }
@@ -184,9 +191,9 @@ static __always_inline void start_with_udp(struct bt_search *search, const struc
 		return;
 	slot = port_slot(net, search->found.claimant.local_port, READ(struct udp_table, table, mask));
 	search->node_offset = bpf_core_field_offset(struct sock_common, skc_node);
-	search->node = read_word((__u64)READ(struct udp_table, table, hash) +
-				 (__u64)slot * bpf_core_type_size(struct udp_hslot) +
-				 bpf_core_field_offset(struct udp_hslot, head));
+	search->node =
+	    read_word((__u64)READ(struct udp_table, table, hash) + (__u64)slot * bpf_core_type_size(struct udp_hslot) +
+		      bpf_core_field_offset(struct udp_hslot, head));
 }
 
 static __always_inline void read_sysctls(struct bt_refusal *out, const struct sock *sk, __u16 port)

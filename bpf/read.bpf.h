@@ -4,8 +4,8 @@
  * it is an address.
  *
  * Two mechanisms exist and each is refused somewhere: bpf_probe_read_kernel() under lockdown=confidentiality, and
- * bpf_rdonly_cast() (a load that faults to zero) before 6.2 and in kprobe programs. Bodies are written once and compiled
- * with each (BT_CASTS), since the verifier takes longer to cut the other one out than to walk what is left.
+ * bpf_rdonly_cast() (a load that faults to zero) before 6.2 and in kprobe programs. Bodies are written once and
+ * compiled with each (BT_CASTS), since the verifier takes longer to cut the other one out than to walk what is left.
  */
 #ifndef BT_READ_BPF_H
 #define BT_READ_BPF_H
@@ -89,8 +89,8 @@ static __always_inline const void *readable(__u64 address)
 #define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
 
 /*
- * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that leads
- * to it. It takes numbers alone (5.10 allows no more): a socket comes as its address.
+ * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that
+ * leads to it. It takes numbers alone (5.10 allows no more): a socket comes as its address.
  */
 #define SEPARATE __attribute__((noinline)) int
 

@@ -17,13 +17,13 @@
 #define BT_RULE static __attribute__((always_inline)) inline
 #endif
 
-#define BT_AF_INET6	10
+#define BT_AF_INET6	 10
 #define BT_TCP_TIME_WAIT 6
-#define BT_TCP_LISTEN	10
+#define BT_TCP_LISTEN	 10
 
 /* The addresses a socket takes: of each family none, one, or all. */
 struct bt_reach {
-	__u32 v4;  /* 0 = all, if has_v4 */
+	__u32 v4; /* 0 = all, if has_v4 */
 	__u32 v6[4];
 	__u8 has_v4;
 	__u8 has_v6;

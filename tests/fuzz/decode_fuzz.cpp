@@ -22,7 +22,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kKeys = 23;
+constexpr std::size_t kKeys = 24;
 
 void require(bool holds) {
     if (!holds) std::abort();

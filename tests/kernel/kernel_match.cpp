@@ -46,8 +46,7 @@ bool within(const Json& bounds, const Json& actual) {
 bool value_agrees(const Json& expected, const Json& actual) {
     if (is_bounds(expected)) return within(expected, actual);
     if (is_part(expected)) return has_part(expected, actual);
-    if (is_first(expected))
-        return actual.is_array() && !actual.empty() && agrees(expected["first"], actual.front());
+    if (is_first(expected)) return actual.is_array() && !actual.empty() && agrees(expected["first"], actual.front());
     if (is_choice(expected)) {
         const Json& choices = expected["any"];
         return std::find(choices.begin(), choices.end(), actual) != choices.end();

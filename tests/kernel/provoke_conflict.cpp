@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The verdict on a refused claim: each cause, with the factors that are certain to be among those told, and the holder
-// as the one who set it up knows it. Where a socket option is what is missing, it is set then, and the bind must succeed.
+// as the one who set it up knows it. Where a socket option is what is missing, it is set then, and the bind must
+// succeed.
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -134,11 +135,9 @@ void time_wait(Story& story) {
     child.close();
     until_small_socket(28080, TCP_TIME_WAIT);
     Sock late(story, kTcp4);
-    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"reuseaddr-missing-requester"},
-            {{"state", "TIME_WAIT"},
-             {"remote_port", 8080},
-             {"process", nullptr},
-             {"last_process", {{"pid", ::getpid()}}}})
+    verdict(
+        late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"reuseaddr-missing-requester"},
+        {{"state", "TIME_WAIT"}, {"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}})
         .event["conflict"]["factors"]["lacks"] = {"reuseaddr-missing-holder"};
     late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
     late.bind({"127.0.0.1", 28080});
@@ -204,9 +203,7 @@ void inherited(Story& story) {
     sock.close_fd();
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"inherited-fd"},
-            {{"acquired", "inherited"},
-             {"process", {{"pid", keeper.pid()}}},
-             {"last_process", {{"pid", ::getpid()}}}});
+            {{"acquired", "inherited"}, {"process", {{"pid", keeper.pid()}}}, {"last_process", {{"pid", ::getpid()}}}});
     const std::uint64_t before = boot_ns();
     let_go.open();
     const Span gone = keeper.join();

@@ -76,8 +76,7 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
                 return Cause::privileged_port;
             return Cause::denied;
         case EINVAL:
-            return event.sock.local_port != 0 && event.kind == BT_KIND_BIND ? Cause::already_bound
-                                                                             : Cause::bad_request;
+            return event.sock.local_port != 0 && event.kind == BT_KIND_BIND ? Cause::already_bound : Cause::bad_request;
         case ENOMEM:
         case ENOBUFS:
             return Cause::no_memory;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// From a failure and its evidence to a verdict. Knows nothing of where they came from, so that it says the same live and
-// of a capture.
+// From a failure and its evidence to a verdict. Knows nothing of where they came from, so that it says the same live
+// and of a capture.
 #pragma once
 
 #include <cstdint>

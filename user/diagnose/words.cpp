@@ -13,10 +13,10 @@
 #include <iterator>
 
 #include "bindtrace/rules.h"
-#include "sink/time_format.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/unit.h"
+#include "sink/time_format.h"
 
 namespace bindtrace {
 namespace {
@@ -91,8 +91,7 @@ std::string doing(const Holder& holder, Cause cause) {
 }
 
 std::string held_for(const Case& about, const Holder& holder) {
-    if (holder.raw.since_ns == 0)
-        return holder.raw.has_claim != 0 ? " since before bindtrace started" : "";
+    if (holder.raw.since_ns == 0) return holder.raw.has_claim != 0 ? " since before bindtrace started" : "";
     std::string text = " for ";
     append_duration(text, about.event.ktime_ns - std::min(holder.raw.since_ns, about.event.ktime_ns));
     return text;
@@ -134,7 +133,7 @@ std::string sharing_words(const Case& about, const Holder& holder) {
 
 std::string restart(const Case& about) {
     return about.unit && !about.unit->ends_with(".scope") ? ", then systemctl restart " + *about.unit
-                                                           : ", then start it again";
+                                                          : ", then start it again";
 }
 
 std::string stop_holder(const Holder& holder) {
@@ -149,9 +148,11 @@ std::string stop_holder(const Holder& holder) {
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
     if (!about.has(Factor::range_overlap)) return;
     const std::string port = requested_port(about);
-    advice.push_back(fmt::format(
-        "keep clients off it: add {0} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in /etc/sysctl.d)", port) +
-                     restart(about));
+    advice.push_back(
+        fmt::format(
+            "keep clients off it: add {0} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in /etc/sysctl.d)",
+            port) +
+        restart(about));
 }
 
 void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
@@ -180,7 +181,8 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
         case Cause::udp_holder:
         default:
             if (about.has(Factor::same_process)) {
-                advice.emplace_back("the process has this port open already: let it bind once, or close the first socket");
+                advice.emplace_back(
+                    "the process has this port open already: let it bind once, or close the first socket");
                 break;
             }
             if (about.has(Factor::same_unit))
@@ -191,10 +193,12 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             advise_reuseaddr(about, advice);
             if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
                 about.has(Factor::reuseaddr_missing_holder))
-                advice.emplace_back("have the server set SO_REUSEADDR before bind: then its old connections block nobody");
+                advice.emplace_back(
+                    "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
             if (about.has(Factor::dual_stack))
                 advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
-            if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+            if (!stop.empty() && !about.has(Factor::same_unit))
+                advice.push_back(stop + restart(about) + ", or give one of the two another port");
             break;
     }
 }
@@ -212,15 +216,17 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
                 advice.push_back("AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of " + *about.unit);
             else if (about.context.process != nullptr && about.context.process->exe)
                 advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
-            advice.push_back("or a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
+            advice.push_back("take a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
             break;
         case Cause::denied:
-            advice.emplace_back("look for SocketBindDeny= or RestrictAddressFamilies= in the unit, and for a denial in "
-                                "the audit log (AppArmor, SELinux)");
+            advice.emplace_back(
+                "look for SocketBindDeny= or RestrictAddressFamilies= in the unit, and for a denial in "
+                "the audit log (AppArmor, SELinux)");
             break;
         case Cause::exhausted:
-            advice.emplace_back("ss -tan shows who has them; widen net.ipv4.ip_local_port_range, or have clients keep "
-                                "connections open instead of making new ones");
+            advice.emplace_back(
+                "ss -tan shows who has them; widen net.ipv4.ip_local_port_range, or have clients keep "
+                "connections open instead of making new ones");
             break;
         case Cause::already_bound:
             advice.emplace_back("a socket binds once: make a new one for the second address");

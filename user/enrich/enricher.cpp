@@ -4,7 +4,10 @@
 namespace bindtrace {
 
 Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes)
-    : cgroups_(cgroup2_mount, std::move(notes.cgroup_path)), netns_(host_netns), processes_(std::move(notes.process)), socket_users_(std::move(notes.socket_users)) {}
+    : cgroups_(cgroup2_mount, std::move(notes.cgroup_path)),
+      netns_(host_netns),
+      processes_(std::move(notes.process)),
+      socket_users_(std::move(notes.socket_users)) {}
 
 const Context& Enricher::enrich(const Event& event) {
     context_ = Context{};
@@ -50,16 +53,16 @@ std::vector<Holder> Enricher::holders(const Refusal& refusal) {
         const bt_task* now = nullptr;  // the claimant if it still has it, else who has had it longest
         for (const bt_socket_user& user : users) {
             if (user.inode != raw.sock.inode) continue;
-            const bool claimant = claimed && user.task.key.pid == raw.task.key.pid &&
-                                  user.task.key.start_ns == raw.task.key.start_ns;
+            const bool claimant =
+                claimed && user.task.key.pid == raw.task.key.pid && user.task.key.start_ns == raw.task.key.start_ns;
             if (now == nullptr || claimant || user.task.key.start_ns < now->key.start_ns) now = &user.task;
             if (claimant) break;
         }
         // It was open when the claim failed, and is so no more: then it was the claimant's.
         if (now == nullptr && claimed && raw.sock.inode != 0) now = &raw.task;
         if (now != nullptr) holder.process = owner(*now);
-        const bool still = now != nullptr && now->key.pid == raw.task.key.pid &&
-                           now->key.start_ns == raw.task.key.start_ns;
+        const bool still =
+            now != nullptr && now->key.pid == raw.task.key.pid && now->key.start_ns == raw.task.key.start_ns;
         if (!claimed || still) continue;
         holder.last_process = owner(raw.task);
         holder.last_process_exited = !processes_.is_alive(raw.task.key);

@@ -12,10 +12,9 @@
 #include <utility>
 
 #include "core/unique_fd.h"
-#include "kernel/btf_excerpt.h"
-
 #include "fentry.skel.h"
 #include "fentry_cast.skel.h"
+#include "kernel/btf_excerpt.h"
 #include "kprobe.skel.h"
 #include "tracepoint.skel.h"
 #include "tracepoint_cast.skel.h"
@@ -63,8 +62,8 @@ UniqueFd in_memory(std::span<const std::byte> bytes) {
     return file;
 }
 
-// Opened twice: the names of its types are needed for what it is then relocated against. Without an excerpt libbpf takes
-// the kernel's types themselves.
+// Opened twice: the names of its types are needed for what it is then relocated against. Without an excerpt libbpf
+// takes the kernel's types themselves.
 template <typename Skeleton>
 std::unique_ptr<BpfImage> open_skeleton(std::span<const std::byte> vmlinux_btf) {
     Skeleton* skeleton = Skeleton::open();
@@ -83,15 +82,15 @@ std::unique_ptr<BpfImage> open_skeleton(std::span<const std::byte> vmlinux_btf) 
 
 }  // namespace
 
-std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy, bool can_cast,
-                                         std::span<const std::byte> vmlinux_btf) {
+std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy, bool can_cast, std::span<const std::byte> vmlinux_btf) {
     switch (strategy) {
         case Strategy::fentry:
             return can_cast ? open_skeleton<fentry_cast_bpf>(vmlinux_btf) : open_skeleton<fentry_bpf>(vmlinux_btf);
         case Strategy::kprobe:  // its programs may not cast
             return open_skeleton<kprobe_bpf>(vmlinux_btf);
         case Strategy::tracepoint:
-            return can_cast ? open_skeleton<tracepoint_cast_bpf>(vmlinux_btf) : open_skeleton<tracepoint_bpf>(vmlinux_btf);
+            return can_cast ? open_skeleton<tracepoint_cast_bpf>(vmlinux_btf)
+                            : open_skeleton<tracepoint_bpf>(vmlinux_btf);
     }
     return nullptr;
 }

@@ -20,8 +20,8 @@ class Excerpt {
         std::vector<std::uint32_t> roots;
         const bool whole = btf_.for_each([&](std::size_t offset, const btf_type& type) {
             const std::uint32_t kind = BTF_INFO_KIND(type.info);
-            const bool has_parts = kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION || kind == BTF_KIND_ENUM ||
-                                   kind == BTF_KIND_ENUM64;
+            const bool has_parts =
+                kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION || kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
             if (has_parts && type.name_off != 0 && names.contains(btf_.name(type.name_off)))
                 roots.push_back(static_cast<std::uint32_t>(offsets_.size()));
             offsets_.push_back(offset);

@@ -165,8 +165,8 @@ KernelFacts KernelFacts::probe() {
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();
-    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", kProbeFunction, tracepoint_type("sys_exit"),
-                                                tracepoint_type("tcp_destroy_sock")};
+    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", kProbeFunction,
+                                                tracepoint_type("sys_exit"), tracepoint_type("tcp_destroy_sock")};
     for (const Strategy strategy : kStrategies)
         for (const ProgramSpec& spec : programs(strategy)) names.emplace(spec.target);
     facts.btf_ = VmlinuxBtf::read(names);

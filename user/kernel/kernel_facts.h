@@ -30,9 +30,9 @@ class KernelFacts {
     std::optional<std::string> cgroup2_mount;       // where the v2 hierarchy is
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;
-    bool can_cast = false;         // bpf_rdonly_cast
+    bool can_cast = false;            // bpf_rdonly_cast
     std::uint32_t in6_addr_type = 0;  // BTF id
-    bool can_mint_cookie = false;  // bpf_get_socket_cookie in tracing programs
+    bool can_mint_cookie = false;     // bpf_get_socket_cookie in tracing programs
 
     std::optional<int> function_arity(const char* name) const;
 

@@ -298,12 +298,10 @@ void write_task(Line& line, const Event& event, const Context& context, UtcTimeF
         return;
     }
     line.raw(",\"process\":");
-    write_process(line,
-                  {.task = event.task,
-                   .process = context.process,
-                   .user = context.user,
-                   .start_time_ns = context.start_time_ns},
-                  start_time);
+    write_process(
+        line,
+        {.task = event.task, .process = context.process, .user = context.user, .start_time_ns = context.start_time_ns},
+        start_time);
     if (event.task.cgroup_id == 0) {
         line.raw(",\"cgroup\":null");
         return;
@@ -357,8 +355,7 @@ void write_holder(Line& line, const Holder& holder, std::uint64_t failed_ns, Utc
         line.null();
     }
     line.raw(",\"held_ns\":");
-    line.number_or_null(holder.raw.since_ns != 0 && holder.raw.since_ns <= failed_ns,
-                        failed_ns - holder.raw.since_ns);
+    line.number_or_null(holder.raw.since_ns != 0 && holder.raw.since_ns <= failed_ns, failed_ns - holder.raw.since_ns);
     write_sockopt(line, (holder.raw.flags & BT_EVENT_HAS_SOCKOPT) != 0, sock);
     write_socket(line, sock, holder.raw.substate, holder.socket_cgroup_path, is_tcp);
     write_netns(line, sock.netns, holder.netns_name);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// Verdicts, as text and as JSON: each cause once, from evidence as the kernel side gives it.
+#include "diagnose/diagnose.h"
+#include "golden.h"
+
+namespace bindtrace {
+namespace {
+
+// A refused bind with what was found in the way.
+struct Refused {
+    Story story;
+    Refusal refusal;
+    std::vector<Holder> holders;
+
+    explicit Refused(const Place& place, int error = EADDRINUSE) : story(BT_KIND_BIND, BT_OP_BIND) {
+        story.ask(place).fail(error);
+        refusal.claimant = story.event.sock;
+        refusal.claimant.local_port = place.port;
+        set_address(refusal.claimant.local_addr, place);
+        refusal.claimant_uid = 998;
+        refusal.complete = true;
+        refusal.ephemeral_first = 32768;
+        refusal.ephemeral_last = 60999;
+        refusal.unprivileged_start = 1024;
+    }
+
+    Refused& held_by(std::uint8_t state, const Place& place) {
+        Holder holder;
+        bt_holder& raw = holder.raw;
+        raw.since_ns = kKtime - 212'000'000;
+        raw.flags = BT_EVENT_HAS_SOCKOPT | BT_EVENT_HAS_TASK;
+        raw.op = BT_OP_BIND;
+        raw.has_claim = 1;
+        raw.explicit_port = 1;
+        raw.substate = state;
+        raw.sock = story.event.sock;
+        raw.sock.state = state;
+        raw.sock.family = family_of(place);
+        raw.sock.local_port = place.port;
+        raw.sock.opts = 0;
+        set_address(raw.sock.local_addr, place);
+        raw.task.key = {86'300'000'000'000, 1312, 1};
+        raw.task.tid = 1312;
+        raw.task.ppid = 1;
+        raw.task.uid = 997;
+        set_comm(raw.task.comm, "java");
+        holder.since_ns = kTime - 212'000'000;
+        holder.netns_name = "host";
+        holder.socket_cgroup_path = "/system.slice/config-client.service";
+        Owner owner;
+        owner.task = raw.task;
+        owner.process = Process{.exe = "/usr/lib/jvm/java-17/bin/java",
+                                .cmdline = std::vector<std::string>{"java", "-jar", "config-client.jar"},
+                                .ancestry = {{1, "systemd"}}};
+        owner.start_time_ns = kTime - 100'000'000'000;
+        owner.user = "config";
+        owner.cgroup_path = "/system.slice/config-client.service";
+        holder.process = owner;
+        holders.push_back(holder);
+        refusal.in_the_way = static_cast<std::uint32_t>(holders.size());
+        return *this;
+    }
+
+    Refused& as_client_of(const Place& remote) {
+        bt_holder& raw = holders.back().raw;
+        raw.op = BT_OP_CONNECT;
+        raw.flags |= BT_EVENT_EPHEMERAL;
+        raw.explicit_port = 0;
+        raw.sock.remote_port = remote.port;
+        set_address(raw.sock.remote_addr, remote);
+        return *this;
+    }
+
+    Refused& whose_process_has_gone() {
+        Holder& holder = holders.back();
+        holder.raw.sock.inode = 0;
+        holder.last_process = holder.process;
+        holder.last_process_exited = true;
+        holder.process.reset();
+        return *this;
+    }
+};
+
+class GoldenConflict : public Golden {
+  protected:
+    void add(const std::string& what, Refused refused) {
+        Story& story = refused.story;
+        story.context.process = &story.process;
+        const Conflict verdict =
+            Diagnosis().diagnose(story.event, story.context, &refused.refusal, std::move(refused.holders));
+        add_record(what, story.event, story.context, &verdict);
+    }
+};
+
+TEST_F(GoldenConflict, Holders) {
+    Refused client = Refused({"0.0.0.0", 38080}).held_by(TCP_ESTABLISHED, {"10.0.0.1", 38080});
+    add("a client's source port", client.as_client_of({"10.0.0.5", 8848}));
+
+    add("a listener", Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080}));
+    add("bound, not listening", Refused({"127.0.0.1", 8080}).held_by(TCP_CLOSE, {"0.0.0.0", 8080}));
+
+    Refused time_wait = Refused({"0.0.0.0", 38080}).held_by(TCP_TIME_WAIT, {"10.0.0.1", 38080});
+    time_wait.as_client_of({"10.0.0.5", 8848}).whose_process_has_gone();
+    add("TIME_WAIT", time_wait);
+
+    Refused orphan = Refused({"0.0.0.0", 8080}).held_by(TCP_FIN_WAIT2, {"10.0.0.1", 8080});
+    orphan.holders.back().raw.sock.remote_port = 51000;
+    set_address(orphan.holders.back().raw.sock.remote_addr, {"10.0.0.9", 51000});
+    add("an orphan", orphan.whose_process_has_gone());
+
+    Refused udp = Refused({"0.0.0.0", 53}).held_by(TCP_CLOSE, {"127.0.0.53", 53});
+    udp.holders.back().raw.sock.protocol = IPPROTO_UDP;
+    udp.holders.back().raw.sock.type = SOCK_DGRAM;
+    udp.story.socket(IPPROTO_UDP, SOCK_DGRAM);
+    add("UDP", udp);
+
+    add("dual-stack", Refused({"::", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080}));
+
+    Refused inherited = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    inherited.holders.back().last_process = inherited.holders.back().process;
+    inherited.holders.back().last_process->task.key.pid = 1300;
+    inherited.holders.back().last_process_exited = true;
+    add("a child that inherited it", inherited);
+
+    Refused same_unit = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    same_unit.holders.back().process->cgroup_path = "/system.slice/myapp.service";
+    add("the old instance of the same unit", same_unit);
+
+    Refused activated = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    activated.holders.back().socket_cgroup_path = "/system.slice/myapp.socket";
+    set_comm(activated.holders.back().process->task.comm, "systemd");
+    activated.holders.back().process->task.key.pid = 1;
+    activated.holders.back().process->cgroup_path = "/init.scope";
+    add("a socket unit", activated);
+
+    Refused before_start = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    before_start.holders.back().raw.since_ns = 0;
+    before_start.holders.back().since_ns.reset();
+    add("held since before the start", before_start);
+
+    Refused many = Refused({"0.0.0.0", 8080}).held_by(TCP_ESTABLISHED, {"10.0.0.1", 8080});
+    many.held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    many.refusal.in_the_way = 1501;
+    add("a listener and its connections", many);
+
+    Refused hostile = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    set_comm(hostile.holders.back().process->task.comm, "\x1b[2J\xff\n");
+    hostile.holders.back().process->cgroup_path = "/system.slice/\x1b[1m.service";
+    add("a hostile holder", hostile);
+
+    add("the holder has gone", Refused({"0.0.0.0", 8080}));
+    expect_file("conflict");
+}
+
+TEST_F(GoldenConflict, Requests) {
+    add("an address that is not here", Refused({"10.99.99.99", 8080}, EADDRNOTAVAIL));
+    add("a privileged port", Refused({"0.0.0.0", 80}, EACCES));
+    add("refused by policy", Refused({"0.0.0.0", 8080}, EPERM));
+    add("port 0 and none is free", Refused({"0.0.0.0", 0}));
+    Refused twice({"0.0.0.0", 8081}, EINVAL);
+    twice.story.hold({"0.0.0.0", 8080});
+    add("bound already", twice);
+    add("no memory", Refused({"0.0.0.0", 8080}, ENOMEM));
+    add("not to be done", Refused({"0.0.0.0", 8080}, EAFNOSUPPORT));
+    add("an errno without a story", Refused({"0.0.0.0", 8080}, EIO));
+    expect_file("conflict_request");
+}
+
+}  // namespace
+}  // namespace bindtrace
