@@ -94,5 +94,39 @@ TEST(Decode, WantsErrnoAsUserSpaceGetsIt) {
     }
 }
 
+// A refusal as the kernel side writes it, with that many holders.
+std::vector<std::byte> refusal_bytes(std::uint32_t count, std::size_t written) {
+    bt_refusal refusal{};
+    refusal.event = full_event();
+    refusal.claimant.local_port = 8080;
+    refusal.in_the_way = 1501;
+    refusal.count = count;
+    for (bt_holder& holder : refusal.holders) holder.sock.local_port = 8080;
+    std::vector<std::byte> bytes(offsetof(bt_refusal, holders) + written * sizeof(bt_holder));
+    std::memcpy(bytes.data(), &refusal, bytes.size());
+    return bytes;
+}
+
+TEST(Decode, GivesTheEvidenceOfARefusal) {
+    for (const std::uint32_t count : {0u, 1u, unsigned{BT_HOLDERS}}) {
+        const auto decoded = decode(refusal_bytes(count, count));
+        ASSERT_TRUE(decoded && decoded->refusal) << count;
+        EXPECT_EQ(decoded->refusal->holders.size(), count);
+        EXPECT_EQ(decoded->refusal->in_the_way, 1501u);
+        EXPECT_EQ(decoded->refusal->claimant.local_port, 8080);
+    }
+    EXPECT_FALSE(decode(bytes_of(full_event()))->refusal);
+}
+
+TEST(Decode, RefusesEvidenceThatIsNotAllThere) {
+    EXPECT_FALSE(decode(refusal_bytes(2, 1)));
+    EXPECT_FALSE(decode(refusal_bytes(BT_HOLDERS + 1, BT_HOLDERS)));
+    EXPECT_FALSE(decode(refusal_bytes(UINT_MAX, BT_HOLDERS)));
+    auto bytes = refusal_bytes(1, 1);
+    std::memset(bytes.data() + offsetof(bt_refusal, holders) + offsetof(bt_holder, task) + offsetof(bt_task, comm), 'x',
+                BT_COMM_LEN);
+    EXPECT_FALSE(decode(bytes)) << "a comm without an end";
+}
+
 }  // namespace
 }  // namespace bindtrace

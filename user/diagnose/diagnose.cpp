@@ -133,8 +133,7 @@ class FactorFinder {
         if (unit_ && holder_unit == unit_ && !unit_->ends_with(".scope")) add(Factor::same_unit);
         if (now && holder.last_process && !same_process(now->task.key, holder.last_process->task.key))
             add(Factor::inherited_fd);
-        const std::string socket_path = holder.socket_cgroup_path.value_or("");
-        if (unit_of_cgroup(socket_path).value_or("").ends_with(".socket")) add(Factor::socket_activated);
+        if (socket_unit(holder)) add(Factor::socket_activated);
         if (!now && holder.last_process_exited) add(Factor::holder_exited);
         if (holder.raw.has_claim != 0 && holder.raw.op == BT_OP_KERNEL) add(Factor::kernel_socket);
         if (holder_unit && holder_unit->starts_with("session-") && holder_unit->ends_with(".scope"))

@@ -48,12 +48,6 @@ std::string name_of(const Owner& owner) {
     return text;
 }
 
-std::optional<std::string> socket_unit(const Holder& holder) {
-    if (!holder.socket_cgroup_path) return std::nullopt;
-    auto unit = unit_of_cgroup(*holder.socket_cgroup_path);
-    return unit && unit->ends_with(".socket") ? unit : std::nullopt;
-}
-
 std::string name_of(const Holder& holder) {
     if (const auto unit = socket_unit(holder)) return *unit + (holder.process ? " in " + name_of(*holder.process) : "");
     if (holder.process) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/conflict.h"
 
+#include "model/unit.h"
+
 namespace bindtrace {
 
 std::string_view cause_name(Cause cause) {
@@ -73,6 +75,12 @@ std::string_view factor_name(Factor factor) {
             return "restart-loop";
     }
     return "";
+}
+
+std::optional<std::string> socket_unit(const Holder& holder) {
+    if (!holder.socket_cgroup_path) return std::nullopt;
+    auto unit = unit_of_cgroup(*holder.socket_cgroup_path);
+    return unit && unit->ends_with(".socket") ? unit : std::nullopt;
 }
 
 }  // namespace bindtrace

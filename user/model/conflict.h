@@ -71,6 +71,9 @@ struct Holder {
     bool last_process_exited = false;
 };
 
+// The systemd socket unit that made the socket, by the cgroup it was born in.
+std::optional<std::string> socket_unit(const Holder& holder);
+
 struct Conflict {
     Cause cause = Cause::unknown;
     std::vector<Factor> factors;

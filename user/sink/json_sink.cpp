@@ -366,7 +366,9 @@ void write_holder(Line& line, const Holder& holder, std::uint64_t failed_ns, Utc
     line.raw(",\"unit\":");
     const std::optional<Owner>& owner = holder.process ? holder.process : holder.last_process;
     line.string_or_null(owner && owner->cgroup_path ? unit_of_cgroup(*owner->cgroup_path) : std::nullopt);
-    line.raw("}");
+    line.raw(",\"socket_unit\":");
+    line.string_or_null(socket_unit(holder));
+    line.raw(",\"container\":null,\"pod\":null}");  // not looked for yet
 }
 
 void write_conflict(Line& line, const Conflict* conflict, std::uint64_t failed_ns, UtcTimeFormat& since,

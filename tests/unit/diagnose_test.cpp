@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// What the golden files do not show: verdicts that depend on what came before, and on evidence that is missing.
+#include "diagnose/diagnose.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace bindtrace {
+namespace {
+
+Event refused(std::uint32_t pid, std::uint64_t ktime_ns, std::uint16_t port = 8080) {
+    Event event{};
+    event.kind = BT_KIND_BIND;
+    event.error = EADDRINUSE;
+    event.flags = BT_EVENT_HAS_REQUEST | BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
+    event.addr_family = AF_INET;
+    event.port = port;
+    event.ktime_ns = ktime_ns;
+    event.sock.family = AF_INET;
+    event.sock.protocol = IPPROTO_TCP;
+    event.task.key = {pid, pid, 1};
+    std::memcpy(event.task.comm, "server", 7);
+    return event;
+}
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+bool is_loop(Diagnosis& diagnosis, const Event& event) {
+    const Conflict verdict = diagnosis.diagnose(event, Context{}, nullptr, {});
+    return std::ranges::count(verdict.factors, Factor::restart_loop) == 1;
+}
+
+TEST(Diagnosis, CallsThreeProcessesInAMinuteARestartLoop) {
+    Diagnosis diagnosis;
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1 * kSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(2, 2 * kSecond)));
+    EXPECT_TRUE(is_loop(diagnosis, refused(3, 3 * kSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(4, 100 * kSecond))) << "long ago";
+}
+
+TEST(Diagnosis, CallsOneProcessThatTriesAgainNoRestartLoop) {
+    Diagnosis diagnosis;
+    for (std::uint64_t i = 0; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(1, i * kSecond)));
+}
+
+TEST(Diagnosis, KeepsPortsApart) {
+    Diagnosis diagnosis;
+    for (std::uint16_t i = 1; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, i)));
+}
+
+TEST(Diagnosis, ForgetsRatherThanGrows) {
+    Diagnosis diagnosis;
+    for (std::uint32_t i = 1; i < 60'000; ++i)
+        EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, static_cast<std::uint16_t>(i))));
+}
+
+TEST(Diagnosis, WithoutEvidenceSaysSo) {
+    const Conflict verdict = Diagnosis().diagnose(refused(1, 1), Context{}, nullptr, {});
+    EXPECT_EQ(verdict.cause, Cause::unknown);
+    EXPECT_TRUE(verdict.holders.empty());
+    EXPECT_EQ(verdict.rule, std::nullopt);
+    EXPECT_NE(verdict.summary, "");
+    EXPECT_TRUE(verdict.advice.empty());
+}
+
+TEST(Diagnosis, EveryErrnoHasASummary) {
+    for (int error = 1; error < 600; ++error) {
+        for (const bt_kind kind : {BT_KIND_BIND, BT_KIND_LISTEN, BT_KIND_AUTOBIND}) {
+            Event event = refused(1, 1);
+            event.kind = kind;
+            event.error = error;
+            EXPECT_NE(Diagnosis().diagnose(event, Context{}, nullptr, {}).summary, "") << error;
+            const Refusal nothing;
+            EXPECT_NE(Diagnosis().diagnose(event, Context{}, &nothing, {}).summary, "") << error;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bindtrace
