@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-//     kernel probes -> ring buffer -> decode -> enrich -> sinks
+//     kernel probes -> ring buffer -> decode -> enrich -> diagnose -> sinks
 //
 #include <fcntl.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
