@@ -125,14 +125,6 @@ struct {
 	__type(value, struct bt_search);
 } searches SEC(".maps");
 
-/* The sockets whose users are asked for, by inode; 0 = none. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BT_HOLDERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} wanted_inodes SEC(".maps");
-
 static __always_inline void count(__u32 counter)
 {
 	__u64 *slot = bpf_map_lookup_elem(&counters, &counter);

@@ -36,41 +36,18 @@ static __always_inline void read_other_task(struct bt_task *out, struct task_str
 	READ_INTO(out->comm, struct task_struct, task, comm);
 }
 
-/* Writes a bt_socket_user for each descriptor of a wanted socket. */
-SEC("iter/task_file")
-int iter__socket_users(struct bpf_iter__task_file *context)
-{
-	struct task_struct *task = context->task;
-	struct file *file = context->file;
-	struct bt_socket_user user = {};
-	struct inode *inode;
-	bool wanted = false;
-
-	if (!task || !file)
-		return 0;
-	inode = READ(struct file, file, f_inode);
-	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	user.inode = READ(struct inode, inode, i_ino);
-	for (__u32 i = 0; i < BT_HOLDERS; i++) {
-		__u32 slot = i;
-		__u64 *inode_wanted = bpf_map_lookup_elem(&wanted_inodes, &slot);
-
-		wanted = wanted || (inode_wanted && *inode_wanted == user.inode);
-	}
-	if (!wanted)
-		return 0;
-	read_other_task(&user.task, task);
-	bpf_seq_write(context->meta->seq, &user, sizeof(user));
-	return 0;
-}
-
+/*
+ * Once at the start it takes the claims; whenever it runs it writes a bt_socket_user for each inet socket. Also then
+ * when nobody needs them: the iterator holds each file for a moment, and if that was the last one to hold it, the
+ * socket is closed when the read() returns, which it does whenever a page is full.
+ */
 SEC("iter/task_file")
 int iter__task_file(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
 	struct bt_claim claim = {.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT};
+	struct bt_socket_user user = {};
 	struct sock *sk;
 
 	if (!task || !file)
@@ -79,6 +56,12 @@ int iter__task_file(struct bpf_iter__task_file *context)
 		bt_host_netns = task_netns(task);
 	sk = sock_of_file(file);
 	if (!sk)
+		return 0;
+	read_other_task(&claim.task, task);
+	user.inode = socket_inode(sk);
+	user.task = claim.task;
+	bpf_seq_write(context->meta->seq, &user, sizeof(user));
+	if (bt_armed)
 		return 0;
 	if (bt_config.can_mint_cookie) {
 		struct socket *socket = bpf_sock_from_file(file);
@@ -95,7 +78,6 @@ int iter__task_file(struct bpf_iter__task_file *context)
 	read_sock(&claim.sock, sk);
 	claim.stage = BT_CLAIM_HELD;
 	claim.listening = claim.sock.state == TCP_LISTEN;
-	read_other_task(&claim.task, task);
 	claim.wanted = (!bt_config.pid || bt_config.pid == claim.task.key.pid) &&
 		       (!bt_config.has_uid || bt_config.uid == claim.task.uid);
 	take_claim(sk, &claim);

@@ -32,6 +32,11 @@ Expectation& verdict(Expectation& line, const char* cause, const Factors& factor
     return line;
 }
 
+// The verdict names who has the socket open when bindtrace looks, a few milliseconds later.
+void let_it_look() {
+    pause_ms(700);
+}
+
 // Somebody else who takes a port and keeps it until told otherwise.
 class OtherProcess {
   public:
@@ -47,6 +52,7 @@ class OtherProcess {
 
     pid_t pid() const { return child_.pid(); }
     void end() {
+        let_it_look();
         end_.open();
         child_.join();
     }
@@ -109,6 +115,7 @@ void ephemeral(Story& story) {
              {"remote_port", 8080},
              {"acquired", "connect"},
              {"process", {{"pid", ::getpid()}}}});
+    let_it_look();
     client.abort();
 }
 
@@ -162,6 +169,7 @@ void orphan(Story& story) {
     Expectation& end = client.released(nullptr, {boot_ns(), 0});
     end.event.erase("ktime_ns");
     end.event.erase("held_ns");
+    end.needs_function_hooks();  // where it has become a small socket
 }
 
 void udp(Story& story) {
@@ -185,11 +193,13 @@ void dual_stack(Story& story) {
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"dual-stack", "same-process"},
             {{"local_addr", "::"}});
+    let_it_look();
     Sock four(story, kTcp4);
     four.bind({"0.0.0.0", 8081});
     Sock late6(story, kTcp6);
     verdict(late6.bind({"::", 8081}, EADDRINUSE), "bound", {"dual-stack"}, {{"local_addr", "0.0.0.0"}});
     late6.set(IPPROTO_IPV6, IPV6_V6ONLY);  // as advised
+    let_it_look();
     late6.bind({"::", 8081});
 }
 
@@ -220,6 +230,7 @@ void refused_by_listen(Story& story) {
     }
     first.listen();
     verdict(second.listen(EADDRINUSE), "listener", {"same-process"}, {{"state", "LISTEN"}});
+    let_it_look();
 }
 
 void one_reuseport(Story& story) {

@@ -67,8 +67,7 @@ class Pipeline {
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                      .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                     .socket_users =
-                         [&tracer](std::span<const std::uint64_t> inodes) { return tracer.socket_users(inodes); }}) {}
+                     .socket_users = [&tracer](std::uint32_t pid) { return tracer.socket_users(pid); }}) {}
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();

@@ -57,7 +57,6 @@ std::string name_of(const Holder& holder) {
                     (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
         return text;
     }
-    if (holder.last_process) return "no process any more (it was " + name_of(*holder.last_process) + ")";
     return holder.raw.sock.inode == 0 ? "no process" : "a process that is not known";
 }
 
@@ -84,11 +83,17 @@ std::string doing(const Holder& holder, Cause cause) {
     }
 }
 
-std::string held_for(const Case& about, const Holder& holder) {
-    if (holder.raw.since_ns == 0) return holder.raw.has_claim != 0 ? " since before bindtrace started" : "";
-    std::string text = " for ";
-    append_duration(text, about.event.ktime_ns - std::min(holder.raw.since_ns, about.event.ktime_ns));
-    return text;
+// "held by java[1312] for 212 ms", or "taken 212 ms ago by java[1312], which has exited".
+std::string possession(const Case& about, const Holder& holder) {
+    std::string age;
+    if (holder.raw.since_ns != 0)
+        append_duration(age, about.event.ktime_ns - std::min(holder.raw.since_ns, about.event.ktime_ns));
+    if (!holder.process && holder.last_process)
+        return fmt::format("taken {} by {}, which has {}", age.empty() ? "before bindtrace started" : age + " ago",
+                           name_of(*holder.last_process), holder.last_process_exited ? "exited" : "closed it since");
+    const std::string held = "held by " + name_of(holder);
+    if (!age.empty()) return held + " for " + age;
+    return holder.raw.has_claim != 0 ? held + " since before bindtrace started" : held;
 }
 
 std::string requested_port(const Case& about) {
@@ -245,8 +250,7 @@ bool Case::has(Factor factor) const {
 std::string summary_of(const Case& about) {
     const std::string errno_text = errno_name(about.event.error);
     if (const Holder* holder = about.holder()) {
-        std::string text = fmt::format("held by {}{}: {}", name_of(*holder), held_for(about, *holder),
-                                       doing(*holder, about.verdict.cause));
+        std::string text = possession(about, *holder) + ": " + doing(*holder, about.verdict.cause);
         if (about.verdict.in_the_way > 1) text += fmt::format(", and {} more", about.verdict.in_the_way - 1);
         return text;
     }

@@ -37,11 +37,7 @@ Owner Enricher::owner(const bt_task& task) {
 }
 
 std::vector<Holder> Enricher::holders(const Refusal& refusal) {
-    std::vector<std::uint64_t> inodes;
-    for (const bt_holder& raw : refusal.holders)
-        if (raw.sock.inode != 0) inodes.push_back(raw.sock.inode);
-    const std::vector<bt_socket_user> users = inodes.empty() ? std::vector<bt_socket_user>{} : socket_users_(inodes);
-
+    SocketUsers users(socket_users_);
     std::vector<Holder> holders;
     for (const bt_holder& raw : refusal.holders) {
         Holder& holder = holders.emplace_back();
@@ -49,23 +45,12 @@ std::vector<Holder> Enricher::holders(const Refusal& refusal) {
         if (raw.since_ns != 0) holder.since_ns = clock_.utc_ns(raw.since_ns);
         holder.socket_cgroup_path = cgroups_.find(raw.sock.cgroup_id);
         holder.netns_name = netns_.name(raw.sock.netns);
-        const bool claimed = (raw.flags & BT_EVENT_HAS_TASK) != 0;
-        const bt_task* now = nullptr;  // the claimant if it still has it, else who has had it longest
-        for (const bt_socket_user& user : users) {
-            if (user.inode != raw.sock.inode) continue;
-            const bool claimant =
-                claimed && user.task.key.pid == raw.task.key.pid && user.task.key.start_ns == raw.task.key.start_ns;
-            if (now == nullptr || claimant || user.task.key.start_ns < now->key.start_ns) now = &user.task;
-            if (claimant) break;
-        }
-        // It was open when the claim failed, and is so no more: then it was the claimant's.
-        if (now == nullptr && claimed && raw.sock.inode != 0) now = &raw.task;
-        if (now != nullptr) holder.process = owner(*now);
-        const bool still =
-            now != nullptr && now->key.pid == raw.task.key.pid && now->key.start_ns == raw.task.key.start_ns;
-        if (!claimed || still) continue;
-        holder.last_process = owner(raw.task);
-        holder.last_process_exited = !processes_.is_alive(raw.task.key);
+        const bt_task* claimant = (raw.flags & BT_EVENT_HAS_TASK) != 0 ? &raw.task : nullptr;
+        const std::optional<bt_task> user = users.of(raw.sock.inode, claimant);
+        if (user) holder.process = owner(*user);
+        if (claimant == nullptr || (user && is_same_process(user->key, claimant->key))) continue;
+        holder.last_process = owner(*claimant);
+        holder.last_process_exited = !processes_.is_alive(claimant->key);
     }
     return holders;
 }

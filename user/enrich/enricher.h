@@ -4,9 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +12,7 @@
 #include "enrich/cgroup_paths.h"
 #include "enrich/netns_names.h"
 #include "enrich/processes.h"
+#include "enrich/socket_users.h"
 #include "enrich/users.h"
 #include "model/conflict.h"
 #include "model/record.h"
@@ -26,7 +25,7 @@ class Enricher {
     struct Notes {
         Processes::Describe process;
         CgroupPaths::Noted cgroup_path;
-        std::function<std::vector<bt_socket_user>(std::span<const std::uint64_t> inodes)> socket_users;
+        SocketUsers::List socket_users;
     };
 
     // host_netns: inode number, 0 = not known.
@@ -38,7 +37,7 @@ class Enricher {
     // The last one.
     const Context& context() const { return context_; }
 
-    // Who holds, or held, what was found in the way. Looks through the open files of all processes.
+    // Who holds, or held, what was found in the way.
     std::vector<Holder> holders(const Refusal& refusal);
 
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
@@ -54,7 +53,7 @@ class Enricher {
     NetnsNames netns_;
     Users users_;
     Processes processes_;
-    std::function<std::vector<bt_socket_user>(std::span<const std::uint64_t>)> socket_users_;
+    SocketUsers::List socket_users_;
     Context context_;
 };
 

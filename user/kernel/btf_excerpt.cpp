@@ -28,7 +28,8 @@ class Excerpt {
         });
         if (!whole) return false;
         for (const std::uint32_t root : roots) keep(root);
-        for (std::size_t next = 0; next < kept_.size(); ++next) copy(offsets_[kept_[next]]);
+        std::size_t done = 0;
+        while (done < kept_.size()) copy(offsets_[kept_[done++]]);  // which keeps more
         return true;
     }
 

@@ -173,38 +173,29 @@ Status Tracer::attach(bpf_program* program) {
     return {};
 }
 
-Result<std::vector<char>> Tracer::run_iterator(const char* name) const {
-    bpf_program* program = bpf_object__find_program_by_name(image_->object(), name);
-    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, nullptr));
-    if (!link) return bpf_error(std::string("cannot attach ") + name, errno);
+Result<std::vector<bt_socket_user>> Tracer::socket_users(std::uint32_t pid) const {
+    const bpf_program* program = bpf_object__find_program_by_name(image_->object(), "iter__task_file");
+    bpf_iter_link_info target{};
+    target.task.pid = pid;
+    LIBBPF_OPTS(bpf_iter_attach_opts, one_process, .link_info = &target, .link_info_len = sizeof(target));
+    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, pid != 0 ? &one_process : nullptr));
+    if (!link) return bpf_error("cannot attach the iterator of open sockets", errno);
     const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
-    if (!reader.valid()) return bpf_error(std::string("cannot run ") + name, errno);
-    std::vector<char> output;
-    std::array<char, 4096> chunk{};
+    if (!reader.valid()) return bpf_error("cannot run the iterator of open sockets", errno);
+    std::vector<bt_socket_user> users;
+    std::array<bt_socket_user, 64> chunk{};
     for (;;) {
-        const ssize_t got = read(reader.get(), chunk.data(), chunk.size());
-        if (got == 0) return output;
-        if (got > 0) output.insert(output.end(), chunk.data(), chunk.data() + got);
-        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error(std::string("cannot read ") + name, errno);
+        const ssize_t got = read(reader.get(), chunk.data(), sizeof(chunk));  // whole records
+        if (got == 0) return users;
+        if (got > 0) users.insert(users.end(), chunk.begin(), chunk.begin() + got / ssize_t{sizeof(bt_socket_user)});
+        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot list the open sockets", errno);
     }
 }
 
 Status Tracer::take_snapshot() {
-    const auto nothing = run_iterator("iter__task_file");  // what it finds goes into a map
-    if (!nothing) return nothing.error();
+    const auto users = socket_users(0);  // not armed yet: what it finds becomes claims
+    if (!users) return users.error();
     return {};
-}
-
-std::vector<bt_socket_user> Tracer::socket_users(std::span<const std::uint64_t> inodes) const {
-    for (__u32 slot = 0; slot < BT_HOLDERS; ++slot) {
-        const std::uint64_t inode = slot < inodes.size() ? inodes[slot] : 0;
-        bpf_map_update_elem(bpf_map__fd(map("wanted_inodes")), &slot, &inode, BPF_ANY);
-    }
-    const auto output = run_iterator("iter__socket_users");
-    if (!output) return {};
-    std::vector<bt_socket_user> users(output->size() / sizeof(bt_socket_user));
-    std::memcpy(users.data(), output->data(), users.size() * sizeof(bt_socket_user));
-    return users;
 }
 
 Status Tracer::open_ring() {
