@@ -214,6 +214,7 @@ void inherited(Story& story) {
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"inherited-fd"},
             {{"acquired", "inherited"}, {"process", {{"pid", keeper.pid()}}}, {"last_process", {{"pid", ::getpid()}}}});
+    let_it_look();
     const std::uint64_t before = boot_ns();
     let_go.open();
     const Span gone = keeper.join();

@@ -133,6 +133,21 @@ TEST_F(ProcFallback, ServesWhatTheKernelDidNotDescribe) {
     EXPECT_EQ(process->ancestry[1].comm, "init");
 }
 
+TEST_F(ProcFallback, KnowsWhoIsAlive) {
+    const Processes all = processes();
+    EXPECT_TRUE(all.is_alive(key(4242, kStartTicks)));
+    EXPECT_FALSE(all.is_alive(key(4242, kStartTicks + 1))) << "another one with its number";
+    EXPECT_FALSE(all.is_alive(key(4243, kStartTicks)));
+}
+
+// A process that goes away between open() and read() gives ESRCH; a directory fails alike, and can be made.
+TEST_F(ProcFallback, TakesWhatCannotBeReadForGone) {
+    std::filesystem::create_directories(proc_ / "77/stat");
+    Processes all = processes();
+    EXPECT_FALSE(all.is_alive(key(77, kStartTicks)));
+    EXPECT_EQ(all.find(key(77, kStartTicks)), nullptr);
+}
+
 TEST_F(ProcFallback, IsNotAskedWhereTheKernelKnows) {
     from_kernel_ = described("other\0"sv, "other\0"sv);
     Processes all = processes();

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/processes.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string_view>
+
+#include "core/unique_fd.h"
 
 namespace bindtrace {
 namespace {
@@ -26,9 +27,16 @@ std::vector<std::string> split_argv(std::string_view bytes) {
     }
 }
 
+// Empty where it cannot be read. Not by a stream: those throw when the process goes away between open() and read().
 std::string read_file(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 4096> chunk{};
+    for (;;) {
+        const ssize_t got = file.valid() ? read(file.get(), chunk.data(), chunk.size()) : 0;
+        if (got <= 0) return text;
+        text.append(chunk.data(), static_cast<std::size_t>(got));
+    }
 }
 
 struct ProcStat {
