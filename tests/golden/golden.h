@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -18,13 +19,12 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "model/conflict.h"
 #include "sink/json_sink.h"
 #include "sink/text_sink.h"
 
-#include "model/conflict.h"
-
 namespace bindtrace {
-
 
 inline constexpr std::int64_t kTime = 1'795'294'388'123'456'789;  // 2026-11-21T20:53:08.123456789Z
 inline constexpr std::uint64_t kKtime = 86'400'123'456'789;
@@ -32,8 +32,8 @@ inline constexpr std::uint32_t kHostNetns = 4026531840;
 inline constexpr std::uint16_t kProtocolMptcp = 262;
 
 inline constexpr std::string_view kEventKeys[] = {
-    "v",       "type",       "time",       "ktime_ns",    "op",          "proto",   "family",   "addr",
-    "port",    "local_addr", "local_port", "remote_addr", "remote_port", "result",  "errno",    "ephemeral",
+    "v",       "type",       "time",       "ktime_ns",    "op",          "proto",   "family",    "addr",
+    "port",    "local_addr", "local_port", "remote_addr", "remote_port", "result",  "errno",     "ephemeral",
     "sockopt", "socket",     "netns",      "process",     "cgroup",      "held_ns", "old_state", "conflict"};
 
 struct Place {
