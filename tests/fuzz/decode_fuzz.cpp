@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Any bytes from the ring buffer, through decode and both sinks, with any bytes for what is looked up. What must hold:
-// one line each; the JSON line parses and has the same keys always; the text line is UTF-8 without control characters.
+// Any bytes from the ring buffer, through decode, diagnosis and both sinks, with any bytes for what is looked up. What
+// must hold: one line each; the JSON line parses and has the same keys always; the text line is UTF-8 without control
+// characters.
 //
-// Input: an event, a bt_process, then the names that the enricher would add.
+// Input: a bt_refusal, a bt_process, then the names that the enricher would add.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +13,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "decode/decode.h"
+#include "diagnose/diagnose.h"
 #include "enrich/processes.h"
 #include "sink/json_sink.h"
 #include "sink/text_sink.h"
@@ -62,10 +66,20 @@ void check_line(std::string& line) {
     require(!has_control(line));
 }
 
-void check(const bindtrace::Event& event, const bindtrace::Context& context) {
+void check_text(const std::string& text) {
+    require(!text.empty() && text.back() == '\n' && std::count(text.begin(), text.end(), '\n') <= 5);
+    require(is_utf8(text));
+    for (std::size_t begin = 0; begin < text.size();) {
+        const std::size_t end = text.find('\n', begin);
+        require(!has_control(std::string_view(text).substr(begin, end - begin)));
+        begin = end + 1;
+    }
+}
+
+void check(const bindtrace::Record& record) {
     std::string line;
     bindtrace::JsonSink json_sink;
-    json_sink.record({event, context}, line);
+    json_sink.record(record, line);
     check_line(line);
     const json parsed = json::parse(line, nullptr, false);
     require(parsed.is_object() && parsed.size() == kKeys);
@@ -73,24 +87,46 @@ void check(const bindtrace::Event& event, const bindtrace::Context& context) {
     for (const bool colour : {false, true}) {
         line.clear();
         bindtrace::TextSink text_sink({.colour = colour});
-        text_sink.record({event, context}, line);
-        if (colour) continue;  // our own escapes; that it does not crash is enough
-        check_line(line);
-        require(is_utf8(line));
+        text_sink.record(record, line);
+        if (!colour) check_text(line);  // else our own escapes; that it does not crash is enough
     }
+}
+
+// With a process, a user and paths from the input on every holder.
+bindtrace::Conflict diagnose(const bindtrace::Sample& sample, const bindtrace::Context& context) {
+    std::vector<bindtrace::Holder> holders;
+    if (sample.refusal) {
+        for (const bt_holder& raw : sample.refusal->holders) {
+            bindtrace::Holder& holder = holders.emplace_back();
+            holder.raw = raw;
+            holder.socket_cgroup_path = context.cgroup_path;
+            bindtrace::Owner owner;
+            owner.task = raw.task;
+            if (context.process != nullptr) owner.process = *context.process;
+            owner.user = context.user;
+            owner.cgroup_path = context.cgroup_path;
+            if ((raw.has_claim & 1) != 0) holder.process = owner;
+            if ((raw.explicit_port & 1) != 0) holder.last_process = owner;
+        }
+    }
+    return bindtrace::Diagnosis().diagnose(sample.event, context, sample.refusal ? &*sample.refusal : nullptr,
+                                           std::move(holders));
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     std::string_view rest(reinterpret_cast<const char*>(data), size);
-    const std::string_view head = rest.substr(0, sizeof(bindtrace::Event));
+    const std::string_view head = rest.substr(0, sizeof(bt_refusal));
     rest.remove_prefix(head.size());
-    const auto event = bindtrace::decode(std::as_bytes(std::span(head.data(), head.size())));
-    if (!event) return 0;
-    require(std::memchr(event->task.comm, 0, sizeof(event->task.comm)) != nullptr);
+    const auto sample = bindtrace::decode(std::as_bytes(std::span(head.data(), head.size())));
+    if (!sample) return 0;
+    const bindtrace::Event& event = sample->event;
+    require(std::memchr(event.task.comm, 0, sizeof(event.task.comm)) != nullptr);
+    require(!sample->refusal || sample->refusal->holders.size() <= BT_HOLDERS);
 
-    check(*event, bindtrace::Context{});
+    const bindtrace::Context nothing;
+    check({event, nothing});
 
     const bindtrace::Process process = bindtrace::process_from_kernel(take<bt_process>(rest));
     require(process.ancestry.size() <= BT_ANCESTORS);
@@ -102,6 +138,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     context.user = context.netns_name;
     context.cgroup_path = rest.substr(rest.size() / 2);
     context.socket_cgroup_path = context.cgroup_path;
-    check(*event, context);
+    const bindtrace::Conflict verdict = diagnose(*sample, context);
+    check({event, context, &verdict});
     return 0;
 }

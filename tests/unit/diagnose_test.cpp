@@ -46,6 +46,9 @@ TEST(Diagnosis, CallsThreeProcessesInAMinuteARestartLoop) {
 TEST(Diagnosis, CallsOneProcessThatTriesAgainNoRestartLoop) {
     Diagnosis diagnosis;
     for (std::uint64_t i = 0; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(1, i * kSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1000 * kSecond))) << "after a long time";
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, 5))) << "a time before the last one";
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, ~0ull)));
 }
 
 TEST(Diagnosis, KeepsPortsApart) {

@@ -92,10 +92,6 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
     }
 }
 
-bool same_process(const bt_process_key& one, const bt_process_key& other) {
-    return one.pid == other.pid && one.start_ns == other.start_ns;
-}
-
 std::optional<std::string> unit_of(const std::optional<Owner>& owner) {
     if (!owner || !owner->cgroup_path) return std::nullopt;
     return unit_of_cgroup(*owner->cgroup_path);
@@ -128,10 +124,10 @@ class FactorFinder {
 
     void owner(const Holder& holder) {
         const std::optional<Owner>& now = holder.process;
-        if (now && same_process(now->task.key, event_.task.key)) add(Factor::same_process);
+        if (now && is_same_process(now->task.key, event_.task.key)) add(Factor::same_process);
         const auto holder_unit = unit_of(now ? now : holder.last_process);
         if (unit_ && holder_unit == unit_ && !unit_->ends_with(".scope")) add(Factor::same_unit);
-        if (now && holder.last_process && !same_process(now->task.key, holder.last_process->task.key))
+        if (now && holder.last_process && !is_same_process(now->task.key, holder.last_process->task.key))
             add(Factor::inherited_fd);
         if (socket_unit(holder)) add(Factor::socket_activated);
         if (!now && holder.last_process_exited) add(Factor::holder_exited);
@@ -201,11 +197,11 @@ bool Diagnosis::is_restart_loop(const Event& event, const Context& context) {
     who += '\0' + std::to_string(event.port) + '/' + std::to_string(event.sock.protocol);
     if (failures_.size() >= kCapacity && !failures_.contains(who)) failures_.clear();
     std::deque<Failure>& failures = failures_[who];
-    // One process that tries again is no restart.
-    if (failures.empty() || !same_process(failures.back().process, event.task.key))
+    if (failures.empty() || !is_same_process(failures.back().process, event.task.key))
         failures.push_back({event.ktime_ns, event.task.key});
-    while (failures.size() > kLoopFailures || failures.front().ktime_ns + kLoopWindowNs < event.ktime_ns)
-        failures.pop_front();
+    failures.back().ktime_ns = event.ktime_ns;  // one process that tries again is no restart
+    while (failures.size() > kLoopFailures || event.ktime_ns - failures.front().ktime_ns > kLoopWindowNs)
+        failures.pop_front();  // never the last, which is of now
     return failures.size() >= kLoopFailures;
 }
 

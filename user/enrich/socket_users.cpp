@@ -3,11 +3,9 @@
 
 #include <utility>
 
-namespace bindtrace {
+#include "model/record.h"
 
-bool is_same_process(const bt_process_key& one, const bt_process_key& other) {
-    return one.pid == other.pid && one.start_ns == other.start_ns;
-}
+namespace bindtrace {
 
 std::optional<bt_task> SocketUsers::of(std::uint64_t inode, const bt_task* claimant) {
     if (inode == 0) return std::nullopt;  // it has no file

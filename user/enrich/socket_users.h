@@ -31,6 +31,4 @@ class SocketUsers {
     std::map<std::uint32_t, std::vector<bt_socket_user>> seen_;  // by pid
 };
 
-bool is_same_process(const bt_process_key& one, const bt_process_key& other);
-
 }  // namespace bindtrace

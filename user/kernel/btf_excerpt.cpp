@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/btf_excerpt.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <unordered_map>
@@ -43,8 +44,8 @@ class Excerpt {
         header.str_len = static_cast<std::uint32_t>(strings_.size());
         std::vector<std::byte> all(sizeof(header) + types_.size() + strings_.size());
         std::memcpy(all.data(), &header, sizeof(header));
-        std::memcpy(all.data() + sizeof(header), types_.data(), types_.size());
-        std::memcpy(all.data() + sizeof(header) + types_.size(), strings_.data(), strings_.size());
+        const auto types = std::copy(types_.begin(), types_.end(), all.begin() + sizeof(header));
+        std::ranges::copy(std::as_bytes(std::span(strings_)), types);
         return all;
     }
 

@@ -192,7 +192,7 @@ Result<std::vector<bt_socket_user>> Tracer::socket_users(std::uint32_t pid) cons
     }
 }
 
-Status Tracer::take_snapshot() {
+Status Tracer::take_snapshot() const {
     const auto users = socket_users(0);  // not armed yet: what it finds becomes claims
     if (!users) return users.error();
     return {};

@@ -93,7 +93,7 @@ class Tracer {
     Tracer() = default;
     Status load(const KernelFacts& facts, const TracerOptions& options);
     Status attach(bpf_program* program);
-    Status take_snapshot();
+    Status take_snapshot() const;
     Status open_ring();
     bpf_map* map(const char* name) const;
     std::vector<ProgramMisses> program_misses() const;

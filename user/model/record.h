@@ -39,6 +39,11 @@ struct Sample {
     std::optional<Refusal> refusal;  // of a failure
 };
 
+// Whatever it has executed meanwhile.
+inline bool is_same_process(const bt_process_key& one, const bt_process_key& other) {
+    return one.pid == other.pid && one.start_ns == other.start_ns;
+}
+
 struct Ancestor {
     std::uint32_t pid = 0;
     std::string comm;  // raw bytes, as the process set them
