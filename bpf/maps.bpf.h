@@ -125,6 +125,13 @@ struct {
 	__type(value, struct bt_search);
 } searches SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BT_HOLDERS);
+	__type(key, __u32);
+	__type(value, struct bt_socket_user);
+} socket_users SEC(".maps");
+
 static __always_inline void count(__u32 counter)
 {
 	__u64 *slot = bpf_map_lookup_elem(&counters, &counter);

@@ -9,7 +9,7 @@
 #ifndef BT_SNAPSHOT_BPF_H
 #define BT_SNAPSHOT_BPF_H
 
-#include "claims.bpf.h"
+#include "socket_users.bpf.h"
 
 static __always_inline bool holds_own_claim(const struct sock *sk)
 {
@@ -22,32 +22,12 @@ static __always_inline bool holds_own_claim(const struct sock *sk)
 	return port_is_explicit(sk);
 }
 
-/* Another process's task, as far as it can be told from outside. */
-static __always_inline void read_other_task(struct bt_task *out, struct task_struct *task)
-{
-	struct task_struct *parent = READ(struct task_struct, task, real_parent);
-	const struct cred *cred = READ(struct task_struct, task, real_cred);
-
-	out->key = read_process_key(task);
-	out->tid = out->key.pid;
-	out->ppid = READ(struct task_struct, parent, tgid);
-	out->uid = READ(struct cred, cred, uid.val);
-	out->cgroup_id = task_cgroup_id(task);
-	READ_INTO(out->comm, struct task_struct, task, comm);
-}
-
-/*
- * Once at the start it takes the claims; whenever it runs it writes a bt_socket_user for each inet socket. Also then
- * when nobody needs them: the iterator holds each file for a moment, and if that was the last one to hold it, the
- * socket is closed when the read() returns, which it does whenever a page is full.
- */
 SEC("iter/task_file")
 int iter__task_file(struct bpf_iter__task_file *context)
 {
 	struct task_struct *task = context->task;
 	struct file *file = context->file;
 	struct bt_claim claim = {.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT};
-	struct bt_socket_user user = {};
 	struct sock *sk;
 
 	if (!task || !file)
@@ -56,12 +36,6 @@ int iter__task_file(struct bpf_iter__task_file *context)
 		bt_host_netns = task_netns(task);
 	sk = sock_of_file(file);
 	if (!sk)
-		return 0;
-	read_other_task(&claim.task, task);
-	user.inode = socket_inode(sk);
-	user.task = claim.task;
-	bpf_seq_write(context->meta->seq, &user, sizeof(user));
-	if (bt_armed)
 		return 0;
 	if (bt_config.can_mint_cookie) {
 		struct socket *socket = bpf_sock_from_file(file);
@@ -78,6 +52,7 @@ int iter__task_file(struct bpf_iter__task_file *context)
 	read_sock(&claim.sock, sk);
 	claim.stage = BT_CLAIM_HELD;
 	claim.listening = claim.sock.state == TCP_LISTEN;
+	read_other_task(&claim.task, task);
 	claim.wanted = (!bt_config.pid || bt_config.pid == claim.task.key.pid) &&
 		       (!bt_config.has_uid || bt_config.uid == claim.task.uid);
 	take_claim(sk, &claim);

@@ -147,10 +147,12 @@ struct bt_refusal {
 	struct bt_holder holders[BT_HOLDERS];
 };
 
-/* A process that has a socket open. */
+/* Asked: who has the socket of this inode open? Told: the claimant if it still has, else who has run longest of those.
+ */
 struct bt_socket_user {
-	__u64 inode;
-	struct bt_task task;
+	__u64 inode;			/* 0 = nothing is asked */
+	struct bt_process_key claimant; /* pid 0 = not known */
+	struct bt_task task;		/* pid 0 = nobody */
 };
 
 struct bt_ancestor {

@@ -67,7 +67,8 @@ class Pipeline {
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                      .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                     .socket_users = [&tracer](std::uint32_t pid) { return tracer.socket_users(pid); }}) {}
+                     .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}) {
+    }
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();

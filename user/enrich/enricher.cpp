@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/enricher.h"
 
+#include <algorithm>
+
 namespace bindtrace {
 
 Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes)
@@ -37,18 +39,23 @@ Owner Enricher::owner(const bt_task& task) {
 }
 
 std::vector<Holder> Enricher::holders(const Refusal& refusal) {
-    SocketUsers users(socket_users_);
+    std::vector<bt_socket_user> users;
+    for (const bt_holder& raw : refusal.holders)
+        users.push_back({.inode = raw.sock.inode, .claimant = raw.task.key, .task = {}});
+    if (std::ranges::any_of(users, [](const bt_socket_user& user) { return user.inode != 0; })) socket_users_(users);
+
     std::vector<Holder> holders;
-    for (const bt_holder& raw : refusal.holders) {
+    for (std::size_t i = 0; i < users.size(); ++i) {
+        const bt_holder& raw = refusal.holders[i];
         Holder& holder = holders.emplace_back();
         holder.raw = raw;
         if (raw.since_ns != 0) holder.since_ns = clock_.utc_ns(raw.since_ns);
         holder.socket_cgroup_path = cgroups_.find(raw.sock.cgroup_id);
         holder.netns_name = netns_.name(raw.sock.netns);
         const bt_task* claimant = (raw.flags & BT_EVENT_HAS_TASK) != 0 ? &raw.task : nullptr;
-        const std::optional<bt_task> user = users.of(raw.sock.inode, claimant);
-        if (user) holder.process = owner(*user);
-        if (claimant == nullptr || (user && is_same_process(user->key, claimant->key))) continue;
+        const bt_task& user = users[i].task;
+        if (user.key.pid != 0) holder.process = owner(user);
+        if (claimant == nullptr || is_same_process(user.key, claimant->key)) continue;
         holder.last_process = owner(*claimant);
         holder.last_process_exited = !processes_.is_alive(claimant->key);
     }

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,7 +14,6 @@
 #include "enrich/cgroup_paths.h"
 #include "enrich/netns_names.h"
 #include "enrich/processes.h"
-#include "enrich/socket_users.h"
 #include "enrich/users.h"
 #include "model/conflict.h"
 #include "model/record.h"
@@ -25,7 +26,7 @@ class Enricher {
     struct Notes {
         Processes::Describe process;
         CgroupPaths::Noted cgroup_path;
-        SocketUsers::List socket_users;
+        std::function<void(std::span<bt_socket_user> users)> socket_users;  // fills in their tasks
     };
 
     // host_netns: inode number, 0 = not known.
@@ -53,7 +54,7 @@ class Enricher {
     NetnsNames netns_;
     Users users_;
     Processes processes_;
-    SocketUsers::List socket_users_;
+    std::function<void(std::span<bt_socket_user>)> socket_users_;
     Context context_;
 };
 

@@ -57,6 +57,7 @@ constexpr ProgramSpec kFentry[] = {
     {"fexit__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"iter__task_file", "", When::always, nullptr},
+    {"iter__task", "", When::always, nullptr},
 };
 
 constexpr ProgramSpec kKprobe[] = {
@@ -99,6 +100,7 @@ constexpr ProgramSpec kKprobe[] = {
     {"kretprobe__inet_dgram_connect", "inet_dgram_connect", When::function, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"iter__task_file", "", When::always, nullptr},
+    {"iter__task", "", When::always, nullptr},
 };
 
 constexpr ProgramSpec kTracepoint[] = {
@@ -109,6 +111,7 @@ constexpr ProgramSpec kTracepoint[] = {
     {"tp__sys_exit", "", When::always, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr},
     {"iter__task_file", "", When::always, nullptr},
+    {"iter__task", "", When::always, nullptr},
 };
 
 // Functions that call one another, innermost first: the program on an outer one tells what an inner one's was skipped

@@ -173,29 +173,33 @@ Status Tracer::attach(bpf_program* program) {
     return {};
 }
 
-Result<std::vector<bt_socket_user>> Tracer::socket_users(std::uint32_t pid) const {
-    const bpf_program* program = bpf_object__find_program_by_name(image_->object(), "iter__task_file");
-    bpf_iter_link_info target{};
-    target.task.pid = pid;
-    LIBBPF_OPTS(bpf_iter_attach_opts, one_process, .link_info = &target, .link_info_len = sizeof(target));
-    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, pid != 0 ? &one_process : nullptr));
-    if (!link) return bpf_error("cannot attach the iterator of open sockets", errno);
+Status Tracer::run_iterator(const char* name) const {
+    const bpf_program* program = bpf_object__find_program_by_name(image_->object(), name);
+    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, nullptr));
+    if (!link) return bpf_error(std::string("cannot attach ") + name, errno);
     const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
-    if (!reader.valid()) return bpf_error("cannot run the iterator of open sockets", errno);
-    std::vector<bt_socket_user> users;
-    std::array<bt_socket_user, 64> chunk{};
+    if (!reader.valid()) return bpf_error(std::string("cannot run ") + name, errno);
+    std::array<char, 4096> nothing{};  // what it finds goes into maps
     for (;;) {
-        const ssize_t got = read(reader.get(), chunk.data(), sizeof(chunk));  // whole records
-        if (got == 0) return users;
-        if (got > 0) users.insert(users.end(), chunk.begin(), chunk.begin() + got / ssize_t{sizeof(bt_socket_user)});
-        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot list the open sockets", errno);
+        const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
+        if (got == 0) return {};
+        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error(std::string("cannot run ") + name, errno);
     }
 }
 
 Status Tracer::take_snapshot() const {
-    const auto users = socket_users(0);  // not armed yet: what it finds becomes claims
-    if (!users) return users.error();
-    return {};
+    return run_iterator("iter__task_file");
+}
+
+void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
+    const int fd = bpf_map__fd(map("socket_users"));
+    for (__u32 slot = 0; slot < BT_HOLDERS; ++slot) {
+        const bt_socket_user asked = slot < users.size() ? users[slot] : bt_socket_user{};
+        bpf_map_update_elem(fd, &slot, &asked, BPF_ANY);
+    }
+    if (!run_iterator("iter__task")) return;
+    for (__u32 slot = 0; slot < std::min<std::size_t>(users.size(), BT_HOLDERS); ++slot)
+        bpf_map_lookup_elem(fd, &slot, &users[slot]);
 }
 
 Status Tracer::open_ring() {

@@ -78,8 +78,8 @@ class Tracer {
     // What the kernel side noted about a process, if it still has it.
     std::optional<bt_process> process(const bt_process_key& key) const;
 
-    // Who has which inet socket open, an entry for each descriptor: of one process (Linux 6.1), or of all (0).
-    Result<std::vector<bt_socket_user>> socket_users(std::uint32_t pid) const;
+    // Fills in `task` of each. At most BT_HOLDERS.
+    void find_socket_users(std::span<bt_socket_user> users) const;
 
     // The path of a cgroup that was made since the start, if it still has it.
     std::optional<std::string> cgroup_path(std::uint64_t id) const;
@@ -94,6 +94,7 @@ class Tracer {
     Status load(const KernelFacts& facts, const TracerOptions& options);
     Status attach(bpf_program* program);
     Status take_snapshot() const;
+    Status run_iterator(const char* name) const;
     Status open_ring();
     bpf_map* map(const char* name) const;
     std::vector<ProgramMisses> program_misses() const;
