@@ -150,11 +150,11 @@ void prefill(int file) {
 void bench_load(const std::string& bindtrace, const std::string& strategy) {
     constexpr auto kSpan = 10s;
     const std::uint64_t bare = load(3s) / 3;
-    char path[] = "/dev/shm/bindtrace-bench-XXXXXX";
-    const int file = mkstemp(path);
+    const char* folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    std::string path = std::string(folder) + "/bindtrace-bench-XXXXXX";
+    const int file = mkstemp(path.data());
     prefill(file);
-    ChildProcess tracer(
-        {"/bin/sh", "-c", "exec \"$0\" --json --attach " + strategy + " 1<>" + std::string(path), bindtrace});
+    ChildProcess tracer({"/bin/sh", "-c", "exec \"$0\" --json --attach " + strategy + " 1<>" + path, bindtrace});
     for (char first = 0; first != '{'; std::this_thread::sleep_for(1ms))  // until meta
         if (pread(file, &first, 1, 0) < 0) return;
     const std::uint64_t at_start = status_kib(tracer.pid(), "VmRSS");
@@ -175,7 +175,7 @@ void bench_load(const std::string& bindtrace, const std::string& strategy) {
         told_binds += line.starts_with("{\"v\":1,\"type\":\"bind\"");
         told_releases += line.starts_with("{\"v\":1,\"type\":\"release\"");
     }
-    unlink(path);
+    unlink(path.c_str());
     close(file);
     std::printf("%-28s %8llu binds/s traced, %llu bare: ratio %.2f\n", "load",
                 static_cast<unsigned long long>(binds / 10), static_cast<unsigned long long>(bare),
