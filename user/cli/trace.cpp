@@ -31,8 +31,8 @@ namespace {
 
 constexpr std::int64_t kTickNs = 1'000'000'000;  // losses are told at most this late
 constexpr std::int64_t kLookNs = 5'000'000;      // while events come, they are looked for this often
-constexpr std::size_t kBatch = 256;              // events written at once
-constexpr std::size_t kBatches = 64;             // at most, between two looks at signals
+constexpr std::size_t kBatch = 128;              // events written at once
+constexpr std::size_t kBatches = 128;            // at most, between two looks at signals
 
 int report(const Error& error, int exit_code) {
     std::string text = error.what;

@@ -36,7 +36,7 @@ class VmlinuxBtf {
 
     // All of it, as read; empty after forget(), and where it was not read from a file.
     std::span<const std::byte> bytes() const { return bytes_; }
-    void forget() { bytes_ = {}; }
+    void forget() { bytes_ = std::vector<std::byte>(); }  // `= {}` would keep the memory
 
   private:
     using Entries = std::map<std::string, Entry, std::less<>>;

@@ -31,7 +31,7 @@ class Output {
     Status finish();
 
   private:
-    static constexpr std::size_t kWaiting = 8;  // buffers, each a batch of events
+    static constexpr std::size_t kWaiting = 24;  // buffers, each a batch of events
     static constexpr int kPatienceMs = 1000;
 
     void write_all();
