@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <map>
 #include <string>
 
+#include "btf_bytes.h"
 #include "kernel/btf_reader.h"
 
 namespace bindtrace {
@@ -15,40 +15,17 @@ namespace {
 // 1 int, 2 struct inner {int a}, 3 struct far {int b}, 4 pointer to far, 5 typedef inner_t of 2,
 // 6 struct outer {inner_t i; struct far *p}, 7 enum colour {red}, 8 array of 6, 9 struct other {outer[2] o}
 std::vector<std::byte> sample() {
-    std::string strings(1, '\0');
-    std::map<std::string, std::uint32_t> known;
-    const auto name = [&](const std::string& word) {
-        const auto [entry, is_new] = known.try_emplace(word, static_cast<std::uint32_t>(strings.size()));
-        if (is_new) strings.append(word).push_back('\0');
-        return entry->second;
-    };
-    std::vector<std::uint32_t> types;
-    const auto type = [&](std::uint32_t name_offset, std::uint32_t kind, std::uint32_t count, std::uint32_t ref,
-                          const std::vector<std::uint32_t>& extra) {
-        types.insert(types.end(), {name_offset, kind << 24 | count, ref});
-        types.insert(types.end(), extra.begin(), extra.end());
-    };
-    type(name("int"), BTF_KIND_INT, 0, 4, {32});
-    type(name("inner"), BTF_KIND_STRUCT, 1, 4, {name("a"), 1, 0});
-    type(name("far"), BTF_KIND_STRUCT, 1, 4, {name("b"), 1, 0});
-    type(0, BTF_KIND_PTR, 0, 3, {});
-    type(name("inner_t"), BTF_KIND_TYPEDEF, 0, 2, {});
-    type(name("outer"), BTF_KIND_STRUCT, 2, 16, {name("i"), 5, 0, name("p"), 4, 64});
-    type(name("colour"), BTF_KIND_ENUM, 1, 4, {name("red"), 7});
-    type(0, BTF_KIND_ARRAY, 0, 0, {6, 1, 2});
-    type(name("other"), BTF_KIND_STRUCT, 1, 32, {name("o"), 8, 0});
-    btf_header header{};
-    header.magic = BTF_MAGIC;
-    header.version = 1;
-    header.hdr_len = sizeof(header);
-    header.type_len = static_cast<std::uint32_t>(types.size() * 4);
-    header.str_off = header.type_len;
-    header.str_len = static_cast<std::uint32_t>(strings.size());
-    std::vector<std::byte> bytes(sizeof(header) + header.type_len + strings.size());
-    std::memcpy(bytes.data(), &header, sizeof(header));
-    std::memcpy(bytes.data() + sizeof(header), types.data(), header.type_len);
-    std::memcpy(bytes.data() + sizeof(header) + header.type_len, strings.data(), strings.size());
-    return bytes;
+    BtfBytes btf;
+    btf.type(btf.name("int"), BTF_KIND_INT, 0, 4, {32});
+    btf.type(btf.name("inner"), BTF_KIND_STRUCT, 1, 4, {btf.name("a"), 1, 0});
+    btf.type(btf.name("far"), BTF_KIND_STRUCT, 1, 4, {btf.name("b"), 1, 0});
+    btf.type(0, BTF_KIND_PTR, 0, 3);
+    btf.type(btf.name("inner_t"), BTF_KIND_TYPEDEF, 0, 2);
+    btf.type(btf.name("outer"), BTF_KIND_STRUCT, 2, 16, {btf.name("i"), 5, 0, btf.name("p"), 4, 64});
+    btf.type(btf.name("colour"), BTF_KIND_ENUM, 1, 4, {btf.name("red"), 7});
+    btf.type(0, BTF_KIND_ARRAY, 0, 0, {6, 1, 2});
+    btf.type(btf.name("other"), BTF_KIND_STRUCT, 1, 32, {btf.name("o"), 8, 0});
+    return btf.bytes();
 }
 
 struct Found {

@@ -71,6 +71,26 @@ TEST(Diagnosis, WithoutEvidenceSaysSo) {
     EXPECT_TRUE(verdict.advice.empty());
 }
 
+// A port of one's own that is refused is no sign of a full range, even where the holder has gone meanwhile.
+TEST(Diagnosis, CallsARangeExhaustedOnlyWhereTheKernelWasToChoose) {
+    const auto cause = [](bt_kind kind, int error, std::uint16_t local_port) {
+        Event event = refused(1, 1);
+        event.kind = kind;
+        event.error = error;
+        event.sock.local_port = local_port;
+        if (kind == BT_KIND_BIND) event.port = local_port;
+        return Diagnosis().diagnose(event, Context{}, nullptr, {}).cause;
+    };
+    EXPECT_EQ(cause(BT_KIND_BIND, EADDRINUSE, 0), Cause::exhausted);
+    EXPECT_EQ(cause(BT_KIND_BIND, EADDRINUSE, 8080), Cause::unknown);
+    EXPECT_EQ(cause(BT_KIND_LISTEN, EADDRINUSE, 0), Cause::exhausted);
+    EXPECT_EQ(cause(BT_KIND_LISTEN, EADDRINUSE, 8080), Cause::unknown);
+    EXPECT_EQ(cause(BT_KIND_AUTOBIND, EADDRNOTAVAIL, 0), Cause::exhausted);
+    EXPECT_EQ(cause(BT_KIND_AUTOBIND, EADDRNOTAVAIL, 8080), Cause::unknown);
+    EXPECT_EQ(cause(BT_KIND_AUTOBIND, EAGAIN, 0), Cause::exhausted);
+    EXPECT_EQ(cause(BT_KIND_BIND, EADDRNOTAVAIL, 8080), Cause::address_not_local);
+}
+
 TEST(Diagnosis, EveryErrnoHasASummary) {
     for (int error = 1; error < 600; ++error) {
         for (const bt_kind kind : {BT_KIND_BIND, BT_KIND_LISTEN, BT_KIND_AUTOBIND}) {

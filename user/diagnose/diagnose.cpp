@@ -57,16 +57,22 @@ bool is_bind_like(const Event& event) {
     return event.kind == BT_KIND_BIND || event.kind == BT_KIND_LISTEN;
 }
 
+// Was the kernel to choose the port?
+bool leaves_the_port_open(const Event& event) {
+    if (event.kind == BT_KIND_BIND) return (event.flags & BT_EVENT_HAS_REQUEST) != 0 && event.port == 0;
+    return (event.flags & BT_EVENT_HAS_SOCK) != 0 && event.sock.local_port == 0;
+}
+
+// Where nobody was found in the way.
 Cause cause_of_errno(const Event& event, const Refusal* refusal) {
     const bool has_request = (event.flags & BT_EVENT_HAS_REQUEST) != 0;
     switch (event.error) {
         case EADDRINUSE:
-            return is_bind_like(event) && has_request && event.port != 0 ? Cause::unknown : Cause::exhausted;
         case EAGAIN:
-            return event.kind == BT_KIND_AUTOBIND ? Cause::exhausted : Cause::unknown;
+            return leaves_the_port_open(event) ? Cause::exhausted : Cause::unknown;
         case EADDRNOTAVAIL:
-            if (event.kind == BT_KIND_AUTOBIND) return Cause::exhausted;
-            return Cause::address_not_local;
+            if (event.kind != BT_KIND_AUTOBIND) return Cause::address_not_local;
+            return leaves_the_port_open(event) ? Cause::exhausted : Cause::unknown;
         case ENODEV:
             return Cause::address_not_local;
         case EACCES:

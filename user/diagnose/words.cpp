@@ -275,7 +275,7 @@ std::string summary_of(const Case& about) {
         default:
             break;
     }
-    if (about.event.error == EADDRINUSE) return "the holder had gone before it could be looked at";
+    if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }
 
