@@ -90,7 +90,8 @@ std::string possession(const Case& about, const Holder& holder) {
         append_duration(age, about.event.ktime_ns - std::min(holder.raw.since_ns, about.event.ktime_ns));
     if (!holder.process && holder.last_process)
         return fmt::format("taken {} by {}, which has {}", age.empty() ? "before bindtrace started" : age + " ago",
-                           name_of(*holder.last_process), holder.last_process_exited ? "exited" : "closed it since");
+                           name_of(*holder.last_process),
+                           holder.last_process_exited ? "exited since" : "closed it since");
     const std::string held = "held by " + name_of(holder);
     if (!age.empty()) return held + " for " + age;
     return holder.raw.has_claim != 0 ? held + " since before bindtrace started" : held;
