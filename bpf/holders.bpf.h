@@ -36,16 +36,25 @@ static __always_inline void read_bound(struct bt_sock *out, const struct sock *s
 	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
 }
 
-/* Under its address are those of TIME_WAIT sockets, and of sockets without a cookie. */
-static __always_inline struct bt_claim *claim_of(__u64 address, __u64 cookie, bool time_wait)
+/*
+ * Under its cookie; under its address where it has none, or is a TIME_WAIT socket. That one's claim is moved while we
+ * look: so in the order of the move. What is found under its cookie may be of another port, where the descriptor is open
+ * and has connected again.
+ */
+static __always_inline struct bt_claim *claim_of(const struct bt_sock *holder, __u64 address)
 {
-	struct bt_claim *claim = bpf_map_lookup_elem(&claims, &address);
+	__u64 cookie = holder->cookie;
+	bool time_wait = holder->state == TCP_TIME_WAIT;
+	struct bt_claim *claim = bpf_map_lookup_elem(&claims, &cookie);
 
+	if (claim && (!time_wait || claim->sock.local_port == holder->local_port))
+		return claim;
+	claim = bpf_map_lookup_elem(&claims, &address);
 #ifdef BT_STRATEGY_TRACEPOINT
-	if (time_wait)
-		return bpf_map_lookup_elem(&lingering, &cookie);
+	if (!claim && time_wait)
+		claim = bpf_map_lookup_elem(&lingering, &cookie);
 #endif
-	return claim ? claim : bpf_map_lookup_elem(&claims, &cookie);
+	return claim;
 }
 
 static __always_inline void keep_holder(struct bt_search *search, struct bt_holder *holder, __u64 address)
@@ -65,7 +74,7 @@ static __always_inline void keep_holder(struct bt_search *search, struct bt_hold
 		holder->sock.protocol = search->found.claimant.protocol;
 		holder->substate = READ(struct inet_timewait_sock, address, tw_substate);
 	}
-	claim = claim_of(address, holder->sock.cookie, !whole);
+	claim = claim_of(&holder->sock, address);
 	if (!claim)
 		return;
 	holder->has_claim = 1;

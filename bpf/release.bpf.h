@@ -63,8 +63,11 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	if (!known || (READ(struct sock, sk, sk_socket) && port_is_explicit(sk)))
 		return;
 	claim = *known;
-	if (!bpf_map_delete_elem(&claims, &key))
-		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY);
+	/* In before out: a bind that fails meanwhile finds it in one of the two places. */
+	if (bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY))
+		count(BT_COUNT_CLAIMS_FULL);
+	if (bpf_map_delete_elem(&claims, &key))
+		bpf_map_delete_elem(&claims, &tw_key); /* another CPU was first */
 }
 
 /* By key, where the socket itself may not be looked into. */

@@ -187,19 +187,27 @@ void mask_path(Json& object, const char* key) {
     if (numbered) object[key] = path.substr(0, dash + 1) + "#";
 }
 
+void mask_process(Json& process) {
+    mask(process, {"pid", "tid", "ppid", "start_time"});
+    if (!process.is_object() || !process.contains("ancestry")) return;
+    for (Json& ancestor : process["ancestry"]) mask(ancestor, {"pid"});
+}
+
+void mask_socket(Json& socket) {
+    mask(socket, {"cookie", "inode", "cgroup_id"});
+    mask_path(socket, "cgroup_path");
+}
+
 // The sentences have process numbers and times in them; what they are made of is compared.
 void mask_conflict(Json& conflict) {
     mask(conflict, {"summary", "rule", "advice", "in_the_way"});
-    if (!conflict.is_object()) return;
+    if (!conflict.is_object() || !conflict.contains("holders")) return;
     for (Json& holder : conflict["holders"]) {
         mask(holder, {"since", "held_ns", "local_port", "remote_port"});
-        mask(holder["socket"], {"cookie", "inode", "cgroup_id"});
         mask(holder["netns"], {"inum"});
-        for (const char* key : {"process", "last_process"}) {
-            mask(holder[key], {"pid", "tid", "ppid", "start_time"});
-            if (!holder[key].is_object()) continue;
-            for (Json& ancestor : holder[key]["ancestry"]) mask(ancestor, {"pid"});
-        }
+        mask_socket(holder["socket"]);
+        mask_process(holder["process"]);
+        mask_process(holder["last_process"]);
     }
 }
 
@@ -216,14 +224,8 @@ Json normalised(const Json& event) {
         const bool own = chosen && std::string(key) == "local_port";
         if (own || (port >= kFirstEphemeral && port <= kLastEphemeral)) out[key] = "ephemeral";
     }
-    if (out.contains("process")) mask(out["process"], {"pid", "tid", "ppid", "start_time"});
-    if (out.contains("process") && out["process"].is_object() && out["process"].contains("ancestry")) {
-        for (Json& ancestor : out["process"]["ancestry"]) mask(ancestor, {"pid"});
-    }
-    if (out.contains("socket")) {
-        mask(out["socket"], {"cookie", "inode", "cgroup_id"});
-        mask_path(out["socket"], "cgroup_path");
-    }
+    if (out.contains("process")) mask_process(out["process"]);
+    if (out.contains("socket")) mask_socket(out["socket"]);
     if (out.contains("netns")) mask(out["netns"], {"inum"});
     if (out.contains("conflict")) mask_conflict(out["conflict"]);
     if (out.contains("cgroup")) {

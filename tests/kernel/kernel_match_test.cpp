@@ -95,6 +95,7 @@ TEST(Match, NormalisesWhatVaries) {
                                  {"remote_port", 8080},
                                  {"port", 40000},
                                  {"process", {{"pid", 1}, {"comm", "x"}}},
+                                 {"conflict", {{"holders", {{{"socket", {{"cgroup_path", "/x-7"}}}}}}}},
                                  {"cgroup", {{"id", 3}, {"path", "/bindtrace-deny-12"}}}});
     EXPECT_EQ(out, (Json{{"ktime_ns", "#"},
                          {"held_ns", nullptr},
@@ -103,6 +104,12 @@ TEST(Match, NormalisesWhatVaries) {
                          {"remote_port", 8080},
                          {"port", "ephemeral"},
                          {"process", {{"pid", "#"}, {"comm", "x"}}},
+                         {"conflict",
+                          {{"holders",
+                            {{{"socket", {{"cgroup_path", "/x-#"}}},
+                              {"netns", nullptr},
+                              {"process", nullptr},
+                              {"last_process", nullptr}}}}}},
                          {"cgroup", {{"id", "#"}, {"path", "/bindtrace-deny-#"}}}}));
 }
 
