@@ -12,10 +12,7 @@
 
 #include "bindtrace/rules.h"
 #include "claims.bpf.h"
-
-/* How many sockets are looked at: 16 * 128. The verifier walks each loop by itself. */
-#define STEPS_A_STRIDE 16
-#define STRIDES	       128
+#include "port_tables.bpf.h"
 
 static const struct bt_search kNothingFound = {};
 
@@ -26,20 +23,10 @@ static __always_inline struct bt_search *current_search(void)
 	return bpf_map_lookup_elem(&searches, &tid);
 }
 
-/* What the check compares. A TIME_WAIT socket has this much and no more. */
-static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk)
-{
-	read_sock_common(out, sk);
-	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
-	out->opts = (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
-}
-
 /*
  * Under its cookie; under its address where it has none, or is a TIME_WAIT socket. That one's claim is moved while we
- * look: so in the order of the move. What is found under its cookie may be of another port, where the descriptor is open
- * and has connected again.
+ * look: so in the order of the move. What is found under its cookie may be of another port, where the descriptor is
+ * open and has connected again.
  */
 static __always_inline struct bt_claim *claim_of(const struct bt_sock *holder, __u64 address)
 {
@@ -59,21 +46,9 @@ static __always_inline struct bt_claim *claim_of(const struct bt_sock *holder, _
 
 static __always_inline void keep_holder(struct bt_search *search, struct bt_holder *holder, __u64 address)
 {
-	const struct sock *sk = (const struct sock *)address;
-	bool whole = search->other.state != TCP_TIME_WAIT;
 	struct bt_claim *claim;
 
-	holder->sock = search->other;
-	holder->substate = search->other.state;
-	if (whole) {
-		read_sock(&holder->sock, sk);
-		holder->flags = BT_EVENT_HAS_SOCKOPT;
-		holder->uid = READ(struct sock, sk, sk_uid.val);
-		holder->explicit_port = port_is_explicit(sk);
-	} else {
-		holder->sock.protocol = search->found.claimant.protocol;
-		holder->substate = READ(struct inet_timewait_sock, address, tw_substate);
-	}
+	read_holder(search, holder, address);
 	claim = claim_of(&holder->sock, address);
 	if (!claim)
 		return;
@@ -81,6 +56,7 @@ static __always_inline void keep_holder(struct bt_search *search, struct bt_hold
 	holder->task = claim->task;
 	holder->since_ns = claim->since_ns;
 	holder->op = claim->op;
+	holder->flags &= ~BT_EVENT_EPHEMERAL;
 	holder->flags |= claim->flags & (BT_EVENT_HAS_TASK | BT_EVENT_EPHEMERAL);
 }
 
@@ -121,40 +97,6 @@ SEPARATE consider(__u64 address)
 	return 0;
 }
 
-/* Since 6.8: on to the sockets of the next address. A function of its own, not to be walked where there is no such
- * thing. */
-static __attribute__((noinline)) int enter_bucket(struct bt_search *search)
-{
-	__u64 bucket = search->bucket;
-
-	search->bucket = read_word(bucket);
-	search->node = read_word(bucket - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node) +
-				 bpf_core_field_offset(struct inet_bind2_bucket, owners));
-	return 0;
-}
-
-/* Returns 1 at the end of the bucket. */
-SEPARATE look_on(void)
-{
-	struct bt_search *search = current_search();
-
-	if (!search)
-		return 1;
-	for (int i = 0; i < STEPS_A_STRIDE; i++) {
-		__u64 node = search->node;
-
-		if (node && !(node & 1)) {
-			search->node = read_word(node);
-			consider(node - search->node_offset);
-			continue;
-		}
-		if (!bpf_core_field_exists(struct inet_bind_bucket, bhash2) || !search->bucket)
-			return 1;
-		enter_bucket(search);
-	}
-	return 0;
-}
-
 static __always_inline __u32 port_slot(const struct net *net, __u16 port, __u32 mask)
 {
 	return (port + READ(struct net, net, hash_mix)) & mask;
@@ -170,7 +112,6 @@ static __always_inline void start_with_tcp(struct bt_search *search, const struc
 			       (__u64)slot * bpf_core_type_size(struct inet_bind_hashbucket) +
 			       bpf_core_field_offset(struct inet_bind_hashbucket, chain));
 
-	search->node_offset = bpf_core_field_offset(struct sock_common, skc_bind_node);
 	for (int i = 0; i < 64 && node; i++) {
 		__u64 bucket = node - bpf_core_field_offset(struct inet_bind_bucket, node);
 
@@ -181,11 +122,7 @@ static __always_inline void start_with_tcp(struct bt_search *search, const struc
 		/* Ports of a VRF are apart from the others. */
 		if (READ(struct inet_bind_bucket, bucket, l3mdev) && !claimant->bound_dev)
 			continue;
-		if (bpf_core_field_exists(struct inet_bind_bucket, bhash2))
-			search->bucket = read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket, bhash2));
-		else
-			search->node =
-			    read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket___owners, owners));
+		start_with_bucket(search, bucket);
 		return;
 	}
 }
@@ -199,10 +136,7 @@ static __always_inline void start_with_udp(struct bt_search *search, const struc
 	if (!table)
 		return;
 	slot = port_slot(net, search->found.claimant.local_port, READ(struct udp_table, table, mask));
-	search->node_offset = bpf_core_field_offset(struct sock_common, skc_node);
-	search->node =
-	    read_word((__u64)READ(struct udp_table, table, hash) + (__u64)slot * bpf_core_type_size(struct udp_hslot) +
-		      bpf_core_field_offset(struct udp_hslot, head));
+	start_with_udp_slot(search, table, slot);
 }
 
 static __always_inline void read_sysctls(struct bt_refusal *out, const struct sock *sk, __u16 port)

@@ -20,12 +20,12 @@
 extern const volatile struct bt_config bt_config;
 
 #ifdef BT_CASTS
-extern void *bpf_rdonly_cast(const void *obj__ign, __u32 btf_id__k) __ksym;
+static const void *(*cast_read_only)(const void *address, __u32 type) = (void *)BT_CAST_CALL;
 
 /* An array of 16 bytes as far as the verifier knows, whatever it is. */
 static __always_inline const void *readable(__u64 address)
 {
-	return bpf_rdonly_cast((const void *)address, bt_config.in6_addr_type);
+	return cast_read_only((const void *)address, bt_config.in6_addr_type);
 }
 
 /* The value of that type at an address; zero where it cannot be read. */

@@ -145,20 +145,26 @@ static __always_inline bool take_told(const struct sock *sk)
 	return yes;
 }
 
-/* The inet socket behind a file, or null. */
-static __always_inline struct sock *sock_of_file(const struct file *file)
+/* Same, of a file that is a socket. */
+static __always_inline struct sock *inet_sock_of_file(const struct file *file)
 {
-	struct inode *inode = READ(struct file, file, f_inode);
-	struct socket *socket;
+	struct socket *socket = (struct socket *)READ(struct file, file, private_data);
 	struct sock *sk;
 
-	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return 0;
-	socket = (struct socket *)READ(struct file, file, private_data);
 	if (!socket)
 		return 0; /* O_PATH of a socket in the file system */
 	sk = (struct sock *)READ(struct socket, socket, sk);
 	return sk && is_inet(sk) ? sk : 0;
+}
+
+/* The inet socket behind a file, or null. */
+static __always_inline struct sock *sock_of_file(const struct file *file)
+{
+	struct inode *inode = READ(struct file, file, f_inode);
+
+	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return 0;
+	return inet_sock_of_file(file);
 }
 
 /* The inet socket behind a descriptor of the current task, or null. */

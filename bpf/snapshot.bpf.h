@@ -32,8 +32,7 @@ int iter__task_file(struct bpf_iter__task_file *context)
 
 	if (!task || !file)
 		return 0;
-	if (READ(struct task_struct, task, tgid) == 1)
-		bt_host_netns = task_netns(task);
+	note_host(task);
 	sk = sock_of_file(file);
 	if (!sk)
 		return 0;

@@ -13,6 +13,7 @@
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/trace.h"
+#include "cli/who.h"
 #include "core/exit_codes.h"
 
 namespace {
@@ -45,7 +46,15 @@ int main(int argc, char** argv) {
         const ParseOutcome parsed = parse_command_line(argc, argv);
         if (!parsed.options) return parsed.exit_code;
         if (parsed.options->verbose) spdlog::set_level(spdlog::level::debug);
-        return parsed.options->command == Command::doctor ? run_doctor(*parsed.options) : run_trace(*parsed.options);
+        switch (parsed.options->command) {
+            case Command::trace:
+                return run_trace(*parsed.options);
+            case Command::who:
+                return run_who(*parsed.options);
+            case Command::doctor:
+                return run_doctor(*parsed.options);
+        }
+        return kExitUsage;
     } catch (const std::exception& error) {  // only the libraries throw, and only for want of memory
         spdlog::critical("{}", error.what());
         return kExitRuntime;

@@ -23,6 +23,9 @@
 #define BT_CGROUP_LEN 512  /* path in the hierarchy, cut to this */
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
+/* No helper's number: stands for bpf_rdonly_cast() until user space puts in which function that is in the kernel. */
+#define BT_CAST_CALL 0x7bbb0001
+
 enum bt_kind {
 	BT_KIND_BIND = 1,
 	BT_KIND_LISTEN = 2,
@@ -124,7 +127,7 @@ struct bt_holder {
 	__u8 substate;	/* TCP_*: TIME_WAIT, or FIN_WAIT2 of an orphan that is kept like one */
 	__u8 has_claim;
 	__u8 explicit_port; /* bound by number, not chosen by the kernel */
-	__u8 pad;
+	__u8 of_kernel;	    /* belongs to no network namespace's user, but to the kernel itself */
 	struct bt_task task;
 	struct bt_sock sock;
 };

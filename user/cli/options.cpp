@@ -23,9 +23,11 @@ Examples:
   bindtrace                          every bind, listen, ephemeral port and release, as they happen
   bindtrace --failed                 only what was refused
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
+  bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace doctor                   what this kernel and this user allow
 
-Exit codes: 0 fine, 1 runtime error, 2 usage error, 4 events were lost (with --fail-on-loss).
+Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
+nobody, 4 events were lost (with --fail-on-loss).
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -168,6 +170,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_trace_options(app, options);
     CLI::App* trace = app.add_subcommand("trace", "Live stream (what bindtrace does without a command)");
     add_trace_options(*trace, options);
+    CLI::App* who = app.add_subcommand("who", "Who holds these ports now, in every network namespace");
+    who->add_option("PORT", options.asked_ports,
+                    "Port or range, with or without a protocol: 8080, 53/udp, 9000-9100/tcp (default: all that listen "
+                    "or are bound)")
+        ->type_name("PORT[/PROTO]");
+    who->add_flag("--json", options.json, "A line of JSON for each socket instead of a table");
+    who->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");
     try {
@@ -189,6 +198,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
             return {std::nullopt, kExitUsage};
         }
     }
+    if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);
     return {options, kExitFine};

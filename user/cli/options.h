@@ -13,7 +13,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, doctor };
+enum class Command { trace, who, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -38,6 +38,7 @@ struct Options {
     bool fail_on_loss = false;
     std::string attach = "auto";
     unsigned ring_mib = 8;
+    std::vector<std::string> asked_ports;  // of `who`, as typed
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };

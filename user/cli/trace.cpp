@@ -16,6 +16,7 @@
 #include <cstring>
 #include <memory>
 
+#include "cli/report.h"
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "decode/decode.h"
@@ -34,20 +35,9 @@ constexpr std::int64_t kLookNs = 5'000'000;      // while events come, they are 
 constexpr std::size_t kBatch = 128;              // events written at once
 constexpr std::size_t kBatches = 128;            // at most, between two looks at signals
 
-int report(const Error& error, int exit_code) {
-    std::string text = error.what;
-    if (error.code != 0 && text.find(std::strerror(error.code)) == std::string::npos)
-        text += std::string(": ") + std::strerror(error.code);
-    spdlog::error("{}", text);
-    if (!error.hint.empty()) spdlog::error("{}", error.hint);
-    return exit_code;
-}
-
 std::unique_ptr<Sink> make_sink(const Options& options) {
     if (options.json) return std::make_unique<JsonSink>();
-    const char* no_colour = std::getenv("NO_COLOR");
-    const bool colour = isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
-    return std::make_unique<TextSink>(TextSink::Options{.colour = colour});
+    return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour()});
 }
 
 std::string host_name() {

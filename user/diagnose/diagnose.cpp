@@ -49,7 +49,7 @@ Cause cause_of_holder(const Holder& holder) {
         default:
             break;
     }
-    if (raw.has_claim != 0 && (raw.flags & BT_EVENT_EPHEMERAL) != 0) return Cause::ephemeral;
+    if ((raw.flags & BT_EVENT_EPHEMERAL) != 0) return Cause::ephemeral;
     return Cause::bound;  // explicitly, or it was accepted on a port that its listener has given up since
 }
 
@@ -137,7 +137,8 @@ class FactorFinder {
             add(Factor::inherited_fd);
         if (socket_unit(holder)) add(Factor::socket_activated);
         if (!now && holder.last_process_exited) add(Factor::holder_exited);
-        if (holder.raw.has_claim != 0 && holder.raw.op == BT_OP_KERNEL) add(Factor::kernel_socket);
+        if (holder.raw.of_kernel != 0 || (holder.raw.has_claim != 0 && holder.raw.op == BT_OP_KERNEL))
+            add(Factor::kernel_socket);
         if (holder_unit && holder_unit->starts_with("session-") && holder_unit->ends_with(".scope"))
             add(Factor::user_session);
     }

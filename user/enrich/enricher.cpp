@@ -45,21 +45,22 @@ std::vector<Holder> Enricher::holders(const Refusal& refusal) {
     if (std::ranges::any_of(users, [](const bt_socket_user& user) { return user.inode != 0; })) socket_users_(users);
 
     std::vector<Holder> holders;
-    for (std::size_t i = 0; i < users.size(); ++i) {
-        const bt_holder& raw = refusal.holders[i];
-        Holder& holder = holders.emplace_back();
-        holder.raw = raw;
-        if (raw.since_ns != 0) holder.since_ns = clock_.utc_ns(raw.since_ns);
-        holder.socket_cgroup_path = cgroups_.find(raw.sock.cgroup_id);
-        holder.netns_name = netns_.name(raw.sock.netns);
-        const bt_task* claimant = (raw.flags & BT_EVENT_HAS_TASK) != 0 ? &raw.task : nullptr;
-        const bt_task& user = users[i].task;
-        if (user.key.pid != 0) holder.process = owner(user);
-        if (claimant == nullptr || is_same_process(user.key, claimant->key)) continue;
-        holder.last_process = owner(*claimant);
-        holder.last_process_exited = !processes_.is_alive(claimant->key);
-    }
+    for (std::size_t i = 0; i < users.size(); ++i) holders.push_back(holder(refusal.holders[i], users[i].task));
     return holders;
+}
+
+Holder Enricher::holder(const bt_holder& raw, const bt_task& user) {
+    Holder holder;
+    holder.raw = raw;
+    if (raw.since_ns != 0) holder.since_ns = clock_.utc_ns(raw.since_ns);
+    holder.socket_cgroup_path = cgroups_.find(raw.sock.cgroup_id);
+    holder.netns_name = netns_.name(raw.sock.netns);
+    if (user.key.pid != 0) holder.process = owner(user);
+    if (raw.has_claim == 0 || (raw.flags & BT_EVENT_HAS_TASK) == 0) return holder;
+    if (is_same_process(user.key, raw.task.key)) return holder;
+    holder.last_process = owner(raw.task);
+    holder.last_process_exited = !processes_.is_alive(raw.task.key);
+    return holder;
 }
 
 }  // namespace bindtrace

@@ -24,9 +24,9 @@ class Enricher {
   public:
     // What the kernel side noted of a process or a cgroup while it was there.
     struct Notes {
-        Processes::Describe process;
-        CgroupPaths::Noted cgroup_path;
-        std::function<void(std::span<bt_socket_user> users)> socket_users;  // fills in their tasks
+        Processes::Describe process = [](const bt_process_key&) { return std::nullopt; };
+        CgroupPaths::Noted cgroup_path = [](std::uint64_t) { return std::nullopt; };
+        std::function<void(std::span<bt_socket_user>)> socket_users = [](auto) {};  // fills in their tasks
     };
 
     // host_netns: inode number, 0 = not known.
@@ -40,6 +40,9 @@ class Enricher {
 
     // Who holds, or held, what was found in the way.
     std::vector<Holder> holders(const Refusal& refusal);
+
+    // Of one socket. user: who has it open, pid 0 = nobody, or nobody knows.
+    Holder holder(const bt_holder& raw, const bt_task& user);
 
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
 

@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <tuple>
 
 #include "model/names.h"
 
@@ -27,28 +28,41 @@ std::optional<std::uint16_t> parse_port(std::string_view text) {
     return static_cast<std::uint16_t>(port);
 }
 
+Result<std::pair<std::uint16_t, std::uint16_t>> parse_range(std::string_view text) {
+    const std::size_t dash = text.find('-');
+    const auto first = parse_port(text.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+    if (!first || !last) return Error{"'" + std::string(text) + "' is not a port or a range of ports (1-65535)"};
+    if (*first > *last) return Error{"'" + std::string(text) + "' is a range that ends before it begins"};
+    return std::pair(*first, *last);
+}
+
 }  // namespace
 
 Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text) {
     std::vector<std::pair<std::uint16_t, std::uint16_t>> ranges;
     std::string bad;
     const bool good = for_each_part(text, [&](std::string_view part) {
-        const std::size_t dash = part.find('-');
-        const auto first = parse_port(part.substr(0, dash));
-        const auto last = dash == std::string_view::npos ? first : parse_port(part.substr(dash + 1));
-        if (!first || !last) {
-            bad = "'" + std::string(part) + "' is not a port or a range of ports (1-65535)";
-            return false;
-        }
-        if (*first > *last) {
-            bad = "'" + std::string(part) + "' is a range that ends before it begins";
-            return false;
-        }
-        ranges.emplace_back(*first, *last);
-        return true;
+        const auto range = parse_range(part);
+        if (range)
+            ranges.push_back(*range);
+        else
+            bad = range.error().what;
+        return bool(range);
     });
     if (!good) return Error{"--port: " + bad, 0, "for example --port 8080,9000-9100"};
     return ranges;
+}
+
+Result<Question> parse_question(const std::string& text) {
+    const std::size_t slash = text.find('/');
+    Question question{.protocol = slash == std::string::npos ? "" : text.substr(slash + 1), .text = text};
+    const auto range = parse_range(std::string_view(text).substr(0, slash));
+    if (!range) return Error{range.error().what, 0, "for example bindtrace who 8080 53/udp 9000-9100"};
+    if (slash != std::string::npos && !protocol_bit(question.protocol))
+        return Error{"'" + text + "': the protocol is one of tcp, udp, udplite, mptcp, sctp, icmp"};
+    std::tie(question.first_port, question.last_port) = *range;
+    return question;
 }
 
 Result<std::uint32_t> parse_protocols(std::string_view text) {

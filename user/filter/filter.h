@@ -50,4 +50,12 @@ Result<std::uint32_t> parse_protocols(std::string_view text);
 // "bind,listen" as bits 1 << bt_kind.
 Result<std::uint32_t> parse_kinds(std::string_view text);
 
+// One word of `who`: "8080", "9000-9100/tcp".
+struct Question {
+    std::uint16_t first_port = 0, last_port = 0;
+    std::string protocol;  // empty = any
+    std::string text;      // as asked
+};
+Result<Question> parse_question(const std::string& text);
+
 }  // namespace bindtrace

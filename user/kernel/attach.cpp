@@ -33,12 +33,16 @@ std::optional<Error> lacking_privilege(const KernelFacts& facts) {
                  "$(command -v bindtrace) (before Linux 5.11 cap_sys_resource too)"};
 }
 
+std::optional<Error> cannot_trace(const KernelFacts& facts) {
+    if (std::optional<Error> error = lacking_privilege(facts)) return error;
+    if (facts.has_btf) return std::nullopt;
+    return Error{"the kernel has no BTF (/sys/kernel/btf/vmlinux)", ENOENT,
+                 "it needs CONFIG_DEBUG_INFO_BTF=y, as every Debian kernel since 5.10 has, and /sys mounted"};
+}
+
 Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,
                                        const TracerOptions& options) {
-    if (std::optional<Error> error = lacking_privilege(facts)) return *error;
-    if (!facts.has_btf)
-        return Error{"the kernel has no BTF (/sys/kernel/btf/vmlinux)", ENOENT,
-                     "it needs CONFIG_DEBUG_INFO_BTF=y, as every Debian kernel since 5.10 has, and /sys mounted"};
+    if (std::optional<Error> error = cannot_trace(facts)) return *error;
     if (wanted) {
         auto tracer = attach_one(*wanted, facts, options);
         if (!tracer)

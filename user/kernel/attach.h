@@ -17,4 +17,7 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
 // Why this process may not trace at all, with the way to grant it; nothing where it may try.
 std::optional<Error> lacking_privilege(const KernelFacts& facts);
 
+// Also where the kernel has no BTF.
+std::optional<Error> cannot_trace(const KernelFacts& facts);
+
 }  // namespace bindtrace

@@ -165,8 +165,10 @@ KernelFacts KernelFacts::probe() {
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();
-    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", kProbeFunction,
-                                                tracepoint_type("sys_exit"), tracepoint_type("tcp_destroy_sock")};
+    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file",
+                                                kProbeFunction};
+    for (const char* tracepoint : {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir"})
+        names.insert(tracepoint_type(tracepoint));
     for (const Strategy strategy : kStrategies)
         for (const ProgramSpec& spec : programs(strategy)) names.emplace(spec.target);
     facts.btf_ = VmlinuxBtf::read(names);
@@ -190,6 +192,16 @@ std::optional<int> KernelFacts::function_arity(const char* name) const {
     const auto entry = btf_ ? btf_->function(name) : std::nullopt;
     if (!entry) return std::nullopt;
     return entry->arity;
+}
+
+std::optional<std::uint32_t> KernelFacts::function_id(const std::string& name) const {
+    const auto entry = btf_ ? btf_->function(name) : std::nullopt;
+    return entry ? std::optional(entry->id) : std::nullopt;
+}
+
+std::optional<std::uint32_t> KernelFacts::tracepoint_id(const std::string& name) const {
+    const auto entry = btf_ ? btf_->type_definition(tracepoint_type(name.c_str())) : std::nullopt;
+    return entry ? std::optional(entry->id) : std::nullopt;
 }
 
 Finding KernelFacts::try_strategy(Strategy strategy) const {

@@ -36,6 +36,10 @@ class KernelFacts {
 
     std::optional<int> function_arity(const char* name) const;
 
+    // BTF ids. Nothing for a name that bindtrace has no use for.
+    std::optional<std::uint32_t> function_id(const std::string& name) const;
+    std::optional<std::uint32_t> tracepoint_id(const std::string& name) const;
+
     // The kernel's types, until they are forgotten: they are large.
     std::span<const std::byte> btf() const { return btf_ ? btf_->bytes() : std::span<const std::byte>(); }
     void forget_btf() {

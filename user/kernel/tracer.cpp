@@ -5,99 +5,18 @@
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 
+#include "kernel/libbpf.h"
+#include "kernel/tracing_sections.h"
+
 namespace bindtrace {
-namespace {
-
-// libbpf's own words, kept for the one error message that main() prints; -v shows all of them.
-std::string& libbpf_words() {
-    static std::string words;
-    return words;
-}
-
-int on_libbpf_message(libbpf_print_level level, const char* format, va_list arguments) {
-    if (level == LIBBPF_DEBUG) return 0;
-    std::array<char, 1024> line{};
-    const int length = std::vsnprintf(line.data(), line.size(), format, arguments);
-    std::string_view text(line.data(),
-                          std::min<std::size_t>(line.size() - 1, static_cast<std::size_t>(std::max(length, 0))));
-    while (text.ends_with('\n')) text.remove_suffix(1);
-    spdlog::debug("{}", text);
-    if (level == LIBBPF_WARN) libbpf_words() = text;
-    return 0;
-}
-
-Error bpf_error(const std::string& what, int code) {
-    std::string text = what;
-    if (!libbpf_words().empty()) text += " (" + libbpf_words() + ")";
-    return Error{std::move(text), code};
-}
-
-// The kernel does not forbid bpf_probe_read_user() under lockdown, but libbpf 1.1 takes the refusal of
-// bpf_probe_read_kernel() for an old kernel and rewrites both into bpf_probe_read(), which is refused. Our programs
-// never call that one, and under lockdown the verifier reaches none of the kernel reads: what was rewritten is put
-// back, by handlers of our own for the sections of tracing programs. To be made before the object is opened.
-class LockdownFix {
-  public:
-    LockdownFix() {
-        LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = put_back_user_reads,
-                    .prog_attach_fn = attach);
-        constexpr std::pair<const char*, bpf_attach_type> kSections[] = {
-            {"fentry+", BPF_TRACE_FENTRY}, {"fexit+", BPF_TRACE_FEXIT}, {"tp_btf+", BPF_TRACE_RAW_TP}};
-        for (std::size_t i = 0; i < handlers_.size(); ++i)
-            handlers_[i] =
-                libbpf_register_prog_handler(kSections[i].first, BPF_PROG_TYPE_TRACING, kSections[i].second, &options);
-    }
-    LockdownFix(const LockdownFix&) = delete;
-    LockdownFix& operator=(const LockdownFix&) = delete;
-    ~LockdownFix() {
-        for (const int handler : handlers_) libbpf_unregister_prog_handler(handler);
-    }
-
-    static int load(BpfImage& image) {
-        bpf_program* program = nullptr;
-        bpf_object__for_each_program(program, image.object()) {
-            const std::string_view section = bpf_program__section_name(program);
-            const bool ours = section.starts_with("f") || section.starts_with("tp_btf/");
-            if (!ours || !bpf_program__autoload(program)) continue;
-            const char* target = section.data() + section.find('/') + 1;
-            if (const int error = bpf_program__set_attach_target(program, 0, target); error != 0) return error;
-        }
-        return image.load();
-    }
-
-  private:
-    static int put_back_user_reads(bpf_program* program, bpf_prog_load_opts*, long) {
-        const bpf_insn* instructions = bpf_program__insns(program);
-        std::vector<bpf_insn> patched(instructions, instructions + bpf_program__insn_cnt(program));
-        for (bpf_insn& instruction : patched) {
-            const bool helper_call =
-                instruction.code == (BPF_JMP | BPF_CALL) && instruction.src_reg == 0 && instruction.dst_reg == 0;
-            if (helper_call && instruction.imm == BPF_FUNC_probe_read) instruction.imm = BPF_FUNC_probe_read_user;
-        }
-        return bpf_program__set_insns(program, patched.data(), patched.size());
-    }
-
-    static int attach(const bpf_program* program, long, bpf_link** link) {
-        *link = bpf_program__attach_trace(program);
-        return *link ? 0 : -errno;
-    }
-
-    std::array<int, 3> handlers_{};
-};
-
-}  // namespace
-
 void Tracer::Deleter::operator()(bpf_link* link) const {
     bpf_link__destroy(link);
 }
@@ -109,7 +28,7 @@ Tracer::~Tracer() = default;
 
 Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts,
                                              const TracerOptions& options) {
-    libbpf_set_print(on_libbpf_message);
+    keep_libbpf_words();
     std::unique_ptr<Tracer> tracer(new Tracer);
     tracer->strategy_ = strategy;
     if (Status loaded = tracer->load(facts, options); !loaded) return loaded.error();
@@ -119,9 +38,7 @@ Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFact
 }
 
 Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
-    libbpf_words().clear();
-    std::optional<LockdownFix> lockdown_fix;
-    if (facts.lockdown == "confidentiality") lockdown_fix.emplace();
+    prepare_tracing_programs(facts);
     image_ = BpfImage::open(strategy_, facts.can_cast, facts.btf());
     if (!image_) return bpf_error("cannot open the BPF programs", errno);
     bt_config& config = image_->config();
@@ -137,8 +54,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     bpf_object__for_each_program(program, image_->object())
         bpf_program__set_autoload(program, std::ranges::count(choice.load, bpf_program__name(program)) != 0);
     bpf_map__set_max_entries(map("events"), options.ring_bytes);
-    if (const int error = lockdown_fix ? LockdownFix::load(*image_) : image_->load(); error != 0)
-        return bpf_error("the kernel refused the BPF programs", -error);
+    if (const int error = image_->load(); error != 0) return bpf_error("the kernel refused the BPF programs", -error);
     if (config.has_cgroup) {
         const int fd = options.cgroup.get();
         const __u32 slot = 0;
@@ -173,22 +89,12 @@ Status Tracer::attach(bpf_program* program) {
     return {};
 }
 
-Status Tracer::run_iterator(const char* name) const {
-    const bpf_program* program = bpf_object__find_program_by_name(image_->object(), name);
-    const std::unique_ptr<bpf_link, Deleter> link(bpf_program__attach_iter(program, nullptr));
-    if (!link) return bpf_error(std::string("cannot attach ") + name, errno);
-    const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
-    if (!reader.valid()) return bpf_error(std::string("cannot run ") + name, errno);
-    std::array<char, 4096> nothing{};  // what it finds goes into maps
-    for (;;) {
-        const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
-        if (got == 0) return {};
-        if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error(std::string("cannot run ") + name, errno);
-    }
+Status Tracer::run(const char* iterator) const {
+    return run_iterator(bpf_object__find_program_by_name(image_->object(), iterator));
 }
 
 Status Tracer::take_snapshot() const {
-    return run_iterator("iter__task_file");
+    return run("iter__task_file");
 }
 
 void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
@@ -197,7 +103,7 @@ void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
         const bt_socket_user asked = slot < users.size() ? users[slot] : bt_socket_user{};
         bpf_map_update_elem(fd, &slot, &asked, BPF_ANY);
     }
-    if (!run_iterator("iter__task")) return;
+    if (!run("iter__task")) return;
     for (__u32 slot = 0; slot < std::min<std::size_t>(users.size(), BT_HOLDERS); ++slot)
         bpf_map_lookup_elem(fd, &slot, &users[slot]);
 }

@@ -94,7 +94,7 @@ class Tracer {
     Status load(const KernelFacts& facts, const TracerOptions& options);
     Status attach(bpf_program* program);
     Status take_snapshot() const;
-    Status run_iterator(const char* name) const;
+    Status run(const char* iterator) const;
     Status open_ring();
     bpf_map* map(const char* name) const;
     std::vector<ProgramMisses> program_misses() const;

@@ -2,10 +2,12 @@
 #include "kernel/vmlinux_btf.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include "core/unique_fd.h"
 #include "kernel/btf_reader.h"
@@ -39,19 +41,34 @@ std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes,
 }
 
 std::optional<VmlinuxBtf> VmlinuxBtf::read(const std::set<std::string, std::less<>>& names, const char* path) {
+    std::optional<FileBytes> file = FileBytes::read(path);
+    if (!file) return std::nullopt;
+    std::optional<VmlinuxBtf> found = parse(file->bytes(), names);
+    if (found) found->bytes_ = std::move(*file);
+    return found;
+}
+
+FileBytes::~FileBytes() {
+    if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
+}
+
+std::optional<FileBytes> FileBytes::read(const char* path) {
     const UniqueFd file(open(path, O_RDONLY | O_CLOEXEC));
     struct stat status {};
-    if (!file.valid() || fstat(file.get(), &status) != 0) return std::nullopt;
-    std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+    if (!file.valid() || fstat(file.get(), &status) != 0 || status.st_size == 0) return std::nullopt;
+    const auto size = static_cast<std::size_t>(status.st_size);
+    void* mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, file.get(), 0);
+    if (mapped != MAP_FAILED) return FileBytes({static_cast<std::byte*>(mapped), size});
+    mapped = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (mapped == MAP_FAILED) return std::nullopt;
+    FileBytes copy({static_cast<std::byte*>(mapped), size});
     std::size_t filled = 0;
-    while (filled < bytes.size()) {
-        const ssize_t got = ::read(file.get(), bytes.data() + filled, bytes.size() - filled);
+    while (filled < size) {
+        const ssize_t got = ::read(file.get(), copy.bytes_.data() + filled, size - filled);
         if (got <= 0) return std::nullopt;
         filled += static_cast<std::size_t>(got);
     }
-    std::optional<VmlinuxBtf> found = parse(bytes, names);
-    if (found) found->bytes_ = std::move(bytes);
-    return found;
+    return copy;
 }
 
 }  // namespace bindtrace

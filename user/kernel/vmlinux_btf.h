@@ -13,9 +13,30 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace bindtrace {
+
+// A file's bytes: mapped where the kernel allows (of its BTF since 6.16), or else read.
+class FileBytes {
+  public:
+    static std::optional<FileBytes> read(const char* path);
+
+    FileBytes() = default;
+    FileBytes(FileBytes&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+    FileBytes& operator=(FileBytes&& other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ~FileBytes();
+
+    std::span<const std::byte> bytes() const { return bytes_; }
+
+  private:
+    explicit FileBytes(std::span<std::byte> bytes) : bytes_(bytes) {}
+
+    std::span<std::byte> bytes_;
+};
 
 class VmlinuxBtf {
   public:
@@ -35,8 +56,8 @@ class VmlinuxBtf {
     std::optional<Entry> type_definition(std::string_view name) const { return find(typedefs_, name); }
 
     // All of it, as read; empty after forget(), and where it was not read from a file.
-    std::span<const std::byte> bytes() const { return bytes_; }
-    void forget() { bytes_ = std::vector<std::byte>(); }  // `= {}` would keep the memory
+    std::span<const std::byte> bytes() const { return bytes_.bytes(); }
+    void forget() { FileBytes forgotten(std::move(bytes_)); }
 
   private:
     using Entries = std::map<std::string, Entry, std::less<>>;
@@ -50,7 +71,7 @@ class VmlinuxBtf {
     Entries functions_;
     Entries structs_;
     Entries typedefs_;
-    std::vector<std::byte> bytes_;
+    FileBytes bytes_;
 };
 
 }  // namespace bindtrace

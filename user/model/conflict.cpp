@@ -83,4 +83,9 @@ std::optional<std::string> socket_unit(const Holder& holder) {
     return unit && unit->ends_with(".socket") ? unit : std::nullopt;
 }
 
+std::optional<std::string> unit_of(const Holder& holder) {
+    const std::optional<Owner>& owner = holder.process ? holder.process : holder.last_process;
+    return owner && owner->cgroup_path ? unit_of_cgroup(*owner->cgroup_path) : std::nullopt;
+}
+
 }  // namespace bindtrace

@@ -4,6 +4,7 @@
 // The words are those that scripts rely on; see the README for what each means.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -71,8 +72,17 @@ struct Holder {
     bool last_process_exited = false;
 };
 
+// A port that is held, and by how many processes. The holder's process is the one that has run longest.
+struct HeldPort {
+    Holder holder;
+    std::size_t processes = 0;
+};
+
 // The systemd socket unit that made the socket, by the cgroup it was born in.
 std::optional<std::string> socket_unit(const Holder& holder);
+
+// The systemd unit of who has the socket open, or else of who claimed it.
+std::optional<std::string> unit_of(const Holder& holder);
 
 struct Conflict {
     Cause cause = Cause::unknown;

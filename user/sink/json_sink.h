@@ -6,6 +6,7 @@
 // escaper; the other words are our own.
 #pragma once
 
+#include "sink/json_conflict.h"
 #include "sink/sink.h"
 #include "sink/time_format.h"
 
@@ -19,8 +20,8 @@ class JsonSink : public Sink {
 
   private:
     UtcTimeFormat time_;
-    UtcTimeFormat since_;
     UtcTimeFormat start_time_;  // of processes: its own, so that they do not take turns in one cache
+    HolderTimes holder_times_;
 };
 
 }  // namespace bindtrace

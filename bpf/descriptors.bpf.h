@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The descriptors of all processes.
+ *
+ * By reading their tables, and not by the iterator over files or by /proc: those hold each file for a moment, and where
+ * its owner closes it in that moment, the port would stay taken until we let go. Nobody is to fail to bind because we
+ * looked.
+ */
+#ifndef BT_DESCRIPTORS_BPF_H
+#define BT_DESCRIPTORS_BPF_H
+
+#include "read_sock.bpf.h"
+#include "read_task.bpf.h"
+
+/* So many descriptors of a process are looked at: 64 * 64 * 64. The verifier walks each loop by itself. */
+#define FDS 64
+
+/* The machine's first process tells which network namespace is the host's. */
+static __always_inline void note_host(struct task_struct *task)
+{
+	if (READ(struct task_struct, task, tgid) == 1)
+		bt_host_netns = task_netns(task);
+}
+
+/* What to do with one of them, given its struct file. Whoever includes this says. */
+SEPARATE look_at_file(__u64 file, __u64 task);
+
+/* Another process's task, as far as it can be told from outside. */
+static __always_inline void read_other_task(struct bt_task *out, struct task_struct *task)
+{
+	struct task_struct *parent = READ(struct task_struct, task, real_parent);
+	const struct cred *cred = READ(struct task_struct, task, real_cred);
+
+	out->key = read_process_key(task);
+	out->tid = out->key.pid;
+	out->ppid = READ(struct task_struct, parent, tgid);
+	out->uid = READ(struct cred, cred, uid.val);
+	out->cgroup_id = task_cgroup_id(task);
+	READ_INTO(out->comm, struct task_struct, task, comm);
+}
+
+SEPARATE look_at_fds(__u64 table, __u32 left, __u64 task)
+{
+	for (__u32 i = 0; i < FDS && i < left; i++) {
+		__u64 file = read_word(table + 8 * i);
+
+		if (file)
+			look_at_file(file, task);
+	}
+	return 0;
+}
+
+SEPARATE look_at_many_fds(__u64 table, __u32 left, __u64 task)
+{
+	for (__u32 i = 0; i < FDS && i * FDS < left; i++)
+		look_at_fds(table + 8 * FDS * i, left - i * FDS, task);
+	return 0;
+}
+
+/* Does nothing for a thread: it shares the table of its process. */
+static __always_inline void look_at_fds_of(struct task_struct *task)
+{
+	struct files_struct *files;
+	struct fdtable *table;
+	__u64 descriptors;
+	__u32 count;
+
+	if (READ(struct task_struct, task, pid) != READ(struct task_struct, task, tgid))
+		return;
+	files = READ(struct task_struct, task, files);
+	table = files ? READ(struct files_struct, files, fdt) : 0;
+	if (!table)
+		return;
+	descriptors = (__u64)READ(struct fdtable, table, fd);
+	count = READ(struct fdtable, table, max_fds);
+	for (__u32 i = 0; i < FDS && i * FDS * FDS < count; i++)
+		look_at_many_fds(descriptors + 8 * FDS * FDS * i, count - i * FDS * FDS, (__u64)task);
+}
+
+#endif

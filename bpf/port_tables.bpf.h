@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The kernel's tables of ports: which sockets have which, whether or not a process has them open.
+ *
+ * Walked without their locks. A socket may come or go meanwhile; every load is safe all the same, and whoever includes
+ * this checks each socket again in consider().
+ */
+#ifndef BT_PORT_TABLES_BPF_H
+#define BT_PORT_TABLES_BPF_H
+
+#include "read_sock.bpf.h"
+
+/* How many sockets of a port are looked at: 16 * 128. The verifier walks each loop by itself. */
+#define STEPS_A_STRIDE 16
+#define STRIDES	       128
+
+/* Where the search of the current task stands, or null. Whoever includes this says where that is kept. */
+static __always_inline struct bt_search *current_search(void);
+
+/* What to do with one socket, given its address. */
+SEPARATE consider(__u64 address);
+
+/* What the check compares. A TIME_WAIT socket has this much and no more. */
+static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk)
+{
+	read_sock_common(out, sk);
+	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
+	out->opts = (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
+	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
+}
+
+/* Did connect(2) choose the port? Older kernels tell by the bucket, where the socket cannot be an accepted one. */
+static __always_inline bool port_is_ephemeral(const struct bt_search *search, const struct bt_holder *holder)
+{
+	__u8 state = search->other.state;
+
+	return search->made_by_connect && !holder->explicit_port && state != TCP_LISTEN && state != TCP_CLOSE;
+}
+
+/* Of search->other, which is what read_bound() saw at the address. `holder` may have been used before. */
+static __always_inline void read_holder(const struct bt_search *search, struct bt_holder *holder, __u64 address)
+{
+	const struct sock *sk = (const struct sock *)address;
+
+	holder->sock = search->other;
+	holder->substate = search->other.state;
+	holder->flags = 0;
+	if (search->other.state != TCP_TIME_WAIT) {
+		read_sock(&holder->sock, sk);
+		holder->flags = BT_EVENT_HAS_SOCKOPT;
+		holder->uid = READ(struct sock, sk, sk_uid.val);
+		holder->explicit_port = port_is_explicit(sk);
+		holder->of_kernel = !READ_BITS(struct sock, sk, __sk_common.skc_net_refcnt);
+	} else {
+		holder->sock.protocol = IPPROTO_TCP;
+		holder->substate = READ(struct inet_timewait_sock, address, tw_substate);
+	}
+	if (port_is_ephemeral(search, holder))
+		holder->flags |= BT_EVENT_EPHEMERAL;
+}
+
+/* The sockets of one port of one network namespace. */
+static __always_inline void start_with_bucket(struct bt_search *search, __u64 bucket)
+{
+	search->node_offset = bpf_core_field_offset(struct sock_common, skc_bind_node);
+	search->made_by_connect = (__s8)READ(struct inet_bind_bucket, bucket, fastreuse) < 0;
+	search->node = 0;
+	search->bucket = 0;
+	if (bpf_core_field_exists(struct inet_bind_bucket, bhash2))
+		search->bucket = read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket, bhash2));
+	else
+		search->node = read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket___owners, owners));
+}
+
+static __always_inline void start_with_udp_slot(struct bt_search *search, const struct udp_table *table, __u32 slot)
+{
+	search->node_offset = bpf_core_field_offset(struct sock_common, skc_node);
+	search->made_by_connect = 0;
+	search->bucket = 0;
+	search->node =
+	    read_word((__u64)READ(struct udp_table, table, hash) + (__u64)slot * bpf_core_type_size(struct udp_hslot) +
+		      bpf_core_field_offset(struct udp_hslot, head));
+}
+
+/* Since 6.8: on to the sockets of the next address. A function of its own, not to be walked where there is no such
+ * thing. */
+static __attribute__((noinline)) int enter_bucket(struct bt_search *search)
+{
+	__u64 bucket = search->bucket;
+
+	search->bucket = read_word(bucket);
+	search->node = read_word(bucket - bpf_core_field_offset(struct inet_bind2_bucket, bhash_node) +
+				 bpf_core_field_offset(struct inet_bind2_bucket, owners));
+	return 0;
+}
+
+/* Returns 1 at the end of the bucket. */
+SEPARATE look_on(void)
+{
+	struct bt_search *search = current_search();
+
+	if (!search)
+		return 1;
+	for (int i = 0; i < STEPS_A_STRIDE; i++) {
+		__u64 node = search->node;
+
+		if (node && !(node & 1)) {
+			search->node = read_word(node);
+			consider(node - search->node_offset);
+			continue;
+		}
+		if (!bpf_core_field_exists(struct inet_bind_bucket, bhash2) || !search->bucket)
+			return 1;
+		enter_bucket(search);
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/*
+ * Who has which port, now, in all network namespaces: the sockets that processes have open, then the kernel's tables of
+ * ports, where those without a process are too. No claims and no events: loaded for one look.
+ *
+ * Each is told as a bt_holder: with a task where it was found open, without where it was found in a table. So a socket
+ * is told more than once, and put together again by its inode.
+ */
+#include "vmlinux.h"
+#include "descriptors.bpf.h"
+#include "port_tables.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* A table has at most 41 * 41 * 41 slots, and a slot so many buckets. The verifier walks each loop by itself. */
+#define SLOTS	   41
+#define CHAIN	   32
+#define UDP_TABLES 4
+
+/* How many sockets of a port are looked at: so many times what a failing bind looks at. */
+#define STRETCHES 64
+
+/* The tables that have been walked: network namespaces share one, unless told otherwise. */
+static volatile __u64 udp_tables[UDP_TABLES];
+
+/* What the files of sockets have for f_op, once one was seen. */
+static volatile __u64 socket_operations;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bt_search);
+} only_search SEC(".maps");
+
+static __always_inline struct bt_search *current_search(void)
+{
+	__u32 slot = 0;
+
+	return bpf_map_lookup_elem(&only_search, &slot);
+}
+
+static __always_inline bool port_wanted(__u16 port)
+{
+	return port && (!bt_config.has_ports || bt_config.port_bits[port / 64] >> (port & 63) & 1);
+}
+
+/* Where no port was asked for, connections are left out. */
+static __always_inline bool state_wanted(__u8 state)
+{
+	return bt_config.has_ports || state == TCP_LISTEN || state == TCP_CLOSE;
+}
+
+static __always_inline void tell_holder(const struct bt_holder *holder)
+{
+	if (bpf_ringbuf_output(&events, (void *)holder, sizeof(*holder), BPF_RB_NO_WAKEUP))
+		count(BT_COUNT_RING_FULL);
+}
+
+SEPARATE consider(__u64 address)
+{
+	struct bt_search *search = current_search();
+	const struct sock *sk = (const struct sock *)address;
+	struct bt_holder *holder;
+
+	if (!search || !port_wanted(socket_port(sk)))
+		return 0;
+	read_bound(&search->other, sk);
+	holder = &search->found.holders[0];
+	read_holder(search, holder, address);
+	if (holder->sock.type != SOCK_RAW && state_wanted(holder->sock.state))
+		tell_holder(holder);
+	return 0;
+}
+
+/* Returns 1 at the end. */
+SEPARATE walk_stretch(void)
+{
+	for (int i = 0; i < STRIDES; i++) {
+		if (look_on())
+			return 1;
+	}
+	return 0;
+}
+
+/* No function of its own, like others here: there may be eight inside one another. */
+static __always_inline void walk(void)
+{
+	for (int i = 0; i < STRETCHES; i++) {
+		if (walk_stretch())
+			return;
+	}
+	count(BT_COUNT_CLAIMS_FULL); /* there are more */
+}
+
+SEPARATE list_bucket(__u64 bucket)
+{
+	struct bt_search *search = current_search();
+
+	if (!search || !port_wanted(READ(struct inet_bind_bucket, bucket, port)))
+		return 0;
+	start_with_bucket(search, bucket);
+	walk();
+	return 0;
+}
+
+SEPARATE list_tcp_slot(__u64 slot)
+{
+	__u64 node = read_word(slot + bpf_core_field_offset(struct inet_bind_hashbucket, chain));
+
+	for (int i = 0; i < CHAIN && node; i++) {
+		__u64 bucket = node - bpf_core_field_offset(struct inet_bind_bucket, node);
+
+		node = read_word(node);
+		list_bucket(bucket);
+	}
+	return 0;
+}
+
+SEPARATE list_tcp_slots(__u64 slots, __u32 left)
+{
+	for (__u32 i = 0; i < SLOTS && i < left; i++)
+		list_tcp_slot(slots + i * bpf_core_type_size(struct inet_bind_hashbucket));
+	return 0;
+}
+
+SEPARATE list_many_tcp_slots(__u64 slots, __u32 left)
+{
+	for (__u32 i = 0; i < SLOTS && i * SLOTS < left; i++)
+		list_tcp_slots(slots + i * SLOTS * bpf_core_type_size(struct inet_bind_hashbucket), left - i * SLOTS);
+	return 0;
+}
+
+/* One table for all network namespaces. */
+static __always_inline void list_tcp(const struct net *net)
+{
+	struct inet_hashinfo *table = READ(struct net, net, ipv4.tcp_death_row.hashinfo);
+	__u64 slots = (__u64)READ(struct inet_hashinfo, table, bhash);
+	__u32 size = READ(struct inet_hashinfo, table, bhash_size);
+
+	for (__u32 i = 0; i < SLOTS && i * SLOTS * SLOTS < size; i++)
+		list_many_tcp_slots(slots + i * SLOTS * SLOTS * bpf_core_type_size(struct inet_bind_hashbucket),
+				    size - i * SLOTS * SLOTS);
+}
+
+SEPARATE list_udp_slot(__u64 table, __u32 slot)
+{
+	struct bt_search *search = current_search();
+
+	if (!search)
+		return 0;
+	start_with_udp_slot(search, (struct udp_table *)table, slot);
+	if (search->node)
+		walk();
+	return 0;
+}
+
+SEPARATE list_udp_slots(__u64 table, __u32 first, __u32 left)
+{
+	for (__u32 i = 0; i < SLOTS && i < left; i++)
+		list_udp_slot(table, first + i);
+	return 0;
+}
+
+SEPARATE list_many_udp_slots(__u64 table, __u32 first, __u32 left)
+{
+	for (__u32 i = 0; i < SLOTS && i * SLOTS < left; i++)
+		list_udp_slots(table, first + i * SLOTS, left - i * SLOTS);
+	return 0;
+}
+
+SEPARATE list_udp(__u64 table)
+{
+	__u32 size = READ(struct udp_table, table, mask) + 1;
+
+	for (__u32 i = 0; i < SLOTS && i * SLOTS * SLOTS < size; i++)
+		list_many_udp_slots(table, i * SLOTS * SLOTS, size - i * SLOTS * SLOTS);
+	return 0;
+}
+
+/* Remembers where a table is, for the end. */
+static __always_inline void note_udp_table(struct udp_table *table)
+{
+	for (int i = 0; i < UDP_TABLES && table; i++) {
+		if (udp_tables[i] == (__u64)table)
+			return;
+		if (!udp_tables[i]) {
+			udp_tables[i] = (__u64)table;
+			return;
+		}
+	}
+}
+
+/* The inet socket behind a file, or null. Most files are none, and their inodes are not in the CPU's cache. */
+static __always_inline struct sock *find_socket(const struct file *file)
+{
+	__u64 operations = (__u64)READ(struct file, file, f_op);
+	struct sock *sk;
+
+	if (socket_operations)
+		return operations == socket_operations ? inet_sock_of_file(file) : 0;
+	sk = sock_of_file(file);
+	if (sk)
+		socket_operations = operations;
+	return sk;
+}
+
+/* A file of a process: if it is a socket with a port that is asked for, says so. */
+SEPARATE look_at_file(__u64 file, __u64 task)
+{
+	struct sock *sk = find_socket((const struct file *)file);
+	struct bt_holder holder = {};
+
+	if (sk)
+		sk = port_holder(sk);
+	if (!sk || !port_wanted(socket_port(sk)))
+		return 0;
+	read_sock(&holder.sock, sk);
+	if (holder.sock.protocol == IPPROTO_UDP || holder.sock.protocol == IPPROTO_UDPLITE)
+		note_udp_table(udp_table_of(sk));
+	if (!holder.sock.local_port || !state_wanted(holder.sock.state))
+		return 0;
+	holder.substate = holder.sock.state;
+	holder.explicit_port = port_is_explicit(sk);
+	holder.flags = BT_EVENT_HAS_SOCKOPT | BT_EVENT_HAS_TASK;
+	holder.uid = READ(struct sock, sk, sk_uid.val);
+	read_other_task(&holder.task, (struct task_struct *)task);
+	tell_holder(&holder);
+	return 0;
+}
+
+static __always_inline void list_tables(void)
+{
+	struct task_struct *self = (struct task_struct *)bpf_get_current_task();
+	struct nsproxy *namespaces = READ(struct task_struct, self, nsproxy);
+	const struct net *net = READ(struct nsproxy, namespaces, net_ns);
+
+	list_tcp(net);
+	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
+		note_udp_table(READ(struct net___udp, net, ipv4.udp_table));
+	for (int i = 0; i < UDP_TABLES; i++) {
+		if (udp_tables[i])
+			list_udp(udp_tables[i]);
+	}
+}
+
+/* Each thread of the machine, then null. */
+SEC("iter/task")
+int iter__who(struct bpf_iter__task *ctx)
+{
+	__u64 task = read_word((__u64)ctx + __builtin_offsetof(struct bpf_iter__task, task));
+
+	if (!task) {
+		list_tables();
+		return 0;
+	}
+	note_host((struct task_struct *)task);
+	look_at_fds_of((struct task_struct *)task);
+	return 0;
+}

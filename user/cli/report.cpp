@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+#include "cli/report.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace bindtrace {
+
+int report(const Error& error, int exit_code) {
+    std::string text = error.what;
+    if (error.code != 0 && text.find(std::strerror(error.code)) == std::string::npos)
+        text += std::string(": ") + std::strerror(error.code);
+    spdlog::error("{}", text);
+    if (!error.hint.empty()) spdlog::error("{}", error.hint);
+    return exit_code;
+}
+
+bool wants_colour() {
+    const char* no_colour = std::getenv("NO_COLOR");
+    return isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
+}
+
+}  // namespace bindtrace

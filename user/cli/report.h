@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "core/result.h"
+
+namespace bindtrace {
+
+// Says on stderr what went wrong and what to do. Returns exit_code.
+int report(const Error& error, int exit_code);
+
+// For stdout: only a terminal, and only where NO_COLOR does not forbid it.
+bool wants_colour();
+
+}  // namespace bindtrace

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "cli/who.h"
+
+#include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "cli/report.h"
+#include "core/clock.h"
+#include "core/exit_codes.h"
+#include "enrich/enricher.h"
+#include "filter/filter.h"
+#include "kernel/attach.h"
+#include "kernel/port_list.h"
+#include "model/names.h"
+#include "sink/held_ports.h"
+#include "sink/output.h"
+
+namespace bindtrace {
+namespace {
+
+bool is_listener(const bt_sock& sock) {
+    return sock.state == TCP_LISTEN;
+}
+
+bool is_asked(const Question& question, const bt_sock& sock) {
+    return sock.local_port >= question.first_port && sock.local_port <= question.last_port &&
+           (question.protocol.empty() || question.protocol == protocol_name(sock.protocol, sock.type));
+}
+
+// By port, listeners first, connections last.
+auto rank(const HeldPort& port) {
+    const bt_sock& sock = port.holder.raw.sock;
+    return std::tuple(sock.local_port, sock.protocol, !is_listener(sock), sock.remote_port != 0, sock.netns,
+                      port.holder.raw.substate, sock.remote_port, sock.inode);
+}
+
+bt_config config_for(const std::vector<Question>& questions) {
+    Filter filter;
+    for (const Question& question : questions) filter.ports.emplace_back(question.first_port, question.last_port);
+    return filter.kernel_config();
+}
+
+std::vector<HeldPort> named(const PortList& found, const std::vector<Question>& questions, const KernelFacts& facts) {
+    Enricher enricher(facts.cgroup2_mount, found.host_netns, {});
+    std::vector<HeldPort> ports;
+    for (const PortHolder& holder : found.holders) {
+        const bt_sock& sock = holder.socket.sock;
+        const auto asked = [&](const Question& question) { return is_asked(question, sock); };
+        if (!questions.empty() && std::ranges::none_of(questions, asked)) continue;
+        ports.push_back(
+            {.holder = enricher.holder(holder.socket, holder.socket.task), .processes = holder.users.size()});
+    }
+    std::ranges::sort(ports, {}, rank);
+    return ports;
+}
+
+// True where each port that was asked for is held.
+bool tell_free_ports(const std::vector<Question>& questions, const std::vector<HeldPort>& ports) {
+    bool all_held = true;
+    for (const Question& question : questions) {
+        const auto answers = [&](const HeldPort& port) { return is_asked(question, port.holder.raw.sock); };
+        if (std::ranges::any_of(ports, answers)) continue;
+        spdlog::info("nobody holds {}", question.text);
+        all_held = false;
+    }
+    return all_held;
+}
+
+}  // namespace
+
+int run_who(const Options& options) {
+    std::vector<Question> questions;
+    for (const std::string& word : options.asked_ports) {
+        const auto question = parse_question(word);
+        if (!question) return report(question.error(), kExitUsage);
+        questions.push_back(*question);
+    }
+    const KernelFacts facts = KernelFacts::probe();
+    if (const auto error = cannot_trace(facts)) return report(*error, kExitRuntime);
+    const auto found = list_ports(facts, config_for(questions));
+    if (!found) return report(found.error(), kExitRuntime);
+
+    const std::vector<HeldPort> ports = named(*found, questions, facts);
+    Output output(STDOUT_FILENO, -1);
+    if (options.json)
+        append_held_ports_json(output.buffer(), ports, static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME)));
+    else if (!ports.empty())
+        append_held_ports_text(output.buffer(), ports, wants_colour());
+    if (Status written = output.finish(); !written) return report(written.error(), kExitRuntime);
+    if (!found->complete) spdlog::warn("there are more than these: too many to list them all");
+    return tell_free_ports(questions, ports) ? kExitFine : kExitBad;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// What `who` prints: ports that are held, and by whom.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "model/conflict.h"
+
+namespace bindtrace {
+
+// A line of JSON each. now_ns: boot-time clock.
+void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, std::uint64_t now_ns);
+
+// A table with a heading. Connections that differ in their remote end alone take one line.
+void append_held_ports_text(std::string& out, std::span<const HeldPort> ports, bool colour);
+
+}  // namespace bindtrace
