@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+// `bindtrace who` against sockets of this very process and its children: the same on every kernel, whatever the
+// strategy.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernel_process.h"
+
+namespace bindtrace {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Answer {
+    int code = -1;
+    std::vector<Json> holders;
+    std::string text;
+    std::string errors;
+};
+
+Answer who(std::vector<std::string> words) {
+    const char* binary = std::getenv("BINDTRACE");
+    words.insert(words.begin(), {binary != nullptr ? binary : "build/bindtrace", "who"});
+    ChildProcess process(words);
+    Answer answer;
+    while (const auto line = process.read_line()) {
+        answer.text += *line + "\n";
+        answer.holders.push_back(Json::parse(*line, nullptr, false));
+    }
+    answer.code = process.wait(std::chrono::seconds(120)).value_or(-1);
+    answer.errors = process.errors();
+    return answer;
+}
+
+Answer who_json(std::uint16_t port) {
+    return who({"--json", std::to_string(port)});
+}
+
+class Socket {
+  public:
+    explicit Socket(int type, int family = AF_INET) : fd_(socket(family, type | SOCK_CLOEXEC, 0)), family_(family) {}
+    explicit Socket(int fd, std::in_place_t) : fd_(fd) {}
+    Socket(const Socket&) = delete;
+    Socket& operator=(const Socket&) = delete;
+    ~Socket() { close(); }
+
+    int fd() const { return fd_; }
+    void close() { ::close(std::exchange(fd_, -1)); }
+    void set(int level, int option, int value = 1) const {
+        ASSERT_EQ(setsockopt(fd_, level, option, &value, sizeof(value)), 0);
+    }
+
+    // On the loopback address. Returns the port.
+    std::uint16_t bind(std::uint16_t port = 0) const {
+        sockaddr_storage address = loopback(port);
+        EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), length()), 0) << std::strerror(errno);
+        return this->port();
+    }
+    void listen() const { ASSERT_EQ(::listen(fd_, 16), 0); }
+    void connect(std::uint16_t port) const {
+        sockaddr_storage address = loopback(port);
+        ASSERT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), length()), 0);
+    }
+    int accept() const { return ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC); }
+    std::uint16_t port() const {
+        sockaddr_storage address{};
+        socklen_t size = sizeof(address);
+        getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+        return ntohs(reinterpret_cast<sockaddr_in*>(&address)->sin_port);  // at the same place in sockaddr_in6
+    }
+
+  private:
+    sockaddr_storage loopback(std::uint16_t port) const {
+        sockaddr_storage storage{};
+        if (family_ == AF_INET6) {
+            auto* six = reinterpret_cast<sockaddr_in6*>(&storage);
+            *six = {.sin6_family = AF_INET6,
+                    .sin6_port = htons(port),
+                    .sin6_flowinfo = 0,
+                    .sin6_addr = in6addr_loopback,
+                    .sin6_scope_id = 0};
+        } else {
+            auto* four = reinterpret_cast<sockaddr_in*>(&storage);
+            four->sin_family = AF_INET;
+            four->sin_port = htons(port);
+            four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        }
+        return storage;
+    }
+    socklen_t length() const { return family_ == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in); }
+
+    int fd_;
+    int family_ = AF_INET;
+};
+
+// A child that has done `body` and stays, until it goes out of scope.
+class Child {
+  public:
+    explicit Child(const std::function<void(int out)>& body) {
+        int ready[2];
+        if (pipe(ready) != 0) std::abort();
+        pid_ = fork();
+        if (pid_ == 0) {
+            body(ready[1]);
+            (void)!write(ready[1], "x", 1);
+            for (;;) pause();
+        }
+        ::close(ready[1]);
+        while (true) {
+            char byte = 0;
+            if (read(ready[0], &byte, 1) != 1 || byte == 'x') break;
+            told_ += byte;
+        }
+        ::close(ready[0]);
+    }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child() {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+    pid_t pid() const { return pid_; }
+    std::uint16_t port() const { return static_cast<std::uint16_t>(std::atoi(told_.c_str())); }
+
+  private:
+    pid_t pid_ = -1;
+    std::string told_;
+};
+
+void tell_port(int out, std::uint16_t port) {
+    const std::string text = std::to_string(port);
+    (void)!write(out, text.data(), text.size());
+}
+
+std::uint64_t inode_of(const std::string& path) {
+    struct stat status {};
+    return stat(path.c_str(), &status) == 0 ? status.st_ino : 0;
+}
+
+TEST(Who, NamesAListener) {
+    const Socket server(SOCK_STREAM);
+    server.set(SOL_SOCKET, SO_REUSEADDR);
+    const std::uint16_t port = server.bind();
+    server.listen();
+    const Answer answer = who_json(port);
+    ASSERT_EQ(answer.code, 0) << answer.errors;
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    const Json& holder = answer.holders[0];
+    EXPECT_EQ(holder["v"], 1);
+    EXPECT_EQ(holder["type"], "holder");
+    EXPECT_EQ(holder["proto"], "tcp");
+    EXPECT_EQ(holder["family"], "ipv4");
+    EXPECT_EQ(holder["state"], "LISTEN");
+    EXPECT_EQ(holder["local_addr"], "127.0.0.1");
+    EXPECT_EQ(holder["local_port"], port);
+    EXPECT_EQ(holder["remote_port"], nullptr);
+    EXPECT_EQ(holder["process"]["pid"], getpid());
+    EXPECT_EQ(holder["process"]["ppid"], getppid());
+    EXPECT_EQ(holder["process"]["comm"], program_invocation_short_name);
+    EXPECT_EQ(holder["processes"], 1);
+    EXPECT_EQ(holder["sockopt"]["reuseaddr"], true);
+    EXPECT_EQ(holder["netns"]["inum"], inode_of("/proc/self/ns/net"));
+    EXPECT_EQ(holder["since"], nullptr) << "nobody has seen when";
+}
+
+TEST(Who, NamesTheOldestOfThoseThatShareASocketAndCountsThem) {
+    const Socket server(SOCK_STREAM);
+    const std::uint16_t port = server.bind();
+    server.listen();
+    const Child one([](int) {}), other([](int) {});
+    const Answer answer = who_json(port);
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    EXPECT_EQ(answer.holders[0]["process"]["pid"], getpid());
+    EXPECT_EQ(answer.holders[0]["processes"], 3);
+}
+
+TEST(Who, TellsEachSocketThatSharesAPort) {
+    const Socket one(SOCK_STREAM), other(SOCK_STREAM);
+    one.set(SOL_SOCKET, SO_REUSEPORT);
+    other.set(SOL_SOCKET, SO_REUSEPORT);
+    const std::uint16_t port = one.bind();
+    other.bind(port);
+    one.listen();
+    const Answer answer = who_json(port);
+    ASSERT_EQ(answer.holders.size(), 2u) << answer.text;
+    EXPECT_EQ(answer.holders[0]["state"], "LISTEN") << "listeners first";
+    EXPECT_EQ(answer.holders[1]["state"], "CLOSE") << "bound, and not listening";
+    EXPECT_EQ(answer.holders[1]["process"]["pid"], getpid());
+}
+
+TEST(Who, FindsTheClientThatHasThePortAsItsSourcePort) {
+    const Socket server(SOCK_STREAM), client(SOCK_STREAM);
+    const std::uint16_t target = server.bind();
+    server.listen();
+    client.connect(target);
+    const Answer answer = who_json(client.port());
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    const Json& holder = answer.holders[0];
+    EXPECT_EQ(holder["state"], "ESTABLISHED");
+    EXPECT_EQ(holder["remote_addr"], "127.0.0.1");
+    EXPECT_EQ(holder["remote_port"], target);
+    EXPECT_EQ(holder["acquired"], "connect");
+    EXPECT_EQ(holder["process"]["pid"], getpid());
+}
+
+TEST(Who, DoesNotTakeAnAcceptedConnectionForAClient) {
+    const Socket server(SOCK_STREAM), client(SOCK_STREAM);
+    const std::uint16_t port = server.bind();
+    server.listen();
+    client.connect(port);
+    const Socket accepted(server.accept(), std::in_place);
+    const Answer answer = who_json(port);
+    ASSERT_EQ(answer.holders.size(), 2u) << answer.text;
+    EXPECT_EQ(answer.holders[0]["state"], "LISTEN");
+    EXPECT_EQ(answer.holders[1]["state"], "ESTABLISHED");
+    EXPECT_EQ(answer.holders[1]["acquired"], nullptr);
+}
+
+TEST(Who, FindsTimeWaitAndOrphansWhichHaveNoProcess) {
+    const Socket server(SOCK_STREAM);
+    const std::uint16_t target = server.bind();
+    server.listen();
+    Socket client(SOCK_STREAM), orphan(SOCK_STREAM);
+    client.connect(target);
+    Socket accepted(server.accept(), std::in_place);
+    orphan.connect(target);
+    const Socket kept(server.accept(), std::in_place);
+    const std::uint16_t in_time_wait = client.port(), orphaned = orphan.port();
+    client.close();
+    accepted.close();
+    orphan.close();  // the other end stays open
+    usleep(100'000);
+    const Answer first = who_json(in_time_wait);
+    ASSERT_EQ(first.holders.size(), 1u) << first.text;
+    EXPECT_EQ(first.holders[0]["state"], "TIME_WAIT");
+    EXPECT_EQ(first.holders[0]["process"], nullptr);
+    EXPECT_EQ(first.holders[0]["processes"], 0);
+    EXPECT_EQ(first.holders[0]["remote_port"], target);
+    const Answer second = who_json(orphaned);
+    ASSERT_EQ(second.holders.size(), 1u) << second.text;
+    EXPECT_EQ(second.holders[0]["state"], "FIN_WAIT2");
+    EXPECT_EQ(second.holders[0]["process"], nullptr);
+}
+
+TEST(Who, LooksIntoAllNetworkNamespaces) {
+    const Child elsewhere([](int out) {
+        if (unshare(CLONE_NEWNET) != 0) _exit(1);
+        const Socket sock(SOCK_DGRAM, AF_INET6);
+        sockaddr_in6 any{};
+        any.sin6_family = AF_INET6;
+        if (bind(sock.fd(), reinterpret_cast<sockaddr*>(&any), sizeof(any)) != 0) _exit(1);
+        tell_port(out, sock.port());
+        (void)!write(out, "x", 1);
+        for (;;) pause();
+    });
+    ASSERT_NE(elsewhere.port(), 0);
+    const Answer answer = who({"--json", std::to_string(elsewhere.port()) + "/udp"});
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    const Json& holder = answer.holders[0];
+    EXPECT_EQ(holder["proto"], "udp");
+    EXPECT_EQ(holder["family"], "ipv6");
+    EXPECT_EQ(holder["local_addr"], "::");
+    EXPECT_EQ(holder["state"], nullptr) << "UDP has none";
+    EXPECT_EQ(holder["process"]["pid"], elsewhere.pid());
+    EXPECT_EQ(holder["netns"]["inum"], inode_of("/proc/" + std::to_string(elsewhere.pid()) + "/ns/net"));
+}
+
+TEST(Who, SaysWhichPortsNobodyHolds) {
+    const Socket server(SOCK_STREAM), gone(SOCK_STREAM);
+    const std::string held = std::to_string(server.bind());
+    const Answer answer = who({"--json", held, held + "/udp"});
+    EXPECT_EQ(answer.code, 3);
+    EXPECT_EQ(answer.holders.size(), 1u) << answer.text;
+    EXPECT_NE(answer.errors.find("nobody holds " + held + "/udp"), std::string::npos) << answer.errors;
+    EXPECT_EQ(answer.errors.find("nobody holds " + held + "\n"), std::string::npos) << answer.errors;
+}
+
+TEST(Who, TakesRanges) {
+    const Socket server(SOCK_STREAM);
+    const std::uint16_t port = server.bind();
+    const Answer answer = who({"--json", std::to_string(port - 1) + "-" + std::to_string(port + 1) + "/tcp"});
+    EXPECT_EQ(answer.code, 0);
+    bool found = false;
+    for (const Json& holder : answer.holders) found |= holder["local_port"] == port;
+    EXPECT_TRUE(found) << answer.text;
+}
+
+TEST(Who, ListsWhatListensOrIsBoundWhereNothingIsAsked) {
+    const Socket server(SOCK_STREAM), client(SOCK_STREAM), bound(SOCK_DGRAM);
+    const std::uint16_t listening = server.bind(), datagram = bound.bind();
+    server.listen();
+    client.connect(listening);
+    const Answer answer = who({"--json"});
+    EXPECT_EQ(answer.code, 0);
+    std::vector<int> ports;
+    for (const Json& holder : answer.holders)
+        if (holder["process"].is_object() && holder["process"]["pid"] == getpid())
+            ports.push_back(holder["local_port"]);
+    EXPECT_NE(std::find(ports.begin(), ports.end(), listening), ports.end()) << answer.text;
+    EXPECT_NE(std::find(ports.begin(), ports.end(), datagram), ports.end()) << answer.text;
+    EXPECT_EQ(std::find(ports.begin(), ports.end(), client.port()), ports.end()) << "a connection";
+}
+
+TEST(Who, PrintsATableThatIsSafeForATerminal) {
+    const Child hostile([](int out) {
+        prctl(PR_SET_NAME, "\x1b[31mred\n");
+        const Socket server(SOCK_STREAM);
+        tell_port(out, server.bind());
+        server.listen();
+        (void)!write(out, "x", 1);
+        for (;;) pause();
+    });
+    const Answer answer = who({std::to_string(hostile.port())});
+    EXPECT_EQ(answer.code, 0);
+    EXPECT_EQ(answer.text.find('\x1b'), std::string::npos);
+    EXPECT_NE(answer.text.find("\\x1b[31mred\\x0a[" + std::to_string(hostile.pid()) + "]"), std::string::npos)
+        << answer.text;
+    EXPECT_EQ(std::count(answer.text.begin(), answer.text.end(), '\n'), 2) << answer.text;
+}
+
+TEST(Who, GathersConnectionsThatDifferInTheirRemoteEndAlone) {
+    const Socket server(SOCK_STREAM), one(SOCK_STREAM), other(SOCK_STREAM), third(SOCK_STREAM);
+    const std::uint16_t port = server.bind();
+    server.listen();
+    for (const Socket* client : {&one, &other, &third}) client->connect(port);
+    const Socket accepted[] = {Socket(server.accept(), std::in_place), Socket(server.accept(), std::in_place),
+                               Socket(server.accept(), std::in_place)};
+    const Answer answer = who({std::to_string(port)});
+    EXPECT_NE(answer.text.find(" and 2 more  ESTABLISHED"), std::string::npos) << answer.text;
+    EXPECT_EQ(std::count(answer.text.begin(), answer.text.end(), '\n'), 3) << answer.text;
+}
+
+TEST(Who, RefusesWhatIsNoPort) {
+    for (const char* word : {"0", "65536", "http", "9000-8000", "80/", "80/foo", "/tcp", "-1", "80/tcp/udp", ""}) {
+        const Answer answer = who({"--", word});
+        EXPECT_EQ(answer.code, 2) << word << ": " << answer.errors;
+        EXPECT_EQ(answer.text, "") << word;
+        EXPECT_FALSE(answer.errors.empty()) << word;
+    }
+}
+
+}  // namespace
+}  // namespace bindtrace
