@@ -25,8 +25,10 @@ SEPARATE look_at_file(__u64 file, __u64 task_address)
 		struct bt_socket_user *user = bpf_map_lookup_elem(&socket_users, &slot);
 		struct bt_process_key key;
 
-		if (!user || user->inode != number || same_process(&user->task.key, &user->claimant))
+		if (!user || user->inode != number)
 			continue;
+		if (user->task.key.pid && same_process(&user->task.key, &user->claimant))
+			continue; /* none can be better */
 		key = read_process_key(task);
 		if (!user->task.key.pid || same_process(&key, &user->claimant) ||
 		    key.start_ns < user->task.key.start_ns)

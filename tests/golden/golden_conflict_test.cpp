@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Verdicts, as text and as JSON: each cause once, from evidence as the kernel side gives it.
+#include <algorithm>
+
 #include "diagnose/diagnose.h"
 #include "golden.h"
 
@@ -83,14 +85,29 @@ struct Refused {
 
 class GoldenConflict : public Golden {
   protected:
-    void add(const std::string& what, Refused refused) {
+    // `failures`: so many times in a row, the last of which is told.
+    void add(const std::string& what, Refused refused, const Diagnosis::Lookup& lookup = {}, int failures = 1) {
         Story& story = refused.story;
         story.context.process = &story.process;
+        Diagnosis diagnosis(lookup);
+        for (int i = 1; i < failures; ++i) {
+            (void)diagnosis.diagnose(story.event, story.context, &refused.refusal, refused.holders);
+            story.event.ktime_ns += 2'000'000'000;
+            ++story.event.task.key.pid;
+        }
         const Conflict verdict =
-            Diagnosis().diagnose(story.event, story.context, &refused.refusal, std::move(refused.holders));
+            diagnosis.diagnose(story.event, story.context, &refused.refusal, std::move(refused.holders));
         add_record(what, story.event, story.context, &verdict);
     }
 };
+
+LocalAddress local_address(const char* interface, const Place& place) {
+    LocalAddress local{.interface = interface, .family = family_of(place)};
+    std::uint8_t bytes[16]{};
+    set_address(bytes, place);
+    std::ranges::copy(bytes, local.address.begin());
+    return local;
+}
 
 TEST_F(GoldenConflict, Holders) {
     Refused client = Refused({"0.0.0.0", 38080}).held_by(TCP_ESTABLISHED, {"10.0.0.1", 38080});
@@ -148,15 +165,55 @@ TEST_F(GoldenConflict, Holders) {
     hostile.holders.back().process->cgroup_path = "/system.slice/\x1b[1m.service";
     add("a hostile holder", hostile);
 
+    Refused old_client = Refused({"0.0.0.0", 38080}).held_by(TCP_ESTABLISHED, {"10.0.0.1", 38080});
+    old_client.as_client_of({"10.0.0.5", 8848}).holders.back().raw.has_claim = 0;
+    old_client.holders.back().raw.since_ns = 0;
+    old_client.holders.back().since_ns.reset();
+    old_client.refusal.seen = 1;
+    add("a client from before the start", old_client);
+
+    Refused kernel = Refused({"0.0.0.0", 4789}).held_by(TCP_CLOSE, {"0.0.0.0", 4789});
+    kernel.holders.back().raw.of_kernel = 1;
+    kernel.holders.back().raw.has_claim = 0;
+    kernel.holders.back().raw.since_ns = 0;
+    kernel.holders.back().since_ns.reset();
+    kernel.holders.back().process.reset();
+    kernel.holders.back().raw.sock.protocol = IPPROTO_UDP;
+    kernel.holders.back().raw.sock.type = SOCK_DGRAM;
+    kernel.story.socket(IPPROTO_UDP, SOCK_DGRAM);
+    add("the kernel itself", kernel);
+
+    const Refused refused_again = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
+    add("a restart loop", refused_again, {}, 3);
+    add("a restart loop goes on", refused_again, {}, 7);
+
     add("the holder has gone", Refused({"0.0.0.0", 8080}));
     expect_file("conflict");
 }
 
 TEST_F(GoldenConflict, Requests) {
     add("an address that is not here", Refused({"10.99.99.99", 8080}, EADDRNOTAVAIL));
+    const std::vector<LocalAddress> local = {local_address("lo", {"127.0.0.1", 0}), local_address("lo", {"::1", 0}),
+                                             local_address("eth0", {"10.0.0.1", 0})};
+    const auto has = [](const std::vector<LocalAddress>& list) {
+        return Diagnosis::Lookup{.addresses = [list](const Event&) { return list; }};
+    };
+    add("an address that is not here, and those that are", Refused({"10.99.99.99", 8080}, EADDRNOTAVAIL), has(local));
+    add("an address that came too late", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has(local));
+    add("no address of that family", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has({local[1]}));
     add("a privileged port", Refused({"0.0.0.0", 80}, EACCES));
     add("refused by policy", Refused({"0.0.0.0", 8080}, EPERM));
     add("port 0 and none is free", Refused({"0.0.0.0", 0}));
+    Owner hog;
+    hog.task.key = {86'300'000'000'000, 1312, 1};
+    set_comm(hog.task.comm, "curl");
+    hog.cgroup_path = "/system.slice/poller.service";
+    const Diagnosis::Lookup users{.range = [&hog](const Event&, const Refusal&) {
+        return RangeUse{.taken = 28232,
+                        .shares = {{.ports = 27000, .state = "TIME_WAIT", .owner = {}},
+                                   {.ports = 1200, .state = "ESTABLISHED", .owner = hog}}};
+    }};
+    add("port 0 and none is free, and who has them", Refused({"0.0.0.0", 0}), users);
     Refused twice({"0.0.0.0", 8081}, EINVAL);
     twice.story.hold({"0.0.0.0", 8080});
     add("bound already", twice);

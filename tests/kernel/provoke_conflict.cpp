@@ -285,7 +285,9 @@ void listener_of_many(Story& story) {
 
 void refused_requests(Story& story) {
     Sock sock(story, kTcp4);
-    verdict(sock.bind({"10.99.99.99", 8080}, EADDRNOTAVAIL), "address-not-local");
+    verdict(sock.bind({"10.99.99.99", 8080}, EADDRNOTAVAIL), "address-not-local")
+        .event["conflict"]["local_addresses"] = {{"has", {{{"interface", "lo"}, {"addr", "127.0.0.1"}}}}};
+    let_it_look();
     sock.bind({"127.0.0.1", 8080});
     verdict(sock.bind({"127.0.0.1", 8081}, EINVAL), "already-bound");
     Sock other(story, kTcp4);
@@ -299,6 +301,11 @@ void refused_requests(Story& story) {
     somebody.join();
 }
 
+Json range_of(std::size_t taken, const char* state) {
+    const Json largest = {{"ports", taken}, {"state", state}, {"process", {{"pid", ::getpid()}}}};
+    return {{"taken", taken}, {"shares", {{"first", largest}}}};
+}
+
 void exhausted(Story& story) {
     set_sysctl("ip_local_port_range", "40000 40000");
     Sock holder(story, kTcp4);
@@ -306,6 +313,44 @@ void exhausted(Story& story) {
     Sock late(story, kTcp4);
     Expectation& line = verdict(late.bind({"127.0.0.1", 0}, EADDRINUSE), "exhausted");
     line.event.erase("ephemeral");
+    line.event["conflict"]["range"] = range_of(1, "CLOSE");
+    let_it_look();
+}
+
+// Two ports, both taken by connections to the same server. One to another server is not in the way.
+void exhausted_by_connections(Story& story) {
+    set_sysctl("ip_local_port_range", "40000 40001");
+    Sock server(story, kTcp4), elsewhere(story, kTcp4);
+    server.bind({"127.0.0.1", 8080});
+    server.listen();
+    elsewhere.bind({"127.0.0.1", 8081});
+    elsewhere.listen();
+    Sock one(story, kTcp4), two(story, kTcp4), other(story, kTcp4), late(story, kTcp4);
+    one.connect({"127.0.0.1", 8080});
+    two.connect({"127.0.0.1", 8080});
+    other.connect({"127.0.0.1", 8081});
+    Expectation& line = verdict(late.connect_without_port({"127.0.0.1", 8080}, EADDRNOTAVAIL), "exhausted");
+    line.event["conflict"]["range"] = range_of(2, "ESTABLISHED");
+    let_it_look();
+    for (Sock* client : {&one, &two, &other}) client->abort();
+}
+
+// Three new processes fail alike; the third makes it a loop. On a port of its own: a namespace's number is used again.
+void restart_loop(Story& story) {
+    Sock holder(story, kTcp4);
+    holder.bind({"0.0.0.0", 8091});
+    holder.listen();
+    for (int start = 1; start <= 3; ++start) {
+        Child server([start](Story& told) {
+            Sock late(told, kTcp4);
+            Json& conflict = verdict(late.bind({"0.0.0.0", 8091}, EADDRINUSE), "listener").event["conflict"];
+            conflict["failures"] = start;
+            if (start == 3) conflict["factors"] = {{"has", {"restart-loop"}}};
+            if (start < 3) conflict["factors"] = {{"lacks", {"restart-loop"}}};
+        });
+        server.join();
+    }
+    let_it_look();
 }
 
 }  // namespace
@@ -325,7 +370,9 @@ std::vector<Case> conflict_cases() {
             {"conflict-reuseport-uid", reuseport_of_two_users},
             {"conflict-listener-of-many", listener_of_many},
             {"conflict-requests", refused_requests},
-            {"conflict-exhausted", exhausted}};
+            {"conflict-exhausted", exhausted},
+            {"conflict-exhausted-by-connections", exhausted_by_connections},
+            {"conflict-restart-loop", restart_loop}};
 }
 
 }  // namespace bindtrace

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -45,6 +47,13 @@ class RealProgram : public testing::Test {
         std::unique_ptr<ChildProcess> process;
         netns_.run([&] { process = std::make_unique<ChildProcess>(argv); });
         return process;
+    }
+    void set_sysctl(const std::string& name, const std::string& value) const {
+        netns_.run([&] {
+            std::ofstream file("/proc/sys/net/ipv4/" + name);
+            file << value << std::flush;
+            EXPECT_TRUE(file) << name;
+        });
     }
     void stop(ChildProcess& process) const {
         process.signal(SIGTERM);
@@ -182,6 +191,85 @@ TEST_F(RealProgram, JavaServer) {
     EXPECT_TRUE(seen("listen tcp " + address + ":18080 ok", server->pid()));
     stop(*server);
     EXPECT_TRUE(seen("release tcp " + address + ":18080"));
+}
+
+// The story that bindtrace is for: the range of ephemeral ports covers 8080, a client gets 8080 as its source port, and
+// the server that comes after it cannot start. As advised, the port is reserved: then it can.
+TEST_F(RealProgram, JavaServerWhosePortAClientHas) {
+    NEED_PROGRAM(java, "java", "openjdk-17-jdk-headless");
+    NEED_PROGRAM(python, "python3", "python3");
+    NEED_PROGRAM(curl, "curl", "curl");
+    const std::string source = dir_.write("Server.java",
+                                          "import com.sun.net.httpserver.HttpServer;\n"
+                                          "import java.net.InetSocketAddress;\n"
+                                          "class Server {\n"
+                                          "    public static void main(String[] arguments) throws Exception {\n"
+                                          "        HttpServer.create(new InetSocketAddress(8080), 0).start();\n"
+                                          "    }\n"
+                                          "}\n");
+    const Words server_argv = {java, "-Xshare:auto", source};
+    const Words registry_argv = {python,   "-m",        "http.server", "9000",
+                                 "--bind", "127.0.0.1", "--directory", dir_.path()};
+    const Words client_argv = {curl, "--silent", "--no-buffer", "telnet://127.0.0.1:9000"};
+    const std::string grab = "autobind tcp 127.0.0.1:ephemeral -> 127.0.0.1:9000 ok";
+    set_sysctl("ip_local_port_range", "8080 8081");
+
+    auto registry = start(registry_argv);
+    ASSERT_TRUE(seen("listen tcp 127.0.0.1:9000 ok", registry->pid()));
+    const auto client = start(client_argv);
+    const auto taken = seen(grab, client->pid());
+    ASSERT_TRUE(taken);
+    ASSERT_EQ((*taken)["local_port"], 8080);
+
+    const auto refused_server = start(server_argv);
+    const Line* line =
+        bindtrace_->wait_for([](const Line& it) { return it.json["type"] == "bind" && it.json["port"] == 8080; }, 120s);
+    ASSERT_NE(line, nullptr) << everything();
+    EXPECT_EQ(line->json["result"], "EADDRINUSE");
+    EXPECT_EQ(line->json["process"]["pid"], refused_server->pid());
+    const Json& conflict = line->json["conflict"];
+    EXPECT_EQ(conflict["cause"], "ephemeral");
+    ASSERT_EQ(conflict["holders"].size(), 1u) << conflict;
+    const Json& holder = conflict["holders"][0];
+    EXPECT_EQ(holder["process"]["pid"], client->pid());
+    EXPECT_EQ(holder["process"]["cmdline"], client_argv);
+    EXPECT_EQ(holder["acquired"], "connect");
+    EXPECT_EQ(holder["remote_addr"], "127.0.0.1");
+    EXPECT_EQ(holder["remote_port"], 9000);
+    EXPECT_GT(holder["held_ns"], 0);
+    EXPECT_EQ(holder["since"], (*taken)["time"]);
+    const Json& factors = conflict["factors"];
+    EXPECT_NE(std::find(factors.begin(), factors.end(), "range-overlap"), factors.end()) << factors;
+    EXPECT_NE(std::find(factors.begin(), factors.end(), "reuseaddr-missing-holder"), factors.end()) << factors;
+    EXPECT_NE(conflict["rule"].get<std::string>().find("8080 lies in net.ipv4.ip_local_port_range (8080-8081)"),
+              std::string::npos)
+        << conflict["rule"];
+    EXPECT_NE(conflict["advice"][0].get<std::string>().find("add 8080 to net.ipv4.ip_local_reserved_ports"),
+              std::string::npos)
+        << conflict["advice"];
+    EXPECT_EQ(refused_server->wait(60s), 1);
+    EXPECT_NE(refused_server->errors().find("BindException"), std::string::npos) << refused_server->errors();
+
+    set_sysctl("ip_local_reserved_ports", "8080");  // as advised
+    stop(*registry);                                // closes first, so that the client leaves no TIME_WAIT
+    stop(*client);
+    const auto released = [](const Line& it) { return it.json["type"] == "release" && it.json["local_port"] == 8080; };
+    EXPECT_NE(bindtrace_->wait_for(released), nullptr) << everything();
+    registry = start(registry_argv);
+    ASSERT_TRUE(seen("listen tcp 127.0.0.1:9000 ok", registry->pid()));
+    const auto next_client = start(client_argv);
+    const auto elsewhere = seen(grab, next_client->pid());
+    ASSERT_TRUE(elsewhere);
+    EXPECT_EQ((*elsewhere)["local_port"], 8081);
+    const auto server = start(server_argv);
+    const auto listens = [&](const Line& it) {
+        return it.json["type"] == "listen" && it.json["local_port"] == 8080 && it.json["result"] == "ok" &&
+               it.json["process"]["pid"] == server->pid();
+    };
+    EXPECT_NE(bindtrace_->wait_for(listens, 120s), nullptr) << everything();
+    stop(*server);
+    stop(*next_client);
+    stop(*registry);
 }
 
 TEST_F(RealProgram, Dnsmasq) {

@@ -62,6 +62,44 @@ TEST(Diagnosis, ForgetsRatherThanGrows) {
         EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, static_cast<std::uint16_t>(i))));
 }
 
+TEST(Diagnosis, SaysTheSameOnceAndCounts) {
+    Diagnosis diagnosis;
+    const auto of = [&](std::uint32_t pid, std::uint64_t second, std::uint64_t inode) {
+        Holder holder;
+        holder.raw.sock.inode = inode;
+        const Refusal refusal;
+        return diagnosis.diagnose(refused(pid, second * kSecond), Context{}, &refusal, {holder});
+    };
+    EXPECT_FALSE(of(1, 1, 7).told_before);
+    const Conflict again = of(2, 2, 7);
+    EXPECT_TRUE(again.told_before);
+    EXPECT_EQ(again.failures, 2u);
+    EXPECT_EQ(again.failing_ns, kSecond);
+    EXPECT_FALSE(of(3, 3, 7).told_before) << "now it is a restart loop";
+    const Conflict fourth = of(4, 4, 7);
+    EXPECT_TRUE(fourth.told_before);
+    EXPECT_NE(fourth.summary.find("restart loop: failure 4 in 3.0 s"), std::string::npos) << fourth.summary;
+    EXPECT_FALSE(of(5, 5, 8).told_before) << "another holder";
+    const Conflict later = of(6, 500, 8);
+    EXPECT_FALSE(later.told_before) << "long after";
+    EXPECT_EQ(later.failures, 1u);
+}
+
+TEST(Diagnosis, AsksOnlyForWhatTheCauseCallsFor) {
+    int ranges = 0, addresses = 0;
+    Diagnosis diagnosis({.range = [&](const Event&, const Refusal&) { return ++ranges, RangeUse{}; },
+                         .addresses = [&](const Event&) { return ++addresses, std::vector<LocalAddress>{}; }});
+    const Refusal refusal;
+    (void)diagnosis.diagnose(refused(1, 1), Context{}, &refusal, {});
+    EXPECT_EQ(ranges + addresses, 0);
+    (void)diagnosis.diagnose(refused(1, 1, 0), Context{}, &refusal, {});
+    EXPECT_EQ(ranges, 1);
+    Event elsewhere = refused(1, 1);
+    elsewhere.error = EADDRNOTAVAIL;
+    (void)diagnosis.diagnose(elsewhere, Context{}, &refusal, {});
+    EXPECT_EQ(addresses, 1);
+}
+
 TEST(Diagnosis, WithoutEvidenceSaysSo) {
     const Conflict verdict = Diagnosis().diagnose(refused(1, 1), Context{}, nullptr, {});
     EXPECT_EQ(verdict.cause, Cause::unknown);

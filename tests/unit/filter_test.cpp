@@ -313,5 +313,21 @@ TEST(Filter, TakesACgroupByItsPathWithItsDescendants) {
     EXPECT_TRUE(filter.matches(Event{}, context));
 }
 
+TEST(Question, HasAPortARangeOrAProtocol) {
+    const auto all = parse_question("9000-9100/udp");
+    ASSERT_TRUE(all);
+    EXPECT_EQ(all->first_port, 9000);
+    EXPECT_EQ(all->last_port, 9100);
+    EXPECT_EQ(all->protocol, "udp");
+    EXPECT_EQ(all->text, "9000-9100/udp");
+    const auto port = parse_question("65535");
+    ASSERT_TRUE(port);
+    EXPECT_EQ(port->first_port, 65535);
+    EXPECT_EQ(port->last_port, 65535);
+    EXPECT_EQ(port->protocol, "");
+    for (const char* bad : {"", "/", "/tcp", "0", "65536", "80/", "80/xyz", "80/tcp/tcp", "90-80", "1-", "-1", " 80"})
+        EXPECT_FALSE(parse_question(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace bindtrace

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -10,19 +11,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <memory>
+#include <unordered_map>
 
 #include "cli/report.h"
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "decode/decode.h"
 #include "diagnose/diagnose.h"
+#include "diagnose/range_use.h"
 #include "enrich/enricher.h"
+#include "enrich/local_addresses.h"
 #include "kernel/attach.h"
+#include "kernel/port_list.h"
+#include "model/names.h"
 #include "sink/json_sink.h"
 #include "sink/output.h"
 #include "sink/text_sink.h"
@@ -33,7 +40,9 @@ namespace {
 constexpr std::int64_t kTickNs = 1'000'000'000;  // losses are told at most this late
 constexpr std::int64_t kLookNs = 5'000'000;      // while events come, they are looked for this often
 constexpr std::size_t kBatch = 128;              // events written at once
-constexpr std::size_t kBatches = 128;            // at most, between two looks at signals
+constexpr std::int64_t kRestNs = 250'000'000;    // between two looks at all ports
+constexpr std::size_t kNetnsLookedAt = 256;
+constexpr std::size_t kBatches = 128;  // at most, between two looks at signals
 
 std::unique_ptr<Sink> make_sink(const Options& options) {
     if (options.json) return std::make_unique<JsonSink>();
@@ -57,8 +66,10 @@ class Pipeline {
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                      .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                     .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}) {
-    }
+                     .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}),
+          diagnosis_(
+              {.range = [this](const Event& event, const Refusal& refusal) { return range(event, refusal); },
+               .addresses = [](const Event& event) { return local_addresses(event.sock.netns, event.task.tid); }}) {}
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();
@@ -175,6 +186,32 @@ class Pipeline {
         sink_.record({event, context, &conflict}, output_.buffer());
     }
 
+    // A look at all ports takes as long as thousands of events: so not for each refusal of a storm of them.
+    std::optional<RangeUse> range(const Event& event, const Refusal& refusal) {
+        if (looks_.size() > kNetnsLookedAt) looks_.clear();
+        std::int64_t& next_look = looks_[event.sock.netns];
+        if (clock_ns(CLOCK_BOOTTIME) < next_look) return std::nullopt;
+        bt_config config{};
+        config.has_ports = 1;
+        for (std::uint32_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
+            config.port_bits[port / 64] |= 1ull << (port % 64);
+        const auto ports = list_ports(KernelFacts::probe(), config);
+        next_look = clock_ns(CLOCK_BOOTTIME) + kRestNs;
+        if (!ports || !ports->complete) return std::nullopt;
+        const RangeClaims claims = range_use(event, refusal, ports->holders);
+        RangeUse use{.taken = claims.taken, .shares = {}};
+        for (std::size_t i = 0; i < std::min<std::size_t>(claims.claims.size(), BT_HOLDERS); ++i) {
+            const RangeClaim& claim = claims.claims[i];
+            RangeShare& share = use.shares.emplace_back();
+            share.ports = claim.ports;
+            if (claim.protocol != IPPROTO_UDP && claim.protocol != IPPROTO_UDPLITE)
+                share.state = tcp_state_name(claim.state);
+            if (claim.task.key.pid != 0) share.owner = enricher_.owner(claim.task);
+        }
+        enricher_.enrich(event);  // once more: the owners took its place
+        return use;
+    }
+
     void tell_losses() {
         const Counters now = tracer_.counters();
         tell_loss(LossReason::ring_full, now.ring_full);
@@ -200,6 +237,7 @@ class Pipeline {
     Output output_;
     Enricher enricher_;
     Diagnosis diagnosis_;
+    std::unordered_map<std::uint32_t, std::int64_t> looks_;  // by netns: not again before, boot-time clock
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
     std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;

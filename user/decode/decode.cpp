@@ -20,6 +20,7 @@ std::optional<Refusal> decode_refusal(std::span<const std::byte> bytes) {
     Refusal refusal{.claimant = raw.claimant,
                     .claimant_uid = raw.claimant_uid,
                     .in_the_way = raw.in_the_way,
+                    .seen = raw.seen,
                     .complete = raw.complete != 0,
                     .ephemeral_first = raw.ephemeral_first,
                     .ephemeral_last = raw.ephemeral_last,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "diagnose/diagnose.h"
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -103,6 +104,14 @@ std::optional<std::string> unit_of(const std::optional<Owner>& owner) {
     return unit_of_cgroup(*owner->cgroup_path);
 }
 
+// Nothing where no table was looked at.
+std::optional<Evidence> evidence_of(const Refusal& refusal) {
+    if (refusal.seen == 0) return std::nullopt;
+    return Evidence{.source = is_tcp(refusal.claimant) ? "bind-bucket" : "udp-table",
+                    .sockets = refusal.seen,
+                    .complete = refusal.complete};
+}
+
 class FactorFinder {
   public:
     FactorFinder(const Event& event, const Refusal& refusal, const std::optional<std::string>& unit)
@@ -185,9 +194,12 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, const R
     verdict.cause = named ? cause_of_holder(verdict.holders.front()) : cause_of_errno(event, refusal);
     if (refusal != nullptr) {
         verdict.in_the_way = refusal->in_the_way;
+        verdict.evidence = evidence_of(*refusal);
         verdict.factors = FactorFinder(event, *refusal, unit).find(verdict.holders);
+        if (verdict.cause == Cause::exhausted) verdict.range = lookup_.range(event, *refusal);
     }
-    if (is_restart_loop(event, context)) verdict.factors.push_back(Factor::restart_loop);
+    if (verdict.cause == Cause::address_not_local) verdict.local_addresses = lookup_.addresses(event);
+    compare_with_earlier(event, context, verdict);
     const Case about{.event = event, .context = context, .refusal = refusal, .verdict = verdict, .unit = unit};
     std::string summary = summary_of(about);
     std::optional<std::string> rule = rule_of(about);
@@ -198,18 +210,17 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, const R
     return verdict;
 }
 
-bool Diagnosis::is_restart_loop(const Event& event, const Context& context) {
-    std::string who(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));
-    if (context.cgroup_path) who += *context.cgroup_path;
-    who += '\0' + std::to_string(event.port) + '/' + std::to_string(event.sock.protocol);
-    if (failures_.size() >= kCapacity && !failures_.contains(who)) failures_.clear();
-    std::deque<Failure>& failures = failures_[who];
-    if (failures.empty() || !is_same_process(failures.back().process, event.task.key))
-        failures.push_back({event.ktime_ns, event.task.key});
-    failures.back().ktime_ns = event.ktime_ns;  // one process that tries again is no restart
-    while (failures.size() > kLoopFailures || event.ktime_ns - failures.front().ktime_ns > kLoopWindowNs)
-        failures.pop_front();  // never the last, which is of now
-    return failures.size() >= kLoopFailures;
+void Diagnosis::compare_with_earlier(const Event& event, const Context& context, Conflict& verdict) {
+    Attempts::Row& row = attempts_.failed(event, context);
+    verdict.failures = row.failures;
+    verdict.failing_ns = event.ktime_ns - row.since_ns;
+    if (row.restart_loop) verdict.factors.push_back(Factor::restart_loop);
+    std::string now = fmt::format("{} {}", cause_name(verdict.cause), row.restart_loop);
+    if (!verdict.holders.empty()) {
+        const bt_sock& sock = verdict.holders.front().raw.sock;
+        now += fmt::format(" {} {}", sock.cookie, sock.inode);
+    }
+    verdict.told_before = std::exchange(row.told, now) == now;
 }
 
 }  // namespace bindtrace

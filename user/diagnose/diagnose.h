@@ -3,35 +3,41 @@
 // and of a capture.
 #pragma once
 
-#include <cstdint>
-#include <deque>
-#include <map>
-#include <string>
+#include <functional>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include "diagnose/attempts.h"
 #include "model/conflict.h"
 
 namespace bindtrace {
 
 class Diagnosis {
   public:
+    // What is looked up only where the cause calls for it. Each may say that it does not know.
+    struct Lookup {
+        // Who has the ports that the claimant could have got.
+        std::function<std::optional<RangeUse>(const Event&, const Refusal&)> range = [](const Event&, const Refusal&) {
+            return std::nullopt;
+        };
+        // The addresses of the event's network namespace.
+        std::function<std::optional<std::vector<LocalAddress>>(const Event&)> addresses = [](const Event&) {
+            return std::nullopt;
+        };
+    };
+
+    Diagnosis() : Diagnosis(Lookup{}) {}
+    explicit Diagnosis(Lookup lookup) : lookup_(std::move(lookup)) {}
+
     // `refusal` may be null: then the errno alone speaks. `holders` are those of the refusal, in its order.
     Conflict diagnose(const Event& event, const Context& context, const Refusal* refusal, std::vector<Holder> holders);
 
   private:
-    static constexpr std::uint64_t kLoopWindowNs = 60'000'000'000;
-    static constexpr std::size_t kLoopFailures = 3;
-    static constexpr std::size_t kCapacity = 1024;
+    void compare_with_earlier(const Event& event, const Context& context, Conflict& verdict);
 
-    struct Failure {
-        std::uint64_t ktime_ns;
-        bt_process_key process;
-    };
-
-    // Has this unit (or program) failed on this port again and again, each time as a new process?
-    bool is_restart_loop(const Event& event, const Context& context);
-
-    std::map<std::string, std::deque<Failure>> failures_;
+    Lookup lookup_;
+    Attempts attempts_;
 };
 
 }  // namespace bindtrace

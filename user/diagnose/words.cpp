@@ -57,6 +57,7 @@ std::string name_of(const Holder& holder) {
                     (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
         return text;
     }
+    if (holder.raw.of_kernel != 0) return "the kernel itself";
     return holder.raw.sock.inode == 0 ? "no process" : "a process that is not known";
 }
 
@@ -197,10 +198,23 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
                     "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
             if (about.has(Factor::dual_stack))
                 advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
+            if (holder.raw.of_kernel != 0)
+                advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
             if (!stop.empty() && !about.has(Factor::same_unit))
                 advice.push_back(stop + restart(about) + ", or give one of the two another port");
             break;
     }
+}
+
+// The address was not there when it was asked for, and is now.
+const LocalAddress* has_come_late(const Case& about) {
+    if (!about.verdict.local_addresses) return nullptr;
+    for (const LocalAddress& local : *about.verdict.local_addresses) {
+        if (local.family == about.event.addr_family &&
+            std::memcmp(local.address.data(), about.event.addr, local.address.size()) == 0)
+            return &local;
+    }
+    return nullptr;
 }
 
 void advise_about_request(const Case& about, std::vector<std::string>& advice) {
@@ -210,6 +224,7 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
             advice.emplace_back("add the address to an interface (ip addr), or bind 0.0.0.0 or [::]");
             advice.emplace_back(
                 "if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket");
+            if (has_come_late(about)) std::ranges::reverse(advice);
             break;
         case Cause::privileged_port:
             if (about.unit && about.unit->ends_with(".service"))
@@ -224,9 +239,9 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
                 "the audit log (AppArmor, SELinux)");
             break;
         case Cause::exhausted:
-            advice.emplace_back(
-                "ss -tan shows who has them; widen net.ipv4.ip_local_port_range, or have clients keep "
-                "connections open instead of making new ones");
+            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
+                advice.emplace_back("have clients keep connections open instead of making a new one each time");
+            advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
             break;
         case Cause::already_bound:
             advice.emplace_back("a socket binds once: make a new one for the second address");
@@ -248,25 +263,95 @@ bool Case::has(Factor factor) const {
     return std::ranges::find(verdict.factors, factor) != verdict.factors.end();
 }
 
-std::string summary_of(const Case& about) {
-    const std::string errno_text = errno_name(about.event.error);
-    if (const Holder* holder = about.holder()) {
-        std::string text = possession(about, *holder) + ": " + doing(*holder, about.verdict.cause);
-        if (about.verdict.in_the_way > 1) text += fmt::format(", and {} more", about.verdict.in_the_way - 1);
-        return text;
+namespace {
+
+// "1,234"
+std::string grouped(std::size_t number) {
+    std::string text = std::to_string(number);
+    for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
+    return text;
+}
+
+// "28,000 by curl[1312] app.service, 232 by TIME_WAIT"
+std::string shares_of(const RangeUse& range) {
+    constexpr std::size_t kNamed = 3;
+    std::string text;
+    std::size_t told = 0;
+    for (std::size_t i = 0; i < std::min(kNamed, range.shares.size()); ++i) {
+        const RangeShare& share = range.shares[i];
+        if (!text.empty()) text += ", ";
+        text += grouped(share.ports) + " by " + (share.owner ? name_of(*share.owner) : "sockets without a process");
+        if (!share.state.empty()) text += fmt::format(" ({})", share.state);
+        told += share.ports;
     }
+    if (told < range.taken) text += fmt::format(", {} by others", grouped(range.taken - told));
+    return text;
+}
+
+std::string exhausted_summary(const Case& about) {
+    if (about.refusal == nullptr || about.refusal->ephemeral_last == 0) return "no ephemeral port is free for this";
+    const std::uint16_t first = about.refusal->ephemeral_first, last = about.refusal->ephemeral_last;
+    std::string text = fmt::format("no port is free in {}-{} for this", first, last);
+    if (about.verdict.range && about.verdict.range->taken != 0)
+        text += fmt::format(": {} of {} are taken, {}", grouped(about.verdict.range->taken),
+                            grouped(static_cast<std::size_t>(last) - first + 1), shares_of(*about.verdict.range));
+    return text;
+}
+
+std::string not_local_summary(const Case& about) {
+    std::string asked;
+    append_address(asked, about.event.addr_family, about.event.addr);
+    if (const LocalAddress* late = has_come_late(about))
+        return fmt::format("{} came to {} only after this, or was not yet ready", asked, late->interface);
+    std::string text = "no interface of this network namespace has " + asked;
+    if (!about.verdict.local_addresses) return text;
+    constexpr std::size_t kNamed = 4;
+    std::string others;
+    std::size_t count = 0;
+    for (const LocalAddress& local : *about.verdict.local_addresses) {
+        if (local.family != about.event.addr_family) continue;
+        if (++count > kNamed) continue;
+        others += count == 1 ? "" : ", ";
+        append_address(others, local.family, local.address.data());
+        others += " (" + local.interface + ")";
+    }
+    if (count == 0) return text + ", nor any of that family";
+    if (count > kNamed) others += fmt::format(" and {} more", count - kNamed);
+    return text + "; it has " + others;
+}
+
+std::string summary_of_request(const Case& about);
+
+}  // namespace
+
+std::string summary_of(const Case& about) {
+    std::string text;
+    if (const Holder* holder = about.holder()) {
+        text = possession(about, *holder) + ": " + doing(*holder, about.verdict.cause);
+        if (about.verdict.in_the_way > 1) text += fmt::format(", and {} more", about.verdict.in_the_way - 1);
+    } else {
+        text = summary_of_request(about);
+    }
+    if (about.verdict.failures < 3) return text;
+    std::string span;
+    append_duration(span, about.verdict.failing_ns);
+    return text + fmt::format(" ({}failure {} in {})", about.has(Factor::restart_loop) ? "restart loop: " : "",
+                              about.verdict.failures, span);
+}
+
+namespace {
+
+std::string summary_of_request(const Case& about) {
+    const std::string errno_text = errno_name(about.event.error);
     switch (about.verdict.cause) {
         case Cause::address_not_local:
-            return "no interface of this network namespace has the address";
+            return not_local_summary(about);
         case Cause::privileged_port:
             return fmt::format("ports below {} need CAP_NET_BIND_SERVICE", about.refusal->unprivileged_start);
         case Cause::denied:
             return "refused by policy: a security module or a cgroup's BPF program";
         case Cause::exhausted:
-            if (about.refusal != nullptr && about.refusal->ephemeral_last != 0)
-                return fmt::format("no port is free in {}-{} for this", about.refusal->ephemeral_first,
-                                   about.refusal->ephemeral_last);
-            return "no ephemeral port is free for this";
+            return exhausted_summary(about);
         case Cause::already_bound:
             return "the socket is bound already, to " + local_end(about.event.sock);
         case Cause::no_memory:
@@ -280,9 +365,29 @@ std::string summary_of(const Case& about) {
     return "no cause is known for " + errno_text;
 }
 
+// Why the kernel refuses it, whoever else has a port.
+std::optional<std::string> rule_of_request(const Case& about) {
+    switch (about.verdict.cause) {
+        case Cause::address_not_local:
+            return about.event.error == ENODEV
+                       ? "an address of a link is bound on an interface, and there is none of that number"
+                       : "an address of another host may be bound only with IP_FREEBIND, IP_TRANSPARENT or "
+                         "net.ipv4.ip_nonlocal_bind (net.ipv6 for IPv6), and none of them is set";
+        case Cause::exhausted:
+            if (about.event.kind == BT_KIND_AUTOBIND)
+                return "each connection to one address and port needs a source port of its own";
+            return "a port the kernel chooses must be free for all addresses that were asked for";
+        default:
+            return std::nullopt;
+    }
+}
+
+}  // namespace
+
 std::optional<std::string> rule_of(const Case& about) {
     const Holder* holder = about.holder();
-    if (holder == nullptr || about.refusal == nullptr) return std::nullopt;
+    if (holder == nullptr) return rule_of_request(about);
+    if (about.refusal == nullptr) return std::nullopt;
     if (about.event.kind == BT_KIND_AUTOBIND) return "a connection with the same two ends exists already";
     std::string text = overlap_words(about.refusal->claimant, holder->raw.sock) + sharing_words(about, *holder);
     if (about.verdict.cause == Cause::ephemeral && about.has(Factor::range_overlap))

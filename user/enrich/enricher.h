@@ -49,9 +49,10 @@ class Enricher {
     // Between batches: follow a step of the wall clock.
     void refresh() { clock_.refresh(); }
 
-  private:
+    // What was enriched last is to be enriched again after this.
     Owner owner(const bt_task& task);
 
+  private:
     WallClock clock_;
     CgroupPaths cgroups_;
     NetnsNames netns_;

@@ -4,6 +4,7 @@
 // The words are those that scripts rely on; see the README for what each means.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -84,11 +85,42 @@ std::optional<std::string> socket_unit(const Holder& holder);
 // The systemd unit of who has the socket open, or else of who claimed it.
 std::optional<std::string> unit_of(const Holder& holder);
 
+// What the kernel side looked at for the holders.
+struct Evidence {
+    std::string_view source;    // "bind-bucket" or "udp-table"
+    std::uint32_t sockets = 0;  // with the port number, in this network namespace
+    bool complete = false;      // false: there were more
+};
+
+// Some of the ports of a full range, and who has them.
+struct RangeShare {
+    std::size_t ports = 0;
+    std::string_view state;      // of the sockets: "TIME_WAIT"; empty where the protocol has none
+    std::optional<Owner> owner;  // none: no process, or not known
+};
+
+struct RangeUse {
+    std::size_t taken = 0;           // of the range, by sockets that are in the way
+    std::vector<RangeShare> shares;  // the largest first; not all of them
+};
+
+struct LocalAddress {
+    std::string interface;
+    std::uint16_t family = 0;
+    std::array<std::uint8_t, 16> address{};
+};
+
 struct Conflict {
     Cause cause = Cause::unknown;
     std::vector<Factor> factors;
     std::vector<Holder> holders;
-    std::uint32_t in_the_way = 0;     // may be more than are named
+    std::uint32_t in_the_way = 0;  // may be more than are named
+    std::optional<Evidence> evidence;
+    std::optional<RangeUse> range;                             // where it is exhausted
+    std::optional<std::vector<LocalAddress>> local_addresses;  // where the one asked for is not among them
+    std::uint32_t failures = 1;       // of this port by this unit or program in a row, with this one
+    std::uint64_t failing_ns = 0;     // since the first of them
+    bool told_before = false;         // with the same cause and holder, in the same row
     std::optional<std::string> rule;  // one sentence
     std::string summary;              // one sentence
     std::vector<std::string> advice;  // the cleanest first

@@ -26,6 +26,7 @@ struct Refusal {
     bt_sock claimant{};
     std::uint32_t claimant_uid = 0;
     std::uint32_t in_the_way = 0;
+    std::uint32_t seen = 0;
     bool complete = false;
     std::uint16_t ephemeral_first = 0, ephemeral_last = 0;
     std::uint32_t unprivileged_start = 0;

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "model/names.h"
+#include "model/unit.h"
 #include "sink/json_fields.h"
 
 namespace bindtrace {
@@ -67,6 +68,61 @@ void write_holder_fields(JsonLine& line, const Holder& holder, std::uint64_t now
     line.raw(",\"container\":null,\"pod\":null");  // not looked for yet
 }
 
+namespace {
+
+void write_evidence(JsonLine& line, const std::optional<Evidence>& evidence) {
+    line.raw(",\"evidence\":");
+    if (!evidence) return line.null();
+    line.raw("{\"source\":");
+    line.word_or_null(evidence->source);
+    line.raw(",\"sockets\":");
+    line.number(evidence->sockets);
+    line.raw(",\"complete\":");
+    line.boolean(evidence->complete);
+    line.raw("}");
+}
+
+void write_range(JsonLine& line, const std::optional<RangeUse>& range, HolderTimes& times) {
+    line.raw(",\"range\":");
+    if (!range) return line.null();
+    line.raw("{\"taken\":");
+    line.number(range->taken);
+    line.raw(",\"shares\":[");
+    for (std::size_t i = 0; i < range->shares.size(); ++i) {
+        const RangeShare& share = range->shares[i];
+        if (i != 0) line.raw(",");
+        line.raw("{\"ports\":");
+        line.number(share.ports);
+        line.raw(",\"state\":");
+        line.word_or_null(share.state);
+        line.raw(",\"process\":");
+        write_owner(line, share.owner, times.start);
+        line.raw(",\"unit\":");
+        line.string_or_null(share.owner && share.owner->cgroup_path ? unit_of_cgroup(*share.owner->cgroup_path)
+                                                                    : std::nullopt);
+        line.raw("}");
+    }
+    line.raw("]}");
+}
+
+void write_local_addresses(JsonLine& line, const std::optional<std::vector<LocalAddress>>& addresses) {
+    line.raw(",\"local_addresses\":");
+    if (!addresses) return line.null();
+    line.raw("[");
+    for (std::size_t i = 0; i < addresses->size(); ++i) {
+        const LocalAddress& local = (*addresses)[i];
+        if (i != 0) line.raw(",");
+        line.raw("{\"interface\":");
+        line.string(local.interface);
+        line.raw(",\"addr\":");
+        line.address_or_null(true, local.family, local.address.data());
+        line.raw("}");
+    }
+    line.raw("]");
+}
+
+}  // namespace
+
 void write_conflict(JsonLine& line, const Conflict* conflict, std::uint64_t failed_ns, HolderTimes& times) {
     line.raw(",\"conflict\":");
     if (conflict == nullptr) return line.null();
@@ -86,6 +142,13 @@ void write_conflict(JsonLine& line, const Conflict* conflict, std::uint64_t fail
     }
     line.raw("],\"in_the_way\":");
     line.number(conflict->in_the_way);
+    write_evidence(line, conflict->evidence);
+    write_range(line, conflict->range, times);
+    write_local_addresses(line, conflict->local_addresses);
+    line.raw(",\"failures\":");
+    line.number(conflict->failures);
+    line.raw(",\"failing_ns\":");
+    line.number(conflict->failing_ns);
     line.raw(",\"rule\":");
     line.string_or_null(conflict->rule);
     line.raw(",\"summary\":");

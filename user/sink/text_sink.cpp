@@ -255,7 +255,7 @@ void TextSink::record(const Record& record, std::string& out) {
     if (record.conflict != nullptr) append_conflict(*record.conflict, out);
 }
 
-// At most four lines, under what they explain.
+// At most four lines, under what they explain; one where the rest has been said before.
 void TextSink::append_conflict(const Conflict& conflict, std::string& out) const {
     Painter line(out, options_.colour);
     const auto explain = [&](std::string_view label, std::string_view text) {
@@ -267,6 +267,7 @@ void TextSink::append_conflict(const Conflict& conflict, std::string& out) const
         out.push_back('\n');
     };
     explain("", conflict.summary);
+    if (conflict.told_before) return;
     if (conflict.rule) explain("why: ", *conflict.rule);
     const std::size_t room = conflict.rule ? 2 : 3;
     for (std::size_t i = 0; i < std::min(room, conflict.advice.size()); ++i)

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// bindtrace is often started after the first failure. What took the port then is known from the kernel's tables alone.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "kernel_process.h"
+#include "kernel_socket.h"
+
+namespace bindtrace {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string from_environment(const char* name, const char* otherwise) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : otherwise;
+}
+
+// Sees only the failures of this process.
+class LateTracer {
+  public:
+    LateTracer()
+        : process_({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--failed", "--pid",
+                    std::to_string(getpid()), "--attach", from_environment("BT_STRATEGY", "auto")}) {
+        const auto meta = process_.read_line();
+        attached_ = meta && Json::parse(*meta, nullptr, false)["type"] == "meta";
+    }
+    ~LateTracer() {
+        process_.signal(SIGINT);
+        process_.wait(std::chrono::seconds(60));
+    }
+    LateTracer(const LateTracer&) = delete;
+    LateTracer& operator=(const LateTracer&) = delete;
+
+    bool attached() const { return attached_; }
+
+    // What is said of a socket that wants this port and does not get it.
+    Json verdict_on(std::uint16_t port) {
+        const Socket late(SOCK_STREAM);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        EXPECT_EQ(::bind(late.fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), -1);
+        EXPECT_EQ(errno, EADDRINUSE);
+        const auto line = process_.read_line();
+        if (!line) {
+            process_.wait(std::chrono::seconds(5));
+            ADD_FAILURE() << "it has ended: " << process_.errors();
+            return Json::object();
+        }
+        Json event = Json::parse(*line, nullptr, false);
+        EXPECT_EQ(event["port"], port);
+        return event["conflict"];
+    }
+
+  private:
+    ChildProcess process_;
+    bool attached_ = false;
+};
+
+TEST(BeforeStart, NamesWhoTookThePortAndHow) {
+    const Socket server(SOCK_STREAM), client(SOCK_STREAM);
+    const std::uint16_t target = server.bind();
+    server.listen();
+    client.connect(target);
+    const Socket accepted(server.accept(), std::in_place);
+    Socket gone(SOCK_STREAM);
+    gone.connect(target);
+    const std::uint16_t in_time_wait = gone.port();
+    Socket other_end(server.accept(), std::in_place);
+    gone.close();
+    other_end.close();
+
+    LateTracer tracer;
+    ASSERT_TRUE(tracer.attached());
+    const Json source_port = tracer.verdict_on(client.port());
+    EXPECT_EQ(source_port["cause"], "ephemeral");
+    ASSERT_EQ(source_port["holders"].size(), 1u) << source_port;
+    const Json& holder = source_port["holders"][0];
+    EXPECT_EQ(holder["acquired"], "connect");
+    EXPECT_EQ(holder["since"], nullptr);
+    EXPECT_EQ(holder["process"]["pid"], getpid());
+    EXPECT_EQ(holder["remote_port"], target);
+    EXPECT_NE(source_port["advice"][0].get<std::string>().find("ip_local_reserved_ports"), std::string::npos);
+
+    const Json ended = tracer.verdict_on(in_time_wait);
+    EXPECT_EQ(ended["cause"], "time-wait");
+    ASSERT_EQ(ended["holders"].size(), 1u) << ended;
+    EXPECT_EQ(ended["holders"][0]["process"], nullptr);
+    EXPECT_EQ(ended["holders"][0]["last_process"], nullptr) << "nobody has seen who it was";
+
+    const Json listener = tracer.verdict_on(target);
+    EXPECT_EQ(listener["cause"], "listener");
+    EXPECT_EQ(listener["holders"][0]["acquired"], "before-start");
+    EXPECT_EQ(listener["holders"][0]["process"]["pid"], getpid());
+    for (const Json& each : listener["holders"]) {
+        if (each["state"] != "LISTEN") {
+            EXPECT_EQ(each["acquired"], nullptr) << "accepted, not a client: " << each;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace bindtrace
