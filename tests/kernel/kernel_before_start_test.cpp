@@ -3,65 +3,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
-#include "kernel_process.h"
+#include "kernel_bindtrace.h"
 #include "kernel_socket.h"
 
 namespace bindtrace {
 namespace {
-
-using Json = nlohmann::json;
-
-std::string from_environment(const char* name, const char* otherwise) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : otherwise;
-}
-
-// Sees only the failures of this process.
-class LateTracer {
-  public:
-    LateTracer()
-        : process_({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--failed", "--pid",
-                    std::to_string(getpid()), "--attach", from_environment("BT_STRATEGY", "auto")}) {
-        const auto meta = process_.read_line();
-        attached_ = meta && Json::parse(*meta, nullptr, false)["type"] == "meta";
-    }
-    ~LateTracer() {
-        process_.signal(SIGINT);
-        process_.wait(std::chrono::seconds(60));
-    }
-    LateTracer(const LateTracer&) = delete;
-    LateTracer& operator=(const LateTracer&) = delete;
-
-    bool attached() const { return attached_; }
-
-    // What is said of a socket that wants this port and does not get it.
-    Json verdict_on(std::uint16_t port) {
-        const Socket late(SOCK_STREAM);
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        EXPECT_EQ(::bind(late.fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), -1);
-        EXPECT_EQ(errno, EADDRINUSE);
-        const auto line = process_.read_line();
-        if (!line) {
-            process_.wait(std::chrono::seconds(5));
-            ADD_FAILURE() << "it has ended: " << process_.errors();
-            return Json::object();
-        }
-        Json event = Json::parse(*line, nullptr, false);
-        EXPECT_EQ(event["port"], port);
-        return event["conflict"];
-    }
-
-  private:
-    ChildProcess process_;
-    bool attached_ = false;
-};
 
 TEST(BeforeStart, NamesWhoTookThePortAndHow) {
     const Socket server(SOCK_STREAM), client(SOCK_STREAM);

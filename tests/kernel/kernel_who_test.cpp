@@ -8,40 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "kernel_process.h"
+#include "kernel_bindtrace.h"
 #include "kernel_socket.h"
 
 namespace bindtrace {
 namespace {
-
-using Json = nlohmann::json;
-
-struct Answer {
-    int code = -1;
-    std::vector<Json> holders;
-    std::string text;
-    std::string errors;
-};
-
-Answer who(std::vector<std::string> words) {
-    const char* binary = std::getenv("BINDTRACE");
-    words.insert(words.begin(), {binary != nullptr ? binary : "build/bindtrace", "who"});
-    ChildProcess process(words);
-    Answer answer;
-    while (const auto line = process.read_line()) {
-        answer.text += *line + "\n";
-        answer.holders.push_back(Json::parse(*line, nullptr, false));
-    }
-    answer.code = process.wait(std::chrono::seconds(120)).value_or(-1);
-    answer.errors = process.errors();
-    return answer;
-}
 
 Answer who_json(std::uint16_t port) {
     return who({"--json", std::to_string(port)});

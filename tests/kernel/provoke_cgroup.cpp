@@ -4,11 +4,12 @@
 //
 // The programs are a few instructions given to bpf(2) as they are, so that the test needs neither libbpf nor a
 // compiler.
+#include "provoke_cgroup.h"
+
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,7 +17,6 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <sstream>
 
 #include "provoke.h"
 #include "provoke_socket.h"
@@ -24,44 +24,6 @@
 
 namespace bindtrace {
 namespace {
-
-// Where the v2 hierarchy is mounted: at /sys/fs/cgroup, at /sys/fs/cgroup/unified beside v1, or nowhere.
-std::string cgroup2_mount() {
-    std::istringstream mounts(read_file("/proc/self/mountinfo"));
-    for (std::string line; std::getline(mounts, line);) {
-        if (line.find(" - cgroup2 ") == std::string::npos) continue;
-        std::istringstream fields(line);
-        std::string id, parent, device, root, at;
-        fields >> id >> parent >> device >> root >> at;
-        return at;
-    }
-    skip("no cgroup2 mount");
-}
-
-// A new cgroup at the top of the hierarchy, removed with the object. The process goes back to where it came from.
-class Cgroup {
-  public:
-    explicit Cgroup(const std::string& name)
-        : mount_(cgroup2_mount()), path_("/" + name + "-" + std::to_string(::getpid())), home_(cgroup_path()) {
-        must(::mkdir((mount_ + path_).c_str(), 0755) == 0, "mkdir " + mount_ + path_ + ": " + errno_name(errno));
-    }
-    ~Cgroup() {
-        leave();
-        ::rmdir((mount_ + path_).c_str());
-    }
-    Cgroup(const Cgroup&) = delete;
-    Cgroup& operator=(const Cgroup&) = delete;
-
-    const std::string& path() const { return path_; }
-    std::string directory() const { return mount_ + path_; }
-    void enter() const { write_file(mount_ + path_ + "/cgroup.procs", std::to_string(::getpid())); }
-    void leave() const { write_file(mount_ + home_ + "/cgroup.procs", std::to_string(::getpid())); }
-
-  private:
-    std::string mount_;
-    std::string path_;
-    std::string home_;
-};
 
 // One register each, so that they may be template arguments: a bit-field takes no variable without a warning.
 template <int kTo>
@@ -129,7 +91,7 @@ Case denied(const char* name, const Protocol& protocol, bpf_attach_type where, c
         Sock sock(story, protocol);
         {
             const AttachedProgram program(*cgroup, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, where, kDeny);
-            sock.bind({addr, 8080}, EPERM);
+            sock.bind({addr, 8080}, EPERM).event["conflict"]["cause"] = "denied";
         }
         sock.bind({addr, 8080});
     };

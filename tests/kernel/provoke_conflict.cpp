@@ -2,6 +2,8 @@
 // The verdict on a refused claim: each cause, with the factors that are certain to be among those told, and the holder
 // as the one who set it up knows it. Where a socket option is what is missing, it is set then, and the bind must
 // succeed.
+#include "provoke_conflict.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -16,52 +18,6 @@
 
 namespace bindtrace {
 namespace {
-
-using Factors = std::vector<std::string>;
-
-Expectation& verdict(Expectation& line, const char* cause, const Factors& factors = {}) {
-    Json& conflict = line.event["conflict"];
-    conflict["cause"] = cause;
-    if (!factors.empty()) conflict["factors"] = {{"has", factors}};
-    return line;
-}
-
-// `holder`: what is certain about the first one.
-Expectation& verdict(Expectation& line, const char* cause, const Factors& factors, const Json& holder) {
-    verdict(line, cause, factors).event["conflict"]["holders"] = {{"first", holder}};
-    return line;
-}
-
-// The verdict names who has the socket open when bindtrace looks, a few milliseconds later.
-void let_it_look() {
-    pause_ms(700);
-}
-
-// Somebody else who takes a port and keeps it until told otherwise.
-class OtherProcess {
-  public:
-    explicit OtherProcess(const std::function<void(Story&, const std::function<void()>&)>& body)
-        : child_([&](Story& told) {
-              body(told, [&] {
-                  ready_.open();
-                  end_.wait();
-              });
-          }) {
-        ready_.wait();
-    }
-
-    pid_t pid() const { return child_.pid(); }
-    void end() {
-        let_it_look();
-        end_.open();
-        child_.join();
-    }
-
-  private:
-    Gate ready_;
-    Gate end_;
-    Child child_;
-};
 
 void listener(Story& story) {
     OtherProcess server([](Story& told, const auto& keep) {
@@ -261,6 +217,7 @@ void reuseport_of_two_users(Story& story) {
         Sock late(told, kTcp4);
         late.set(SOL_SOCKET, SO_REUSEPORT);
         verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound", {"reuseport-uid-mismatch"});
+        late.bind({"127.0.0.1", 8081});  // as advised: another port
     });
     somebody.join();
 }
@@ -297,6 +254,7 @@ void refused_requests(Story& story) {
         become_user(1000);
         Sock low(told, kTcp4);
         verdict(low.bind({"127.0.0.1", 80}, EACCES), "privileged-port");
+        low.bind({"127.0.0.1", 1024});  // as advised
     });
     somebody.join();
 }
@@ -315,6 +273,8 @@ void exhausted(Story& story) {
     line.event.erase("ephemeral");
     line.event["conflict"]["range"] = range_of(1, "CLOSE");
     let_it_look();
+    set_sysctl("ip_local_port_range", "40000 40001");  // as advised
+    late.bind({"127.0.0.1", 0});
 }
 
 // Two ports, both taken by connections to the same server. One to another server is not in the way.
@@ -332,7 +292,9 @@ void exhausted_by_connections(Story& story) {
     Expectation& line = verdict(late.connect_without_port({"127.0.0.1", 8080}, EADDRNOTAVAIL), "exhausted");
     line.event["conflict"]["range"] = range_of(2, "ESTABLISHED");
     let_it_look();
-    for (Sock* client : {&one, &two, &other}) client->abort();
+    one.abort();  // as advised: fewer connections
+    late.connect({"127.0.0.1", 8080});
+    for (Sock* client : {&two, &other, &late}) client->abort();
 }
 
 // Three new processes fail alike; the third makes it a loop. On a port of its own: a namespace's number is used again.

@@ -61,6 +61,8 @@ void write_holder_fields(JsonLine& line, const Holder& holder, std::uint64_t now
     write_owner(line, holder.process, times.start);
     line.raw(",\"last_process\":");
     write_owner(line, holder.last_process, times.start);
+    line.raw(",\"kernel\":");
+    line.boolean(holder.raw.of_kernel != 0);
     line.raw(",\"unit\":");
     line.string_or_null(unit_of(holder));
     line.raw(",\"socket_unit\":");

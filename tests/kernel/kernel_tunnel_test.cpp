@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// A port that the kernel itself has: a VXLAN tunnel's socket belongs to no process.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/unique_fd.h"
+#include "kernel_bindtrace.h"
+#include "kernel_socket.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::uint16_t kPort = 4789;
+
+// A request that grows at its end; nested attributes are closed by the caller.
+class NetlinkRequest {
+  public:
+    explicit NetlinkRequest(std::uint16_t type) : bytes_(NLMSG_SPACE(sizeof(ifinfomsg))) {
+        header()->nlmsg_type = type;
+        header()->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+        auto* link = static_cast<ifinfomsg*>(NLMSG_DATA(header()));
+        link->ifi_family = AF_UNSPEC;
+        link->ifi_flags = link->ifi_change = IFF_UP;
+    }
+
+    std::size_t add(std::uint16_t type, const void* data = nullptr, std::size_t size = 0) {
+        const std::size_t at = bytes_.size();
+        bytes_.resize(at + RTA_SPACE(size));
+        auto* attribute = reinterpret_cast<rtattr*>(bytes_.data() + at);
+        attribute->rta_type = type;
+        attribute->rta_len = static_cast<std::uint16_t>(RTA_LENGTH(size));
+        if (size != 0) std::memcpy(RTA_DATA(attribute), data, size);
+        return at;
+    }
+    void close(std::size_t at) {
+        reinterpret_cast<rtattr*>(bytes_.data() + at)->rta_len = static_cast<std::uint16_t>(bytes_.size() - at);
+    }
+
+    // Gives the errno of the answer.
+    int send() {
+        header()->nlmsg_len = static_cast<std::uint32_t>(bytes_.size());
+        const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+        char answer[4096];
+        if (::send(socket.get(), bytes_.data(), bytes_.size(), 0) < 0) return errno;
+        if (::recv(socket.get(), answer, sizeof(answer), 0) < static_cast<ssize_t>(NLMSG_SPACE(sizeof(nlmsgerr))))
+            return EIO;
+        return -static_cast<nlmsgerr*>(NLMSG_DATA(reinterpret_cast<nlmsghdr*>(answer)))->error;
+    }
+
+  private:
+    nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes_.data()); }
+
+    std::vector<char> bytes_;
+};
+
+int add_vxlan() {
+    const std::uint32_t id = 1;
+    const std::uint16_t port = htons(kPort);
+    NetlinkRequest request(RTM_NEWLINK);
+    request.add(IFLA_IFNAME, "bt-vxlan", 9);
+    const std::size_t info = request.add(IFLA_LINKINFO);
+    request.add(IFLA_INFO_KIND, "vxlan", 5);
+    const std::size_t data = request.add(IFLA_INFO_DATA);
+    request.add(IFLA_VXLAN_ID, &id, sizeof(id));
+    request.add(IFLA_VXLAN_PORT, &port, sizeof(port));
+    request.close(data);
+    request.close(info);
+    return request.send();
+}
+
+class Tunnel : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (elsewhere_.port() != 0) GTEST_SKIP() << "no VXLAN in this kernel: " << std::strerror(elsewhere_.port());
+        netns_ =
+            UniqueFd(open(("/proc/" + std::to_string(elsewhere_.pid()) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
+    }
+
+    // Tells an errno, for want of a port of its own.
+    const Child elsewhere_{
+        [](int out) { tell_port(out, static_cast<std::uint16_t>(unshare(CLONE_NEWNET) != 0 ? errno : add_vxlan())); }};
+    UniqueFd netns_;
+};
+
+TEST_F(Tunnel, IsListedAsTheKernels) {
+    const Answer answer = who({"--json", std::to_string(kPort) + "/udp"});
+    ASSERT_EQ(answer.code, 0) << answer.errors;
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    EXPECT_EQ(answer.holders[0]["process"], nullptr);
+    EXPECT_EQ(answer.holders[0]["processes"], 0);
+    EXPECT_EQ(answer.holders[0]["kernel"], true);
+    EXPECT_NE(who({std::to_string(kPort)}).text.find("(the kernel)"), std::string::npos);
+}
+
+TEST_F(Tunnel, IsNamedAsTheHolder) {
+    LateTracer tracer;
+    ASSERT_TRUE(tracer.attached());
+    Json conflict;
+    std::thread([&] {
+        ASSERT_EQ(setns(netns_.get(), CLONE_NEWNET), 0);
+        conflict = tracer.verdict_on(kPort, SOCK_DGRAM);
+    }).join();
+    EXPECT_EQ(conflict["cause"], "udp-holder");
+    EXPECT_NE(conflict["factors"].dump().find("\"kernel-socket\""), std::string::npos) << conflict;
+    ASSERT_EQ(conflict["holders"].size(), 1u) << conflict;
+    EXPECT_EQ(conflict["holders"][0]["process"], nullptr);
+    EXPECT_EQ(conflict["holders"][0]["kernel"], true);
+    EXPECT_NE(conflict["summary"].get<std::string>().find("held by the kernel itself"), std::string::npos) << conflict;
+}
+
+}  // namespace
+}  // namespace bindtrace
