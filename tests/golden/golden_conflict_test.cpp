@@ -160,6 +160,9 @@ TEST_F(GoldenConflict, Holders) {
     many.refusal.in_the_way = 1501;
     add("a listener and its connections", many);
 
+    many.refusal.complete = false;
+    add("more than were looked at", many);
+
     Refused hostile = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
     set_comm(hostile.holders.back().process->task.comm, "\x1b[2J\xff\n");
     hostile.holders.back().process->cgroup_path = "/system.slice/\x1b[1m.service";

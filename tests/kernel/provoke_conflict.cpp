@@ -142,6 +142,44 @@ void udp(Story& story) {
     holder.end();
 }
 
+// mDNS responders and the like: a multicast address is nobody's own, and still takes one socket unless both share.
+void multicast(Story& story) {
+    OtherProcess holder([](Story& told, const auto& keep) {
+        Sock sock(told, kUdp4);
+        sock.set(SOL_SOCKET, SO_REUSEADDR);
+        sock.bind({"224.0.0.251", 5353});
+        keep();
+    });
+    Sock late(story, kUdp4);
+    verdict(late.bind({"224.0.0.251", 5353}, EADDRINUSE), "udp-holder", {"reuseaddr-missing-requester"},
+            {{"local_addr", "224.0.0.251"}, {"process", {{"pid", holder.pid()}}}});
+    Sock broadcast(story, kUdp4);
+    broadcast.bind({"127.255.255.255", 5353});  // overlaps with neither
+    Sock second(story, kUdp4);
+    verdict(second.bind({"127.255.255.255", 5353}, EADDRINUSE), "udp-holder", {"same-process"},
+            {{"local_addr", "127.255.255.255"}});
+    let_it_look();
+    late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
+    late.bind({"224.0.0.251", 5353});
+    holder.end();
+}
+
+// Two sockets on different interfaces do not meet; one on none meets both.
+void bound_to_device(Story& story) {
+    const auto on = [](Sock& sock, const std::string& device) {
+        must(::setsockopt(sock.fd(), SOL_SOCKET, SO_BINDTODEVICE, device.data(),
+                          static_cast<socklen_t>(device.size())) == 0,
+             "SO_BINDTODEVICE " + device + ": " + errno_name(errno));
+    };
+    Sock here(story, kUdp4);
+    on(here, "lo");
+    here.bind({"0.0.0.0", 8080});
+    Sock anywhere(story, kUdp4);
+    verdict(anywhere.bind({"0.0.0.0", 8080}, EADDRINUSE), "udp-holder", {"same-process"},
+            {{"sockopt", {{"bound_dev", 1}}}});
+    let_it_look();
+}
+
 void dual_stack(Story& story) {
     Sock six(story, kTcp6);
     six.bind({"::", 8080});
@@ -272,7 +310,7 @@ void exhausted(Story& story) {
     Expectation& line = verdict(late.bind({"127.0.0.1", 0}, EADDRINUSE), "exhausted");
     line.event.erase("ephemeral");
     line.event["conflict"]["range"] = range_of(1, "CLOSE");
-    let_it_look();
+    let_it_look_at_the_range();
     set_sysctl("ip_local_port_range", "40000 40001");  // as advised
     late.bind({"127.0.0.1", 0});
 }
@@ -291,7 +329,7 @@ void exhausted_by_connections(Story& story) {
     other.connect({"127.0.0.1", 8081});
     Expectation& line = verdict(late.connect_without_port({"127.0.0.1", 8080}, EADDRNOTAVAIL), "exhausted");
     line.event["conflict"]["range"] = range_of(2, "ESTABLISHED");
-    let_it_look();
+    let_it_look_at_the_range();
     one.abort();  // as advised: fewer connections
     late.connect({"127.0.0.1", 8080});
     for (Sock* client : {&two, &other, &late}) client->abort();
@@ -325,6 +363,8 @@ std::vector<Case> conflict_cases() {
             {"conflict-time-wait", time_wait},
             {"conflict-orphan", orphan},
             {"conflict-udp", udp},
+            {"conflict-multicast", multicast},
+            {"conflict-bound-to-device", bound_to_device},
             {"conflict-dual-stack", dual_stack},
             {"conflict-inherited-fd", inherited},
             {"conflict-listen", refused_by_listen},

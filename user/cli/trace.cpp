@@ -199,6 +199,7 @@ class Pipeline {
         next_look = clock_ns(CLOCK_BOOTTIME) + kRestNs;
         if (!ports || !ports->complete) return std::nullopt;
         const RangeClaims claims = range_use(event, refusal, ports->holders);
+        if (claims.taken == 0) return std::nullopt;  // they have let go meanwhile
         RangeUse use{.taken = claims.taken, .shares = {}};
         for (std::size_t i = 0; i < std::min<std::size_t>(claims.claims.size(), BT_HOLDERS); ++i) {
             const RangeClaim& claim = claims.claims[i];

@@ -146,14 +146,20 @@ std::string stop_holder(const Holder& holder) {
     return "stop " + name_of(*owner);
 }
 
+// Whoever has the port now keeps it, whatever is reserved.
+std::string let_go(const Holder& holder) {
+    if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
+    if (!holder.process) return "wait until that connection has ended";
+    const auto unit = unit_of(*holder.process);
+    return unit && unit->ends_with(".service") ? "systemctl restart " + *unit
+                                               : "have " + name_of(*holder.process) + " close that connection";
+}
+
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
     if (!about.has(Factor::range_overlap)) return;
-    const std::string port = requested_port(about);
-    advice.push_back(
-        fmt::format(
-            "keep clients off it: add {0} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in /etc/sysctl.d)",
-            port) +
-        restart(about));
+    advice.push_back(fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
+                                 "/etc/sysctl.d), {}{}",
+                                 requested_port(about), let_go(*about.holder()), restart(about)));
 }
 
 void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
@@ -328,7 +334,9 @@ std::string summary_of(const Case& about) {
     std::string text;
     if (const Holder* holder = about.holder()) {
         text = possession(about, *holder) + ": " + doing(*holder, about.verdict.cause);
-        if (about.verdict.in_the_way > 1) text += fmt::format(", and {} more", about.verdict.in_the_way - 1);
+        const bool all_seen = about.refusal == nullptr || about.refusal->complete;
+        if (about.verdict.in_the_way > 1)
+            text += fmt::format(", and {}{} more", all_seen ? "" : "at least ", about.verdict.in_the_way - 1);
     } else {
         text = summary_of_request(about);
     }
