@@ -157,9 +157,10 @@ std::string let_go(const Holder& holder) {
 
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
     if (!about.has(Factor::range_overlap)) return;
-    advice.push_back(fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
-                                 "/etc/sysctl.d), {}{}",
-                                 requested_port(about), let_go(*about.holder()), restart(about)));
+    advice.push_back(
+        fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
+                    "/etc/sysctl.d), {}{}",
+                    requested_port(about), let_go(*about.holder()), restart(about)));
 }
 
 void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
@@ -168,9 +169,23 @@ void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
         advice.emplace_back("set SO_REUSEADDR on the socket before bind: the holder's has it already");
 }
 
+void advise_stopping(const Case& about, std::vector<std::string>& advice) {
+    const std::string stop = stop_holder(*about.holder());
+    if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+}
+
+// IPv4 and IPv6 each on a socket of its own.
+void advise_apart(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    const auto unit = socket_unit(holder);
+    if (unit && holder.raw.sock.family == AF_INET6)
+        advice.push_back("BindIPv6Only=ipv6-only in a drop-in of " + *unit + ", so that it takes IPv6 alone");
+    else
+        advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
+}
+
 void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
     const Holder& holder = *about.holder();
-    const std::string stop = stop_holder(holder);
     switch (about.verdict.cause) {
         case Cause::ephemeral:
             advise_reserving(about, advice);
@@ -195,6 +210,7 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             if (about.has(Factor::same_unit))
                 advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
                                  restart(about));
+            if (socket_unit(holder)) advise_stopping(about, advice);
             if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
                 advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
             advise_reuseaddr(about, advice);
@@ -202,12 +218,10 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
                 about.has(Factor::reuseaddr_missing_holder))
                 advice.emplace_back(
                     "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
-            if (about.has(Factor::dual_stack))
-                advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
+            if (about.has(Factor::dual_stack)) advise_apart(about, advice);
             if (holder.raw.of_kernel != 0)
                 advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
-            if (!stop.empty() && !about.has(Factor::same_unit))
-                advice.push_back(stop + restart(about) + ", or give one of the two another port");
+            if (!socket_unit(holder) && !about.has(Factor::same_unit)) advise_stopping(about, advice);
             break;
     }
 }

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+// Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd): what
+// bindtrace says of each, and that what it advises works. This very program is what the units run: see main().
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "live/live_bindtrace.h"
+
+namespace bindtrace {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The errno of the bind; with `listen`, of either.
+int take_port(std::uint16_t port, bool listening, int* kept = nullptr) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    int error = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+    if (error == 0 && listening && ::listen(fd, 8) != 0) error = errno;
+    if (kept != nullptr && error == 0)
+        *kept = fd;
+    else
+        ::close(fd);
+    return error;
+}
+
+[[noreturn]] void stay() {
+    for (;;) pause();
+}
+
+bool has(const Json& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+class Systemd : public testing::Test {
+  protected:
+    static void SetUpTestSuite() {
+        ASSERT_TRUE(std::filesystem::exists("/run/systemd/system")) << "systemd is not process 1 here";
+        bindtrace_ = std::make_unique<Bindtrace>(Words{"--json"});
+        ASSERT_TRUE(bindtrace_->attached());
+    }
+    static void TearDownTestSuite() { bindtrace_.reset(); }
+    void TearDown() override {
+        Words stop = units_;
+        stop.insert(stop.begin(), "stop");
+        if (!units_.empty()) systemctl(stop);
+    }
+
+    // Gives its exit code.
+    static int systemctl(Words words) {
+        words.insert(words.begin(), "/usr/bin/systemctl");
+        return run(words, 90s).code.value_or(-1);
+    }
+
+    void unit(const std::string& name, const std::string& text) {
+        std::ofstream("/run/systemd/system/" + name) << text;
+        units_.push_back(name);
+        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
+    }
+    static void drop_in(const std::string& name, const std::string& text) {
+        std::filesystem::create_directories("/run/systemd/system/" + name + ".d");
+        std::ofstream("/run/systemd/system/" + name + ".d/advised.conf") << text;
+        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
+    }
+
+    // The [Service] part of a unit that runs this program.
+    static std::string service(const std::string& words, const std::string& settings) {
+        const char* libraries = std::getenv("LD_LIBRARY_PATH");
+        return "[Service]\nExecStart=" + own_program() + " " + words +
+               "\nEnvironment=LD_LIBRARY_PATH=" + (libraries != nullptr ? libraries : "") + "\n" + settings + "\n";
+    }
+
+    // The next bind of that port that ended so. Each is found once.
+    Json bind_of(std::uint16_t port, const std::string& result) {
+        std::size_t at = 0;
+        const Line* found = bindtrace_->wait_for(
+            [&](const Line& line) {
+                if (++at <= looked_at_) return false;
+                return line.json["type"] == "bind" && line.json["port"] == port && line.json["result"] == result;
+            },
+            60s);
+        looked_at_ = at;
+        if (found != nullptr) return found->json;
+        ADD_FAILURE() << "no bind of " << port << " that ended with " << result;
+        return Json::parse(R"({"conflict": {"holders": [{}], "factors": [], "advice": [""]}})");
+    }
+
+  private:
+    static inline std::unique_ptr<Bindtrace> bindtrace_;
+    static inline std::size_t looked_at_ = 0;  // of its lines
+    Words units_;
+};
+
+TEST_F(Systemd, ASocketUnitHasThePortOfAServiceThatDoesNotRun) {
+    unit("web.socket", "[Socket]\nListenStream=8081\n");
+    unit("web.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    ASSERT_EQ(systemctl({"start", "web.socket"}), 0);
+    const Json made = bind_of(8081, "ok");
+    EXPECT_EQ(made["cgroup"]["path"], "/system.slice/web.socket");
+    EXPECT_EQ(made["socket"]["cgroup_path"], "/system.slice/web.socket");
+
+    EXPECT_EQ(take_port(8081, true), EADDRINUSE);
+    const Json conflict = bind_of(8081, "EADDRINUSE")["conflict"];
+    EXPECT_EQ(conflict["cause"], "listener");
+    EXPECT_TRUE(has(conflict["factors"], "socket-activated")) << conflict["factors"];
+    const Json& holder = conflict["holders"][0];
+    EXPECT_EQ(holder["socket_unit"], "web.socket");
+    EXPECT_EQ(holder["process"]["pid"], 1);
+    EXPECT_EQ(holder["process"]["comm"], "systemd");
+    EXPECT_EQ(holder["acquired"], "inherited") << "a child of process 1 bound it, and is gone";
+    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("systemctl disable --now web.socket"), 0u) << conflict;
+
+    const Ended who = run_bindtrace({"who", "--json", "8081"});
+    EXPECT_EQ(who.code, 0);
+    const Json listed = Json::parse(who.out, nullptr, false);
+    EXPECT_EQ(listed["socket_unit"], "web.socket") << who.out;
+    EXPECT_EQ(listed["process"]["pid"], 1) << who.out;
+
+    ASSERT_EQ(systemctl({"disable", "--now", "web.socket"}), 0);  // as advised
+    EXPECT_EQ(take_port(8081, true), 0);
+}
+
+TEST_F(Systemd, ASocketUnitThatFailsIsNamedItself) {
+    int held = -1;
+    ASSERT_EQ(take_port(8082, true, &held), 0);
+    unit("late.socket", "[Socket]\nListenStream=0.0.0.0:8082\n");
+    unit("late.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    EXPECT_NE(systemctl({"start", "late.socket"}), 0);
+    const Json refused = bind_of(8082, "EADDRINUSE");
+    EXPECT_EQ(refused["cgroup"]["path"], "/system.slice/late.socket");
+    EXPECT_EQ(refused["conflict"]["holders"][0]["process"]["pid"], getpid());
+    ::close(held);
+    EXPECT_EQ(systemctl({"start", "late.socket"}), 0);
+}
+
+TEST_F(Systemd, TheOldInstanceOfTheUnitIsStillThere) {
+    unit("old.service", service("--child-listens 8083", "KillMode=process"));
+    ASSERT_EQ(systemctl({"start", "old.service"}), 0);
+    const Json first = bind_of(8083, "ok");
+    ASSERT_EQ(systemctl({"restart", "old.service"}), 0);  // ends the parent and leaves the child
+    const Json conflict = bind_of(8083, "EADDRINUSE")["conflict"];
+    EXPECT_TRUE(has(conflict["factors"], "same-unit")) << conflict["factors"];
+    EXPECT_EQ(conflict["holders"][0]["unit"], "old.service");
+    EXPECT_EQ(conflict["holders"][0]["process"]["pid"], first["process"]["pid"]);
+    EXPECT_EQ(conflict["advice"][0],
+              "an earlier instance of old.service is still there: wait for it to end, then systemctl restart "
+              "old.service");
+    kill(first["process"]["pid"], SIGTERM);  // it ends
+    ASSERT_EQ(systemctl({"restart", "old.service"}), 0);
+    bind_of(8083, "ok");
+    EXPECT_EQ(run({"/usr/bin/systemctl", "kill", "--kill-whom=all", "old.service"}).code, 0);
+}
+
+TEST_F(Systemd, SocketBindDenyIsADenial) {
+    unit("deny.service", service("--bind 8084", "Type=oneshot\nSocketBindDeny=ipv4:tcp:8084"));
+    EXPECT_NE(systemctl({"start", "deny.service"}), 0);
+    const Json refused = bind_of(8084, "EPERM");
+    EXPECT_EQ(refused["cgroup"]["path"], "/system.slice/deny.service");
+    EXPECT_EQ(refused["conflict"]["cause"], "denied");
+    EXPECT_NE(refused["conflict"]["advice"][0].get<std::string>().find("SocketBindDeny="), std::string::npos);
+    drop_in("deny.service", "[Service]\nSocketBindDeny=\n");  // as advised
+    EXPECT_EQ(systemctl({"start", "deny.service"}), 0);
+}
+
+TEST_F(Systemd, APrivilegedPortNeedsACapabilityInTheUnit) {
+    unit("low.service", service("--bind 80", "Type=oneshot\nUser=nobody"));
+    EXPECT_NE(systemctl({"start", "low.service"}), 0);
+    const Json conflict = bind_of(80, "EACCES")["conflict"];
+    EXPECT_EQ(conflict["cause"], "privileged-port");
+    EXPECT_EQ(conflict["advice"][0], "AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of low.service");
+    drop_in("low.service", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n");
+    EXPECT_EQ(systemctl({"start", "low.service"}), 0);
+    EXPECT_EQ(bind_of(80, "ok")["process"]["user"], "nobody");
+}
+
+TEST_F(Systemd, ARestartLoopIsCounted) {
+    int held = -1;
+    ASSERT_EQ(take_port(8085, true, &held), 0);
+    unit("loop.service",
+         "[Unit]\nStartLimitIntervalSec=0\n" + service("--bind 8085", "Restart=on-failure\nRestartSec=200ms"));
+    ASSERT_EQ(systemctl({"start", "loop.service"}), 0);
+    for (int failures = 1; failures <= 4; ++failures) {
+        const Json conflict = bind_of(8085, "EADDRINUSE")["conflict"];
+        EXPECT_EQ(conflict["failures"], failures);
+        EXPECT_EQ(has(conflict["factors"], "restart-loop"), failures >= 3) << conflict["factors"];
+        EXPECT_NE(conflict["advice"][0].get<std::string>().find("systemctl restart loop.service"), std::string::npos)
+            << conflict["advice"];
+    }
+    ::close(held);
+    bind_of(8085, "ok");
+}
+
+TEST_F(Systemd, APersonsSessionIsTold) {
+    ChildProcess session({"/usr/bin/systemd-run", "--quiet", "--scope", "--unit=session-99.scope", "--slice=user.slice",
+                          own_program(), "--listen", "8086"});
+    const Json made = bind_of(8086, "ok");
+    EXPECT_EQ(made["cgroup"]["path"], "/user.slice/session-99.scope");
+    EXPECT_EQ(take_port(8086, true), EADDRINUSE);
+    const Json conflict = bind_of(8086, "EADDRINUSE")["conflict"];
+    EXPECT_TRUE(has(conflict["factors"], "user-session")) << conflict["factors"];
+    EXPECT_EQ(conflict["holders"][0]["unit"], "session-99.scope");
+    session.signal(SIGTERM);
+}
+
+}  // namespace
+}  // namespace bindtrace
+
+// --bind PORT, --listen PORT, --child-listens PORT: what the units run. Without them: the tests.
+int main(int argc, char** argv) {
+    using namespace bindtrace;
+    const std::string_view mode = argc == 3 ? argv[1] : "";
+    const auto port = static_cast<std::uint16_t>(argc == 3 ? std::atoi(argv[2]) : 0);
+    if (mode == "--bind") return take_port(port, false) == 0 ? 0 : 1;
+    if (mode == "--listen" || mode == "--child-listens") {
+        if (mode == "--child-listens" && fork() != 0) stay();
+        int kept = -1;
+        if (take_port(port, true, &kept) != 0) return 1;
+        stay();
+    }
+    testing::InitGoogleTest(&argc, argv);
+    return RUN_ALL_TESTS();
+}
