@@ -102,15 +102,15 @@ struct Measure {
 
 void bench_claims(const std::string& bindtrace, const std::string& strategy) {
     const int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bind_to(server, 0);
-    listen(server, 4096);
+    (void)bind_to(server, 0);
+    (void)listen(server, 4096);
     sockaddr_in target{};
     socklen_t size = sizeof(target);
     getsockname(server, reinterpret_cast<sockaddr*>(&target), &size);
     const Measure measures[] = {{"bind+close",
                                  [] {
                                      const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                                     bind_to(fd, 0);
+                                     (void)bind_to(fd, 0);
                                      close(fd);
                                  },
                                  20'000},
@@ -119,7 +119,7 @@ void bench_claims(const std::string& bindtrace, const std::string& strategy) {
                                      const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
                                      const linger at_once{1, 0};  // no TIME_WAIT, or the ports would run out
                                      setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
-                                     connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof(target));
+                                     (void)connect(fd, reinterpret_cast<const sockaddr*>(&target), sizeof(target));
                                      close(accept4(server, nullptr, nullptr, SOCK_CLOEXEC));
                                      close(fd);
                                  },

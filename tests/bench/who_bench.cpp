@@ -41,14 +41,14 @@ std::uint16_t listen_somewhere() {
 void open_descriptors() {
     for (int i = 0; i < kDescriptors; ++i) {
         if (i % 2 == 0) {
-            open("/dev/null", O_RDONLY);
+            (void)open("/dev/null", O_RDONLY);
             continue;
         }
         const int fd = socket(AF_INET, SOCK_DGRAM, 0);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(getpid()));
-        bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+        (void)bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
     }
 }
 

@@ -87,7 +87,7 @@ class Systemd : public testing::Test {
     }
 
     // The next bind of that port that ended so. Each is found once.
-    Json bind_of(std::uint16_t port, const std::string& result) {
+    static Json bind_of(std::uint16_t port, const std::string& result) {
         std::size_t at = 0;
         const Line* found = bindtrace_->wait_for(
             [&](const Line& line) {

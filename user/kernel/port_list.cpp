@@ -49,9 +49,8 @@ class Gatherer {
             std::vector<bt_task>& users = holder.users;
             std::ranges::sort(users, {},
                               [](const bt_task& user) { return std::pair(user.key.start_ns, user.key.pid); });
-            const auto twice = std::ranges::unique(
-                users, [](const bt_task& one, const bt_task& other) { return one.key.pid == other.key.pid; });
-            users.erase(twice.begin(), twice.end());
+            const auto same = [](const bt_task& one, const bt_task& other) { return one.key.pid == other.key.pid; };
+            users.erase(std::unique(users.begin(), users.end(), same), users.end());
             holder.socket.task = users.empty() ? bt_task{} : users.front();
         }
         return std::move(list_);

@@ -25,7 +25,7 @@ UniqueFd in_memory(std::span<const std::byte> bytes);
 template <typename Skeleton>
 struct OpenSkeleton {
     struct Destroy {
-        void operator()(Skeleton* skeleton) const { Skeleton::destroy(skeleton); }
+        void operator()(Skeleton* opened) const { Skeleton::destroy(opened); }
     };
 
     UniqueFd btf;  // read when it is loaded
