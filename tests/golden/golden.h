@@ -219,6 +219,7 @@ class Golden : public testing::Test {
     }
 
     void expect_file(const std::string& name) { compare(name, told_); }
+    static void expect_file(const std::string& name, const std::string& told) { compare(name, told); }
 
     // Escape sequences are shown as \e so that the file can be read in a terminal.
     void expect_colour_file(const std::string& name, const std::vector<Story>& stories, const Loss& loss,
