@@ -57,17 +57,19 @@ SEPARATE look_at_many_fds(__u64 table, __u32 left, __u64 task)
 	return 0;
 }
 
-/* Does nothing for a thread: it shares the table of its process. */
+/* Does nothing for a thread that shares the table of its process. */
 static __always_inline void look_at_fds_of(struct task_struct *task)
 {
+	struct task_struct *leader;
 	struct files_struct *files;
 	struct fdtable *table;
 	__u64 descriptors;
 	__u32 count;
 
-	if (READ(struct task_struct, task, pid) != READ(struct task_struct, task, tgid))
-		return;
+	leader = READ(struct task_struct, task, group_leader);
 	files = READ(struct task_struct, task, files);
+	if (task != leader && files == READ(struct task_struct, leader, files))
+		return;
 	table = files ? READ(struct files_struct, files, fdt) : 0;
 	if (!table)
 		return;

@@ -76,9 +76,7 @@ SEPARATE consider(__u64 address)
 		return 0;
 	found->seen++;
 	if (search->by_remote) {
-		if (search->other.remote_port != found->claimant.remote_port ||
-		    *(__u64 *)search->other.remote_addr != *(__u64 *)found->claimant.remote_addr ||
-		    *(__u64 *)(search->other.remote_addr + 8) != *(__u64 *)(found->claimant.remote_addr + 8))
+		if (!bt_same_remote(&search->other, &found->claimant))
 			return 0;
 	} else {
 		if (search->other.opts & BT_OPT_REUSEPORT && search->other.state != TCP_TIME_WAIT)

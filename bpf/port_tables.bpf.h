@@ -23,6 +23,8 @@ SEPARATE consider(__u64 address);
 /* What the check compares. A TIME_WAIT socket has this much and no more. */
 static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk)
 {
+	__builtin_memset(out->local_addr, 0,
+			 sizeof(out->local_addr) + sizeof(out->remote_addr)); /* IPv4 fills a part */
 	read_sock_common(out, sk);
 	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
 	out->opts = (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
@@ -43,9 +45,9 @@ static __always_inline void read_holder(const struct bt_search *search, struct b
 {
 	const struct sock *sk = (const struct sock *)address;
 
+	__builtin_memset(holder, 0, sizeof(*holder));
 	holder->sock = search->other;
 	holder->substate = search->other.state;
-	holder->flags = 0;
 	if (search->other.state != TCP_TIME_WAIT) {
 		read_sock(&holder->sock, sk);
 		holder->flags = BT_EVENT_HAS_SOCKOPT;

@@ -56,6 +56,7 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 	__u64 key, tw_key = (__u64)tw;
 	struct bt_claim claim;
 	struct bt_claim *known;
+	int full;
 
 	state_changed((__u64)sk, READ(struct sock, sk, __sk_common.skc_state),
 		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
@@ -64,10 +65,11 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 		return;
 	claim = *known;
 	/* In before out: a bind that fails meanwhile finds it in one of the two places. */
-	if (bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY))
-		count(BT_COUNT_CLAIMS_FULL);
+	full = bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY);
 	if (bpf_map_delete_elem(&claims, &key))
 		bpf_map_delete_elem(&claims, &tw_key); /* another CPU was first */
+	else if (full)
+		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY); /* now there is room for one */
 }
 
 /* By key, where the socket itself may not be looked into. */

@@ -23,6 +23,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* The tables that have been walked: network namespaces share one, unless told otherwise. */
 static volatile __u64 udp_tables[UDP_TABLES];
 
+/* Looking at the descriptors of bindtrace itself, which has a socket of each protocol open: they lead to its table. */
+static volatile bool own_files;
+
 /* What the files of sockets have for f_op, once one was seen. */
 static volatile __u64 socket_operations;
 
@@ -114,6 +117,8 @@ SEPARATE list_tcp_slot(__u64 slot)
 		node = read_word(node);
 		list_bucket(bucket);
 	}
+	if (node)
+		count(BT_COUNT_CLAIMS_FULL); /* there are more */
 	return 0;
 }
 
@@ -189,6 +194,15 @@ static __always_inline void note_udp_table(struct udp_table *table)
 			return;
 		}
 	}
+	if (table)
+		count(BT_COUNT_CLAIMS_FULL); /* there are more */
+}
+
+static __always_inline bool is_udp(const struct sock *sk)
+{
+	__u16 protocol = READ(struct sock, sk, sk_protocol);
+
+	return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 }
 
 /* The inet socket behind a file, or null. Most files are none, and their inodes are not in the CPU's cache. */
@@ -213,10 +227,14 @@ SEPARATE look_at_file(__u64 file, __u64 task)
 
 	if (sk)
 		sk = port_holder(sk);
-	if (!sk || !port_wanted(socket_port(sk)))
+	if (!sk)
+		return 0;
+	if (own_files && is_udp(sk))
+		note_udp_table(udp_table_of(sk));
+	if (!port_wanted(socket_port(sk)))
 		return 0;
 	read_sock(&holder.sock, sk);
-	if (holder.sock.protocol == IPPROTO_UDP || holder.sock.protocol == IPPROTO_UDPLITE)
+	if (is_udp(sk))
 		note_udp_table(udp_table_of(sk));
 	if (!holder.sock.local_port || !state_wanted(holder.sock.state))
 		return 0;
@@ -255,6 +273,7 @@ int iter__who(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	note_host((struct task_struct *)task);
+	own_files = READ(struct task_struct, task, tgid) == (__u32)(bpf_get_current_pid_tgid() >> 32);
 	look_at_fds_of((struct task_struct *)task);
 	return 0;
 }

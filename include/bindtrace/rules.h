@@ -30,13 +30,12 @@ struct bt_reach {
 	__u8 all_v6;
 };
 
-BT_RULE struct bt_reach bt_reach_of(const struct bt_sock *sock)
+BT_RULE struct bt_reach bt_reach_of_address(__u16 family, const __u8 *bytes, int v6only)
 {
-	const __u32 *address = (const __u32 *)(const void *)sock->local_addr;
+	const __u32 *address = (const __u32 *)(const void *)bytes;
 	struct bt_reach reach = {0, {address[0], address[1], address[2], address[3]}, 0, 0, 0};
-	const __u8 *bytes = sock->local_addr;
 
-	if (sock->family != BT_AF_INET6) {
+	if (family != BT_AF_INET6) {
 		reach.v4 = address[0];
 		reach.has_v4 = 1;
 		return reach;
@@ -48,8 +47,13 @@ BT_RULE struct bt_reach bt_reach_of(const struct bt_sock *sock)
 	}
 	reach.has_v6 = 1;
 	reach.all_v6 = !(address[0] | address[1] | address[2] | address[3]);
-	reach.has_v4 = reach.all_v6 && !(sock->opts & BT_OPT_V6ONLY);
+	reach.has_v4 = reach.all_v6 && !v6only;
 	return reach;
+}
+
+BT_RULE struct bt_reach bt_reach_of(const struct bt_sock *sock)
+{
+	return bt_reach_of_address(sock->family, sock->local_addr, sock->opts & BT_OPT_V6ONLY);
 }
 
 BT_RULE int bt_addresses_overlap(const struct bt_sock *one, const struct bt_sock *other)
@@ -62,6 +66,25 @@ BT_RULE int bt_addresses_overlap(const struct bt_sock *one, const struct bt_sock
 		return 0;
 	return a.all_v6 || b.all_v6 ||
 	       (a.v6[0] == b.v6[0] && a.v6[1] == b.v6[1] && a.v6[2] == b.v6[2] && a.v6[3] == b.v6[3]);
+}
+
+/* Do the two name one place? ::ffff:10.0.0.1 is 10.0.0.1. */
+BT_RULE int bt_same_address(__u16 family, const __u8 *address, __u16 other_family, const __u8 *other_address)
+{
+	const struct bt_reach a = bt_reach_of_address(family, address, 1);
+	const struct bt_reach b = bt_reach_of_address(other_family, other_address, 1);
+
+	if (a.has_v6 != b.has_v6)
+		return 0;
+	if (!a.has_v6)
+		return a.v4 == b.v4;
+	return a.v6[0] == b.v6[0] && a.v6[1] == b.v6[1] && a.v6[2] == b.v6[2] && a.v6[3] == b.v6[3];
+}
+
+BT_RULE int bt_same_remote(const struct bt_sock *one, const struct bt_sock *other)
+{
+	return one->remote_port == other->remote_port &&
+	       bt_same_address(one->family, one->remote_addr, other->family, other->remote_addr);
 }
 
 /* Must `claimant` not have its port while `holder` has it? Both in one network namespace and of one protocol. */

@@ -26,6 +26,12 @@ TEST(BeforeStart, NamesWhoTookThePortAndHow) {
 
     LateTracer tracer;
     ASSERT_TRUE(tracer.attached());
+    const Json ended = tracer.verdict_on(in_time_wait);
+    EXPECT_EQ(ended["cause"], "time-wait");
+    ASSERT_EQ(ended["holders"].size(), 1u) << ended;
+    EXPECT_EQ(ended["holders"][0]["process"], nullptr);
+    EXPECT_EQ(ended["holders"][0]["last_process"], nullptr) << "nobody has seen who it was";
+
     const Json source_port = tracer.verdict_on(client.port());
     EXPECT_EQ(source_port["cause"], "ephemeral");
     ASSERT_EQ(source_port["holders"].size(), 1u) << source_port;
@@ -35,12 +41,6 @@ TEST(BeforeStart, NamesWhoTookThePortAndHow) {
     EXPECT_EQ(holder["process"]["pid"], getpid());
     EXPECT_EQ(holder["remote_port"], target);
     EXPECT_NE(source_port["advice"][0].get<std::string>().find("ip_local_reserved_ports"), std::string::npos);
-
-    const Json ended = tracer.verdict_on(in_time_wait);
-    EXPECT_EQ(ended["cause"], "time-wait");
-    ASSERT_EQ(ended["holders"].size(), 1u) << ended;
-    EXPECT_EQ(ended["holders"][0]["process"], nullptr);
-    EXPECT_EQ(ended["holders"][0]["last_process"], nullptr) << "nobody has seen who it was";
 
     const Json listener = tracer.verdict_on(target);
     EXPECT_EQ(listener["cause"], "listener");

@@ -2,6 +2,8 @@
 #include "kernel_world.h"
 
 #include <arpa/inet.h>
+#include <gtest/gtest-spi.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,6 +85,7 @@ Settings Settings::from_environment(const std::string& own_path) {
     settings.provoke = from_env("PROVOKE", here + "provoke");
     settings.strategy = from_env("BT_STRATEGY", "tracepoint");
     settings.dump = from_env("BT_DUMP", "");
+    settings.second_chance = !from_env("BT_SECOND_CHANCE", "").empty();
     settings.slow = from_env("BT_SLOW", "0") == "1";
     settings.short_lived = std::atoi(from_env("BT_SHORT_LIVED", "1000").c_str());
     settings.deadline = std::chrono::seconds(std::atoi(from_env("BT_DEADLINE", "20").c_str()));
@@ -149,16 +152,37 @@ void World::TearDown() {
 
 void World::check(const std::vector<std::string>& words) {
     ASSERT_TRUE(tracer_ && !strategy_.empty());
+    if (settings_.second_chance) {
+        testing::TestPartResultArray parts;
+        bool passed = false;
+        {
+            const testing::ScopedFakeTestPartResultReporter reporter(
+                testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &parts);
+            passed = attempt(words);
+        }
+        if (passed && parts.size() == 0) return;
+        if (passed) GTEST_SKIP() << parts.GetTestPartResult(0).message();
+        std::cout << "[ AGAIN    ] " << words.front() << std::endl;
+        for (int i = 0; i < parts.size(); ++i) std::cout << parts.GetTestPartResult(i).message() << std::endl;
+    }
+    attempt(words);
+}
+
+// False where it failed.
+bool World::attempt(const std::vector<std::string>& words) {
     const std::size_t first = tracer_->count();
     CaseRun run(settings_.provoke, words);
-    if (!run_succeeded(run, run.read())) return;
+    if (!run_succeeded(run, run.read())) return false;
     if (!run.skipped().empty()) {
-        ASSERT_TRUE(may_skip(words.front(), run.skipped())) << "not a reason to skip: " << run.skipped();
-        GTEST_SKIP() << run.skipped();
+        const bool may = may_skip(words.front(), run.skipped());
+        EXPECT_TRUE(may) << "not a reason to skip: " << run.skipped();
+        if (may) [&run] { GTEST_SKIP() << run.skipped(); }();
+        return may;
     }
     Matcher matcher(run.expected(), strategy_);
-    settle(run, matcher, first);
+    if (!settle(run, matcher, first)) return false;
     dump(words.front(), matcher);
+    return true;
 }
 
 bool World::run_succeeded(const CaseRun& run, bool succeeded) {
@@ -178,9 +202,9 @@ bool World::catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next) {
     return reached;
 }
 
-void World::settle(CaseRun& run, Matcher& matcher, std::size_t next) {
-    if (run.lingers() && !catch_up(run, matcher, next)) return;
-    if (!run_succeeded(run, run.finish(10s)) || !catch_up(run, matcher, next)) return;
+bool World::settle(CaseRun& run, Matcher& matcher, std::size_t next) {
+    if (run.lingers() && !catch_up(run, matcher, next)) return false;
+    if (!run_succeeded(run, run.finish(10s)) || !catch_up(run, matcher, next)) return false;
     // What the end of the process and of its network namespace brings may take its time.
     if (matcher.prompt_complete() && !matcher.complete()) {
         const auto look = [&](const Json& record) {
@@ -192,6 +216,7 @@ void World::settle(CaseRun& run, Matcher& matcher, std::size_t next) {
     }
     const std::string report = matcher.report();
     EXPECT_TRUE(report.empty()) << "strategy " << strategy_ << report;
+    return report.empty();
 }
 
 void World::check_slow(const std::string& name) {

@@ -29,6 +29,7 @@ struct Settings {
     std::string provoke;
     std::string strategy;
     std::string dump;
+    bool second_chance = false;  // for a case that fails, where emulation upsets what it waits for
     bool slow = false;
     int short_lived = 1000;
     std::chrono::seconds deadline{20};
@@ -65,7 +66,8 @@ class World : public testing::Environment {
     bool run_succeeded(const CaseRun& run, bool succeeded);
     // Feeds the matcher with all that bindtrace says before it reports an event made just now.
     bool catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next);
-    void settle(CaseRun& run, Matcher& matcher, std::size_t next);
+    bool attempt(const std::vector<std::string>& words);
+    bool settle(CaseRun& run, Matcher& matcher, std::size_t next);
     void dump(const std::string& name, const Matcher& matcher);
 
     Settings settings_;

@@ -118,6 +118,7 @@ void orphan(Story& story) {
     client.bind({"127.0.0.1", 28080});
     Sock child = connected_child(server, client, {"127.0.0.1", 8080});
     client.close_fd();
+    until_small_socket(28080, TCP_FIN_WAIT2);
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "closing", {"reuseaddr-missing-holder"},
             {{"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}});

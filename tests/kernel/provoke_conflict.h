@@ -32,7 +32,7 @@ inline void let_it_look() {
 
 // All ports of a range are looked at, by a program that is loaded for it: emulated, that takes its time.
 inline void let_it_look_at_the_range() {
-    pause_ms(4000);
+    pause_ms(8000);
 }
 
 // Somebody else who takes a port and keeps it until told otherwise.

@@ -67,9 +67,8 @@ class Pipeline {
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                      .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
                      .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}),
-          diagnosis_(
-              {.range = [this](const Event& event, const Refusal& refusal) { return range(event, refusal); },
-               .addresses = [](const Event& event) { return local_addresses(event.sock.netns, event.task.tid); }}) {}
+          diagnosis_({.range = [this](const Event& event, const Refusal& refusal) { return range(event, refusal); },
+                      .addresses = [this](const Event& event) { return addresses(event); }}) {}
 
     Status start(const KernelFacts& facts, const Options& options) {
         tracer_.arm();
@@ -186,17 +185,29 @@ class Pipeline {
         sink_.record({event, context, &conflict}, output_.buffer());
     }
 
-    // A look at all ports takes as long as thousands of events: so not for each refusal of a storm of them.
+    // A look takes as long as thousands of events: so not for each refusal of a storm of them.
+    using Looks = std::unordered_map<std::uint32_t, std::int64_t>;  // by netns: not before, boot-time clock
+    static bool may_look(Looks& looks, const Event& event) {
+        if (looks.size() > kNetnsLookedAt) looks.clear();
+        std::int64_t& next = looks[event.sock.netns];
+        const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
+        if (now < next) return false;
+        next = now + kRestNs;
+        return true;
+    }
+
+    std::optional<std::vector<LocalAddress>> addresses(const Event& event) {
+        if (!may_look(addresses_looked_at_, event)) return std::nullopt;
+        return local_addresses(event.sock.netns, event.task.tid);
+    }
+
     std::optional<RangeUse> range(const Event& event, const Refusal& refusal) {
-        if (looks_.size() > kNetnsLookedAt) looks_.clear();
-        std::int64_t& next_look = looks_[event.sock.netns];
-        if (clock_ns(CLOCK_BOOTTIME) < next_look) return std::nullopt;
+        if (!may_look(ranges_looked_at_, event)) return std::nullopt;
         bt_config config{};
         config.has_ports = 1;
         for (std::uint32_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
             config.port_bits[port / 64] |= 1ull << (port % 64);
         const auto ports = list_ports(KernelFacts::probe(), config);
-        next_look = clock_ns(CLOCK_BOOTTIME) + kRestNs;
         if (!ports || !ports->complete) return std::nullopt;
         const RangeClaims claims = range_use(event, refusal, ports->holders);
         if (claims.taken == 0) return std::nullopt;  // they have let go meanwhile
@@ -238,7 +249,7 @@ class Pipeline {
     Output output_;
     Enricher enricher_;
     Diagnosis diagnosis_;
-    std::unordered_map<std::uint32_t, std::int64_t> looks_;  // by netns: not again before, boot-time clock
+    Looks ranges_looked_at_, addresses_looked_at_;
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
     std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;

@@ -30,9 +30,12 @@ bool is_listener(const bt_sock& sock) {
     return sock.state == TCP_LISTEN;
 }
 
+// An MPTCP socket has a TCP port.
 bool is_asked(const Question& question, const bt_sock& sock) {
+    const std::string_view protocol = protocol_name(sock.protocol, sock.type);
     return sock.local_port >= question.first_port && sock.local_port <= question.last_port &&
-           (question.protocol.empty() || question.protocol == protocol_name(sock.protocol, sock.type));
+           (question.protocol.empty() || question.protocol == protocol ||
+            (question.protocol == "tcp" && protocol == "mptcp"));
 }
 
 // By port, listeners first, connections last.

@@ -213,7 +213,7 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, const R
 void Diagnosis::compare_with_earlier(const Event& event, const Context& context, Conflict& verdict) {
     Attempts::Row& row = attempts_.failed(event, context);
     verdict.failures = row.failures;
-    verdict.failing_ns = event.ktime_ns - row.since_ns;
+    verdict.failing_ns = event.ktime_ns - std::min<std::uint64_t>(row.since_ns, event.ktime_ns);
     if (row.restart_loop) verdict.factors.push_back(Factor::restart_loop);
     std::string now = fmt::format("{} {}", cause_name(verdict.cause), row.restart_loop);
     if (!verdict.holders.empty()) {

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: MIT
 #include "diagnose/range_use.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <bitset>
-#include <cstring>
 #include <map>
 #include <utility>
+
+#include "bindtrace/rules.h"
 
 namespace bindtrace {
 namespace {
 
-bool is_in_the_way(const Event& event, const Refusal& refusal, const bt_sock& sock) {
-    const bt_sock& mine = event.sock;
-    if (sock.netns != mine.netns || sock.protocol != mine.protocol) return false;
-    if (sock.local_port < refusal.ephemeral_first || sock.local_port > refusal.ephemeral_last) return false;
-    if (event.kind != BT_KIND_AUTOBIND || mine.remote_port == 0 || sock.remote_port == 0) return true;
-    return sock.remote_port == mine.remote_port &&
-           std::memcmp(sock.remote_addr, mine.remote_addr, sizeof(sock.remote_addr)) == 0;
+// MPTCP takes ports of TCP.
+std::uint16_t port_space(const bt_sock& sock) {
+    constexpr std::uint16_t kMptcp = 262;
+    return sock.protocol == kMptcp ? std::uint16_t{IPPROTO_TCP} : sock.protocol;
+}
+
+bool is_in_the_way(const Event& event, const Refusal& refusal, const bt_holder& holder) {
+    const bt_sock &mine = event.sock, &theirs = holder.sock;
+    if (theirs.netns != mine.netns || port_space(theirs) != port_space(mine)) return false;
+    if (theirs.local_port < refusal.ephemeral_first || theirs.local_port > refusal.ephemeral_last) return false;
+    if (event.kind != BT_KIND_AUTOBIND || mine.remote_port == 0) return true;
+    // A port that somebody asked for by number is not given to a connection, wherever it leads.
+    return holder.explicit_port != 0 || theirs.remote_port == 0 || bt_same_remote(&mine, &theirs) != 0;
 }
 
 }  // namespace
@@ -28,7 +37,7 @@ RangeClaims range_use(const Event& event, const Refusal& refusal, std::span<cons
     std::map<std::pair<std::uint32_t, std::uint8_t>, std::pair<RangeClaim, Ports>> by_owner;  // pid and state
     for (const PortHolder& holder : holders) {
         const bt_sock& sock = holder.socket.sock;
-        if (!is_in_the_way(event, refusal, sock)) continue;
+        if (!is_in_the_way(event, refusal, holder.socket)) continue;
         all.set(sock.local_port);
         auto& [claim, ports] = by_owner[{holder.socket.task.key.pid, holder.socket.substate}];
         claim = {.task = holder.socket.task, .state = holder.socket.substate, .protocol = sock.protocol};

@@ -230,8 +230,7 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
 const LocalAddress* has_come_late(const Case& about) {
     if (!about.verdict.local_addresses) return nullptr;
     for (const LocalAddress& local : *about.verdict.local_addresses) {
-        if (local.family == about.event.addr_family &&
-            std::memcmp(local.address.data(), about.event.addr, local.address.size()) == 0)
+        if (bt_same_address(local.family, local.address.data(), about.event.addr_family, about.event.addr) != 0)
             return &local;
     }
     return nullptr;
@@ -325,11 +324,13 @@ std::string not_local_summary(const Case& about) {
         return fmt::format("{} came to {} only after this, or was not yet ready", asked, late->interface);
     std::string text = "no interface of this network namespace has " + asked;
     if (!about.verdict.local_addresses) return text;
+    const bt_reach asked_for = bt_reach_of_address(about.event.addr_family, about.event.addr, 1);
     constexpr std::size_t kNamed = 4;
     std::string others;
     std::size_t count = 0;
     for (const LocalAddress& local : *about.verdict.local_addresses) {
-        if (local.family != about.event.addr_family) continue;
+        const bt_reach there = bt_reach_of_address(local.family, local.address.data(), 1);
+        if (there.has_v6 != asked_for.has_v6) continue;
         if (++count > kNamed) continue;
         others += count == 1 ? "" : ", ";
         append_address(others, local.family, local.address.data());

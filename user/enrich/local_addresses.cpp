@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "core/unique_fd.h"
@@ -46,10 +47,12 @@ std::optional<std::vector<LocalAddress>> local_addresses(std::uint32_t netns, st
     struct stat status {};
     if (!file.valid() || fstat(file.get(), &status) != 0 || status.st_ino != netns) return std::nullopt;
     std::optional<std::vector<LocalAddress>> found;
-    std::thread([&] {  // the namespace is a thread's own, and this one does not come back
-        if (setns(file.get(), CLONE_NEWNET) == 0) found = addresses_here();
-    })
-        .join();
+    try {  // the namespace is a thread's own, and this one does not come back
+        std::thread([&] {
+            if (setns(file.get(), CLONE_NEWNET) == 0) found = addresses_here();
+        }).join();
+    } catch (const std::system_error&) {  // there are no more threads to be had
+    }
     return found;
 }
 

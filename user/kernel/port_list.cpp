@@ -2,14 +2,20 @@
 #include "kernel/port_list.h"
 
 #include <bpf/libbpf.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <set>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
+#include "core/unique_fd.h"
 #include "kernel/libbpf.h"
 #include "kernel/skeleton.h"
 #include "kernel/tracing_sections.h"
@@ -21,45 +27,55 @@ namespace {
 
 constexpr std::uint32_t kFirstRing = 4u << 20, kLastRing = 256u << 20;  // bytes
 
-// What the program tells of one look, put together.
+// What the program tells of one look, put together: sockets with who has them open, and sockets from the tables.
 class Gatherer {
   public:
-    void add(const bt_holder& told) {
-        const bool open = told.task.key.pid != 0;
-        if (!open && told.sock.inode == 0) {
-            list_.holders.push_back({.socket = told, .users = {}});
-            return;
-        }
-        const auto [entry, is_new] = by_inode_.try_emplace(told.sock.inode, list_.holders.size());
-        if (is_new) list_.holders.push_back({.socket = told, .users = {}});
-        PortHolder& holder = list_.holders[entry->second];
-        if (!open) holder.socket = told;  // a table knows more
-        if (open) holder.users.push_back(told.task);
-    }
-
-    // Is there one that came between the look at processes and the look at the tables?
-    bool has_unexplained() const {
-        return std::ranges::any_of(list_.holders, [](const PortHolder& holder) {
-            return holder.users.empty() && holder.socket.sock.inode != 0 && holder.socket.of_kernel == 0;
-        });
-    }
+    void add(const bt_holder& told) { (told.task.key.pid != 0 ? open_ : in_tables_).push_back(told); }
 
     PortList take() {
-        for (PortHolder& holder : list_.holders) {
-            std::vector<bt_task>& users = holder.users;
-            std::ranges::sort(users, {},
-                              [](const bt_task& user) { return std::pair(user.key.start_ns, user.key.pid); });
-            const auto same = [](const bt_task& one, const bt_task& other) { return one.key.pid == other.key.pid; };
-            users.erase(std::unique(users.begin(), users.end(), same), users.end());
-            holder.socket.task = users.empty() ? bt_task{} : users.front();
+        PortList list;
+        std::unordered_map<std::uint64_t, std::vector<bt_task>> users;
+        for (const bt_holder& socket : open_) users[socket.sock.inode].push_back(socket.task);
+        for (auto& [inode, tasks] : users) put_in_order(tasks);
+        std::set<Identity> known;
+        for (const std::vector<bt_holder>* source : {&in_tables_, &open_}) {  // a table knows more
+            for (const bt_holder& socket : *source) {
+                const std::uint64_t inode = socket.sock.inode;
+                if (inode != 0 && !known.insert(identity(socket)).second) continue;
+                PortHolder& holder = list.holders.emplace_back(PortHolder{.socket = socket, .users = {}});
+                if (const auto found = users.find(inode); inode != 0 && found != users.end())
+                    holder.users = found->second;
+                holder.socket.task = holder.users.empty() ? bt_task{} : holder.users.front();
+            }
         }
-        return std::move(list_);
+        return list;
     }
 
   private:
-    PortList list_;
-    std::unordered_map<std::uint64_t, std::size_t> by_inode_;
+    // The connections of an MPTCP socket all have its inode.
+    using Identity = std::tuple<std::uint64_t, std::uint16_t, std::uint16_t, std::array<std::uint8_t, 16>>;
+
+    static Identity identity(const bt_holder& holder) {
+        const bt_sock& sock = holder.sock;
+        return {sock.inode, sock.local_port, sock.remote_port, std::to_array(sock.remote_addr)};
+    }
+
+    // Each process once, the one that has run longest first.
+    static void put_in_order(std::vector<bt_task>& users) {
+        std::ranges::sort(users, {}, [](const bt_task& user) { return std::pair(user.key.start_ns, user.key.pid); });
+        const auto same = [](const bt_task& one, const bt_task& other) { return one.key.pid == other.key.pid; };
+        users.erase(std::unique(users.begin(), users.end(), same), users.end());
+    }
+
+    std::vector<bt_holder> open_, in_tables_;
 };
+
+// Is there one that came between the look at processes and the look at the tables?
+bool has_unexplained(const PortList& list) {
+    return std::ranges::any_of(list.holders, [](const PortHolder& holder) {
+        return holder.users.empty() && holder.socket.sock.inode != 0 && holder.socket.of_kernel == 0;
+    });
+}
 
 std::uint64_t counter(const bpf_map* map, __u32 slot) {
     std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
@@ -93,6 +109,9 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
     bpf_map__set_max_entries(skeleton.maps.events, ring_bytes);
     if (const int error = Skeleton::load(&skeleton); error != 0)
         return bpf_error("the kernel refused the BPF program", -error);
+    // They lead to the tables of their protocols; some kernels have no UDP-Lite.
+    const UniqueFd udp(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+    const UniqueFd udplite(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDPLITE));
     if (Status ran = run_iterator(skeleton.progs.iter__who); !ran) return ran.error();
 
     Gatherer gatherer;
@@ -108,9 +127,9 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
     if (!ring) return bpf_error("cannot map the ring buffer", errno);
     ring_buffer__consume(ring.get());
     Look found;
-    found.has_unexplained = gatherer.has_unexplained();
     found.ring_was_full = counter(skeleton.maps.counters, BT_COUNT_RING_FULL) != 0;
     found.list = gatherer.take();
+    found.has_unexplained = has_unexplained(found.list);
     found.list.host_netns = skeleton.data->bt_host_netns;
     found.list.complete = !found.ring_was_full && counter(skeleton.maps.counters, BT_COUNT_CLAIMS_FULL) == 0;
     return found;
