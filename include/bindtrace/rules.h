@@ -21,7 +21,7 @@
 #define BT_TCP_TIME_WAIT 6
 #define BT_TCP_LISTEN	 10
 
-/* The addresses a socket takes: of each family none, one, or all. */
+/* The addresses a socket takes: of each family none, one, or all. Addresses here are aligned as those of a bt_sock. */
 struct bt_reach {
 	__u32 v4; /* 0 = all, if has_v4 */
 	__u32 v6[4];

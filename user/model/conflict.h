@@ -107,7 +107,7 @@ struct RangeUse {
 struct LocalAddress {
     std::string interface;
     std::uint16_t family = 0;
-    std::array<std::uint8_t, 16> address{};
+    alignas(8) std::array<std::uint8_t, 16> address{};  // as those of a bt_sock are
 };
 
 struct Conflict {
