@@ -12,8 +12,11 @@
 #include "read_sock.bpf.h"
 #include "read_task.bpf.h"
 
-/* So many descriptors of a process are looked at: 64 * 64 * 64. The verifier walks each loop by itself. */
-#define FDS 64
+/*
+ * So many descriptors of a process are looked at: 32 * 32 * 32 * 32, which is what fs.nr_open allows unless somebody
+ * has raised it. The verifier walks each loop by itself.
+ */
+#define FDS 32
 
 /* The machine's first process tells which network namespace is the host's. */
 static __always_inline void note_host(struct task_struct *task)
@@ -57,8 +60,15 @@ SEPARATE look_at_many_fds(__u64 table, __u32 left, __u64 task)
 	return 0;
 }
 
-/* Does nothing for a thread that shares the table of its process. */
-static __always_inline void look_at_fds_of(struct task_struct *task)
+SEPARATE look_at_very_many_fds(__u64 table, __u32 left, __u64 task)
+{
+	for (__u32 i = 0; i < FDS && i * FDS * FDS < left; i++)
+		look_at_many_fds(table + 8 * FDS * FDS * i, left - i * FDS * FDS, task);
+	return 0;
+}
+
+/* Does nothing for a thread that shares the table of its process. Returns false where it has more than we look at. */
+static __always_inline bool look_at_fds_of(struct task_struct *task)
 {
 	struct task_struct *leader;
 	struct files_struct *files;
@@ -69,14 +79,15 @@ static __always_inline void look_at_fds_of(struct task_struct *task)
 	leader = READ(struct task_struct, task, group_leader);
 	files = READ(struct task_struct, task, files);
 	if (task != leader && files == READ(struct task_struct, leader, files))
-		return;
+		return true;
 	table = files ? READ(struct files_struct, files, fdt) : 0;
 	if (!table)
-		return;
+		return true;
 	descriptors = (__u64)READ(struct fdtable, table, fd);
 	count = READ(struct fdtable, table, max_fds);
-	for (__u32 i = 0; i < FDS && i * FDS * FDS < count; i++)
-		look_at_many_fds(descriptors + 8 * FDS * FDS * i, count - i * FDS * FDS, (__u64)task);
+	for (__u32 i = 0; i < FDS && i * FDS * FDS * FDS < count; i++)
+		look_at_very_many_fds(descriptors + 8 * FDS * FDS * FDS * i, count - i * FDS * FDS * FDS, (__u64)task);
+	return count <= FDS * FDS * FDS * FDS;
 }
 
 #endif

@@ -43,9 +43,14 @@ static __always_inline struct bt_search *current_search(void)
 	return bpf_map_lookup_elem(&only_search, &slot);
 }
 
+static __always_inline bool port_unwanted(__u16 port)
+{
+	return bt_config.has_ports && !(bt_config.port_bits[port / 64] >> (port & 63) & 1);
+}
+
 static __always_inline bool port_wanted(__u16 port)
 {
-	return port && (!bt_config.has_ports || bt_config.port_bits[port / 64] >> (port & 63) & 1);
+	return port && !port_unwanted(port);
 }
 
 /* Where no port was asked for, connections are left out. */
@@ -225,13 +230,14 @@ SEPARATE look_at_file(__u64 file, __u64 task)
 	struct sock *sk = find_socket((const struct file *)file);
 	struct bt_holder holder = {};
 
-	if (sk)
-		sk = port_holder(sk);
 	if (!sk)
 		return 0;
 	if (own_files && is_udp(sk))
 		note_udp_table(udp_table_of(sk));
-	if (!port_wanted(socket_port(sk)))
+	if (socket_port(sk) && port_unwanted(socket_port(sk)))
+		return 0; /* most are such: not a look at them more than needed */
+	sk = port_holder(sk);
+	if (!sk || !port_wanted(socket_port(sk)))
 		return 0;
 	read_sock(&holder.sock, sk);
 	if (is_udp(sk))
@@ -274,6 +280,7 @@ int iter__who(struct bpf_iter__task *ctx)
 	}
 	note_host((struct task_struct *)task);
 	own_files = READ(struct task_struct, task, tgid) == (__u32)(bpf_get_current_pid_tgid() >> 32);
-	look_at_fds_of((struct task_struct *)task);
+	if (!look_at_fds_of((struct task_struct *)task))
+		count(BT_COUNT_CLAIMS_FULL); /* there are more */
 	return 0;
 }

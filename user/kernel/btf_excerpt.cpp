@@ -7,8 +7,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernel/btf_reader.h"
-
 namespace bindtrace {
 namespace {
 
@@ -16,7 +14,8 @@ class Excerpt {
   public:
     explicit Excerpt(const BtfReader& btf) : btf_(btf) {}
 
-    bool fill(const std::set<std::string, std::less<>>& names) {
+    bool fill(const TypeNames& names) {
+        offsets_.reserve(btf_.most_types());
         offsets_.push_back(0);  // void
         std::vector<std::uint32_t> roots;
         const bool whole = btf_.for_each([&](std::size_t offset, const btf_type& type) {
@@ -25,7 +24,7 @@ class Excerpt {
                 kind == BTF_KIND_STRUCT || kind == BTF_KIND_UNION || kind == BTF_KIND_ENUM || kind == BTF_KIND_ENUM64;
             if (has_parts && type.name_off != 0 && names.contains(btf_.name(type.name_off)))
                 roots.push_back(static_cast<std::uint32_t>(offsets_.size()));
-            offsets_.push_back(offset);
+            offsets_.push_back(static_cast<std::uint32_t>(offset));
         });
         if (!whole) return false;
         for (const std::uint32_t root : roots) keep(root);
@@ -116,7 +115,7 @@ class Excerpt {
     }
 
     const BtfReader& btf_;
-    std::vector<std::size_t> offsets_;                        // by id
+    std::vector<std::uint32_t> offsets_;                      // by id
     std::unordered_map<std::uint32_t, std::uint32_t> ids_;    // theirs -> ours
     std::unordered_map<std::uint32_t, std::uint32_t> names_;  // theirs -> ours
     std::vector<std::uint32_t> kept_;                         // their ids, in the order of ours
@@ -126,8 +125,7 @@ class Excerpt {
 
 }  // namespace
 
-std::optional<std::vector<std::byte>> btf_excerpt(std::span<const std::byte> btf,
-                                                  const std::set<std::string, std::less<>>& names) {
+std::optional<std::vector<std::byte>> btf_excerpt(std::span<const std::byte> btf, const TypeNames& names) {
     const auto reader = BtfReader::open(btf);
     if (!reader) return std::nullopt;
     Excerpt excerpt(*reader);

@@ -8,16 +8,16 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "kernel/btf_reader.h"
 
 namespace bindtrace {
 
 // BTF with the structs, unions and enums of these names and all that is inside them; what they point to is void. Type
 // ids are not those of the kernel. Nothing where `btf` is no BTF that we know.
-std::optional<std::vector<std::byte>> btf_excerpt(std::span<const std::byte> btf,
-                                                  const std::set<std::string, std::less<>>& names);
+std::optional<std::vector<std::byte>> btf_excerpt(std::span<const std::byte> btf, const TypeNames& names);
 
 }  // namespace bindtrace

@@ -3,43 +3,6 @@
 
 namespace bindtrace {
 
-std::optional<std::size_t> BtfReader::extra_bytes(std::uint32_t info) {
-    const std::size_t count = BTF_INFO_VLEN(info);
-    switch (BTF_INFO_KIND(info)) {
-        case BTF_KIND_INT:
-            return sizeof(std::uint32_t);
-        case BTF_KIND_ARRAY:
-            return sizeof(btf_array);
-        case BTF_KIND_STRUCT:
-        case BTF_KIND_UNION:
-            return count * sizeof(btf_member);
-        case BTF_KIND_ENUM:
-            return count * sizeof(btf_enum);
-        case BTF_KIND_FUNC_PROTO:
-            return count * sizeof(btf_param);
-        case BTF_KIND_VAR:
-            return sizeof(btf_var);
-        case BTF_KIND_DATASEC:
-            return count * sizeof(btf_var_secinfo);
-        case BTF_KIND_DECL_TAG:
-            return sizeof(btf_decl_tag);
-        case BTF_KIND_ENUM64:
-            return count * sizeof(btf_enum64);
-        case BTF_KIND_PTR:
-        case BTF_KIND_FWD:
-        case BTF_KIND_TYPEDEF:
-        case BTF_KIND_VOLATILE:
-        case BTF_KIND_CONST:
-        case BTF_KIND_RESTRICT:
-        case BTF_KIND_FUNC:
-        case BTF_KIND_FLOAT:
-        case BTF_KIND_TYPE_TAG:
-            return 0;
-        default:
-            return std::nullopt;
-    }
-}
-
 std::optional<BtfReader> BtfReader::open(std::span<const std::byte> bytes) {
     btf_header header{};
     if (bytes.size() < sizeof(header)) return std::nullopt;

@@ -165,8 +165,7 @@ KernelFacts KernelFacts::probe() {
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();
-    std::set<std::string, std::less<>> names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file",
-                                                kProbeFunction};
+    TypeNames names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file", kProbeFunction};
     for (const char* tracepoint : {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir"})
         names.insert(tracepoint_type(tracepoint));
     for (const Strategy strategy : kStrategies)

@@ -25,7 +25,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint32_t kFirstRing = 4u << 20, kLastRing = 256u << 20;  // bytes
+constexpr std::uint32_t kFirstRing = 1u << 20, kLastRing = 256u << 20;  // bytes
 
 // What the program tells of one look, put together: sockets with who has them open, and sockets from the tables.
 class Gatherer {

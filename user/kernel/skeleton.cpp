@@ -9,8 +9,8 @@
 
 namespace bindtrace {
 
-std::set<std::string, std::less<>> type_names(const bpf_object* object) {
-    std::set<std::string, std::less<>> names;
+TypeNames type_names(const bpf_object* object) {
+    TypeNames names;
     const btf* types = bpf_object__btf(object);
     for (__u32 id = 1; id < btf__type_cnt(types); ++id) {
         const btf_type* type = btf__type_by_id(types, id);

@@ -7,17 +7,17 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <set>
 #include <span>
 #include <string>
 
 #include "core/unique_fd.h"
 #include "kernel/btf_excerpt.h"
+#include "kernel/btf_reader.h"
 
 namespace bindtrace {
 
 // The names of all types that an object may be relocated against.
-std::set<std::string, std::less<>> type_names(const bpf_object* object);
+TypeNames type_names(const bpf_object* object);
 
 // A file without a name. Invalid where it cannot be had.
 UniqueFd in_memory(std::span<const std::byte> bytes);

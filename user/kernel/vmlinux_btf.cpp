@@ -10,17 +10,16 @@
 #include <vector>
 
 #include "core/unique_fd.h"
-#include "kernel/btf_reader.h"
 
 namespace bindtrace {
 
-std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes,
-                                            const std::set<std::string, std::less<>>& names) {
+std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes, const TypeNames& names) {
     const auto btf = BtfReader::open(bytes);
     if (!btf) return std::nullopt;
     VmlinuxBtf found;
     std::vector<std::uint32_t> infos{0};                      // of each type id: void is 0
     std::vector<std::pair<std::string, btf_type>> functions;  // their prototypes may come later
+    infos.reserve(btf->most_types());
     const bool whole = btf->for_each([&](std::size_t, const btf_type& type) {
         const Entry entry{.id = static_cast<std::uint32_t>(infos.size()), .arity = 0};
         infos.push_back(type.info);
@@ -40,7 +39,7 @@ std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes,
     return found;
 }
 
-std::optional<VmlinuxBtf> VmlinuxBtf::read(const std::set<std::string, std::less<>>& names, const char* path) {
+std::optional<VmlinuxBtf> VmlinuxBtf::read(const TypeNames& names, const char* path) {
     std::optional<FileBytes> file = FileBytes::read(path);
     if (!file) return std::nullopt;
     std::optional<VmlinuxBtf> found = parse(file->bytes(), names);

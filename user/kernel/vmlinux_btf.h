@@ -9,11 +9,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include "kernel/btf_reader.h"
 
 namespace bindtrace {
 
@@ -46,10 +47,8 @@ class VmlinuxBtf {
     };
 
     // Functions, typedefs and structs with these names. Nothing where the kernel has no BTF, or not in this format.
-    static std::optional<VmlinuxBtf> read(const std::set<std::string, std::less<>>& names,
-                                          const char* path = "/sys/kernel/btf/vmlinux");
-    static std::optional<VmlinuxBtf> parse(std::span<const std::byte> bytes,
-                                           const std::set<std::string, std::less<>>& names);
+    static std::optional<VmlinuxBtf> read(const TypeNames& names, const char* path = "/sys/kernel/btf/vmlinux");
+    static std::optional<VmlinuxBtf> parse(std::span<const std::byte> bytes, const TypeNames& names);
 
     std::optional<Entry> function(std::string_view name) const { return find(functions_, name); }
     std::optional<Entry> structure(std::string_view name) const { return find(structs_, name); }
