@@ -118,31 +118,46 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 		out->inode = inode;
 }
 
-static __always_inline void tell(const struct sock *sk)
+/* What the current call has told, for the programs that come after. */
+static __always_inline void mark_told(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 value = socket_inode(sk);
 
-	bpf_map_update_elem(&told, &tid, &value, BPF_ANY);
+	bpf_map_update_elem(&told, &tid, &what, BPF_ANY);
 }
 
-static __always_inline bool was_told(const struct sock *sk)
+static __always_inline bool is_marked(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	__u64 *value = bpf_map_lookup_elem(&told, &tid);
 
-	return value && *value == socket_inode(sk);
+	return value && *value == what;
 }
 
-/* For the outermost hook of a system call: also forgets it. */
-static __always_inline bool take_told(const struct sock *sk)
+/* For the last program of a system call: also forgets it. */
+static __always_inline bool take_mark(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	bool yes = was_told(sk);
+	bool yes = is_marked(what);
 
 	if (yes)
 		bpf_map_delete_elem(&told, &tid);
 	return yes;
+}
+
+static __always_inline void tell(const struct sock *sk)
+{
+	mark_told(socket_inode(sk));
+}
+
+static __always_inline bool was_told(const struct sock *sk)
+{
+	return is_marked(socket_inode(sk));
+}
+
+static __always_inline bool take_told(const struct sock *sk)
+{
+	return take_mark(socket_inode(sk));
 }
 
 /* Same, of a file that is a socket. */

@@ -177,11 +177,20 @@ SEPARATE closing(__u64 socket, int old_state)
 	return 0;
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
+/* A call that is told once only: others find their claim, or what they refused, already there. */
+static __always_inline bool told_once(long nr, long result)
+{
+	return nr == NR_bind || nr == NR_listen || result == -EADDRNOTAVAIL || result == -EAGAIN;
+}
+
+/*
+ * Of two programs that do the same, the second does what the first was skipped for: while a task is preempted inside a
+ * program, the kernel skips that program for all others on the CPU.
+ */
+static __always_inline int system_call_ended(struct pt_regs *regs, long result, bool first)
 {
 	long nr = regs_syscall(regs);
-	__u64 args[3];
+	__u64 args[3], call;
 
 	switch (nr) { /* first: every system call of the machine passes here */
 	case NR_bind:
@@ -205,6 +214,13 @@ int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
 	args[1] = READ(struct pt_regs, regs, regs[1]);
 	args[2] = READ(struct pt_regs, regs, regs[2]);
 #endif
+	call = (__u64)nr << 32 | (__u32)args[0];
+	if (told_once(nr, result)) {
+		if (first)
+			mark_told(call);
+		else if (take_mark(call))
+			return 0;
+	}
 	if (nr == NR_bind)
 		bind_syscall_returned(args[0], args[1], args[2], result, false);
 	else if (nr == NR_listen)
@@ -212,6 +228,18 @@ int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
 	else
 		call_on_socket_ended(args[0], syscall_op(nr), args[1], args[2], result);
 	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp__sys_exit, struct pt_regs *regs, long result)
+{
+	return system_call_ended(regs, result, true);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(tp__sys_exit_again, struct pt_regs *regs, long result)
+{
+	return system_call_ended(regs, result, false);
 }
 
 SEC("tp_btf/inet_sock_set_state")

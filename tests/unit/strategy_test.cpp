@@ -62,7 +62,7 @@ Choice choose_on(Strategy strategy, const Functions& functions, bool can_mint_co
         if (found == functions.end()) return std::nullopt;
         return found->second;
     };
-    return choose(strategy, arity, can_mint_cookie, kinds);
+    return choose(strategy, {.arity = arity, .can_mint_cookie = can_mint_cookie}, kinds);
 }
 
 bool loads(const Choice& choice, const std::string& program) {
@@ -245,22 +245,38 @@ TEST(Choose, TakesTheSnapshotAlways) {
     for (const Strategy strategy : kStrategies) EXPECT_TRUE(loads(choose_on(strategy, {}), "iter__task_file"));
 }
 
+TEST(Choose, BacksUpTheTracepointThatMayBePreempted) {
+    const auto arity = [](const char*) { return std::nullopt; };
+    for (const bool preempts : {true, false}) {
+        const Choice choice =
+            choose(Strategy::tracepoint, {.arity = arity, .preempts_tracepoints = preempts}, kAllKinds);
+        EXPECT_TRUE(loads(choice, "tp__sys_exit"));
+        EXPECT_EQ(loads(choice, "tp__sys_exit_again"), preempts);
+    }
+}
+
 TEST(NotMadeGood, CountsWhatNoOtherProgramBacksUp) {
-    const ProgramMisses misses[] = {{"udp_lib_unhash", 3}, {"sys_exit", 4}};
+    const ProgramMisses misses[] = {{"fentry__udp_lib_unhash", 3}, {"tp__sys_exit", 4}};
     EXPECT_EQ(not_made_good(misses), 7u);
     EXPECT_EQ(not_made_good({}), 0u);
 }
 
 TEST(NotMadeGood, OfProgramsThatBackEachOtherUpTakesTheOneSkippedLeast) {
-    const ProgramMisses bind[] = {
-        {"inet_bind_sk", 90}, {"inet6_bind_sk", 20}, {"inet_bind", 8}, {"inet6_bind", 4}, {"__sys_bind", 15}};
+    const ProgramMisses bind[] = {{"fexit__inet_bind_sk", 90},
+                                  {"fexit__inet6_bind_sk", 20},
+                                  {"fexit__inet_bind", 8},
+                                  {"fexit__inet6_bind", 4},
+                                  {"fexit____sys_bind", 15}};
     EXPECT_EQ(not_made_good(bind), 12u);  // the layers were skipped 110, 12 and 15 times
-    const ProgramMisses repaired[] = {{"inet_put_port", 50}, {"tcp_destroy_sock", 0}};
+    const ProgramMisses repaired[] = {{"fentry__inet_put_port", 50}, {"tp__tcp_destroy_sock", 0}};
     EXPECT_EQ(not_made_good(repaired), 0u);
+    const ProgramMisses twice[] = {{"tp__sys_exit", 50}, {"tp__sys_exit_again", 6}};
+    EXPECT_EQ(not_made_good(twice), 6u);
 }
 
 TEST(NotMadeGood, AddsUpTheTwoProbesOfOneFunction) {
-    const ProgramMisses probes[] = {{"__sys_listen", 2}, {"__sys_listen", 3}, {"inet_csk_listen_start", 9}};
+    const ProgramMisses probes[] = {
+        {"kprobe____sys_listen", 2}, {"kretprobe____sys_listen", 3}, {"kprobe__inet_csk_listen_start", 9}};
     EXPECT_EQ(not_made_good(probes), 5u);
 }
 

@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <memory>
@@ -162,6 +163,7 @@ KernelFacts KernelFacts::probe() {
     utsname name{};
     uname(&name);
     facts.release = name.release;
+    facts.preempts_tracepoints = std::strtoul(name.release, nullptr, 10) >= 7;
     facts.lockdown = lockdown_mode();
     facts.cgroup2_mount = find_cgroup2();
     facts.missing_capabilities = find_missing_capabilities();

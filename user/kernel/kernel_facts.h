@@ -30,9 +30,10 @@ class KernelFacts {
     std::optional<std::string> cgroup2_mount;       // where the v2 hierarchy is
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;
-    bool can_cast = false;            // bpf_rdonly_cast
-    std::uint32_t in6_addr_type = 0;  // BTF id
-    bool can_mint_cookie = false;     // bpf_get_socket_cookie in tracing programs
+    bool can_cast = false;              // bpf_rdonly_cast
+    std::uint32_t in6_addr_type = 0;    // BTF id
+    bool can_mint_cookie = false;       // bpf_get_socket_cookie in tracing programs
+    bool preempts_tracepoints = false;  // since 7.0, when SRCU took over from disabled preemption
 
     std::optional<int> function_arity(const char* name) const;
 

@@ -109,26 +109,36 @@ constexpr ProgramSpec kTracepoint[] = {
     {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"cgroup__sock_release", "", When::always, nullptr},
     {"tp__sys_exit", "", When::always, nullptr},
+    {"tp__sys_exit_again", "", When::preemptible, nullptr},
     {"tp__inet_sock_set_state", "", When::always, nullptr},
     {"iter__task_file", "", When::always, nullptr},
     {"iter__task", "", When::always, nullptr},
 };
 
-// Functions that call one another, innermost first: the program on an outer one tells what an inner one's was skipped
-// for.
+// Functions that call one another, innermost first, and programs that do the same: each tells what the ones before it
+// were skipped for.
 struct Layer {
-    std::string_view target;
+    std::string_view hook;  // the program's name after its kind: "inet_bind" of "fexit__inet_bind"
     std::string_view fact;
     int number;
 };
 
 constexpr Layer kLayers[] = {
-    {"inet_bind_sk", "bind", 0},        {"inet6_bind_sk", "bind", 0},
-    {"inet_bind", "bind", 1},           {"inet6_bind", "bind", 1},
-    {"__sys_bind", "bind", 2},          {"inet_csk_listen_start", "listen", 0},
-    {"__sys_listen", "listen", 1},      {"inet_hash_connect", "connect", 0},
-    {"tcp_v4_connect", "connect", 1},   {"inet6_hash_connect", "connect6", 0},
-    {"tcp_v6_connect", "connect6", 1},  {"inet_put_port", "release", 0},
+    {"sys_exit", "call", 0},
+    {"sys_exit_again", "call", 1},
+    {"inet_bind_sk", "bind", 0},
+    {"inet6_bind_sk", "bind", 0},
+    {"inet_bind", "bind", 1},
+    {"inet6_bind", "bind", 1},
+    {"__sys_bind", "bind", 2},
+    {"inet_csk_listen_start", "listen", 0},
+    {"__sys_listen", "listen", 1},
+    {"inet_hash_connect", "connect", 0},
+    {"inet_csk_listen_start_backlog", "listen", 0},
+    {"tcp_v4_connect", "connect", 1},
+    {"inet6_hash_connect", "connect6", 0},
+    {"tcp_v6_connect", "connect6", 1},
+    {"inet_put_port", "release", 0},
     {"tcp_destroy_sock", "release", 1},
 };
 
@@ -185,15 +195,17 @@ std::span<const std::string_view> blind_spots(Strategy strategy) {
     return kFunctionBlindSpots;
 }
 
-Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cookie, std::uint32_t kinds) {
+Choice choose(Strategy strategy, const KernelTraits& kernel, std::uint32_t kinds) {
     Choice choice;
     std::vector<std::string_view> told;
     for (const ProgramSpec& spec : programs(strategy)) {
         bool load = !spec.kinds || spec.kinds & kinds;
         if (spec.when == When::cookies_needed) {
-            load = strategy != Strategy::fentry || !can_mint_cookie;
+            load = strategy != Strategy::fentry || !kernel.can_mint_cookie;
+        } else if (spec.when == When::preemptible) {
+            load = kernel.preempts_tracepoints;
         } else if (spec.when != When::always) {
-            const std::optional<int> arguments = arity(spec.target);
+            const std::optional<int> arguments = kernel.arity(spec.target);
             load =
                 arguments && (spec.when == When::function || *arguments == (spec.when == When::one_argument ? 1 : 2));
         }
@@ -207,17 +219,12 @@ Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cooki
     return choice;
 }
 
-std::string_view target_of(Strategy strategy, std::string_view program) {
-    for (const ProgramSpec& spec : programs(strategy))
-        if (program == spec.name) return spec.target;
-    return "";
-}
-
 std::uint64_t not_made_good(std::span<const ProgramMisses> misses) {
     std::uint64_t total = 0;
     std::map<std::string_view, std::map<int, std::uint64_t>> by_fact;  // fact -> layer -> runs skipped
     for (const ProgramMisses& it : misses) {
-        const auto* layer = std::ranges::find(kLayers, it.target, &Layer::target);
+        const std::string_view hook = std::string_view(it.name).substr(it.name.find("__") + 2);
+        const auto* layer = std::ranges::find(kLayers, hook, &Layer::hook);
         if (layer == std::end(kLayers))
             total += it.count;
         else

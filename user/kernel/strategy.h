@@ -27,6 +27,7 @@ struct ProgramSpec {
         one_argument,    // ... and it takes one
         always,          // no function involved
         cookies_needed,  // tracing programs of this kernel and strategy cannot ask for a socket's cookie
+        preemptible,     // the kernel may preempt a program at a tracepoint, and skips it meanwhile for other tasks
     };
     const char* name;    // in the BPF object
     const char* target;  // kernel function, or tracepoint
@@ -48,15 +49,19 @@ struct Choice {
     std::vector<std::string> missing;  // what will not be seen because the kernel lacks every function that tells it
 };
 
-// Pure: which programs to load on a kernel with these functions, for events of these kinds (bits 1 << bt_kind).
-Choice choose(Strategy strategy, const FunctionArity& arity, bool can_mint_cookie, std::uint32_t kinds);
+// What of a kernel decides which programs it is given.
+struct KernelTraits {
+    FunctionArity arity;
+    bool can_mint_cookie = false;
+    bool preempts_tracepoints = false;
+};
 
-// The target of a program; empty for one that is not in the table.
-std::string_view target_of(Strategy strategy, std::string_view program);
+// Pure: which programs to load for events of these kinds (bits 1 << bt_kind).
+Choice choose(Strategy strategy, const KernelTraits& kernel, std::uint32_t kinds);
 
 // How often the kernel's recursion guard skipped a program.
 struct ProgramMisses {
-    std::string_view target;
+    std::string name;  // in the BPF object
     std::uint64_t count = 0;
 };
 

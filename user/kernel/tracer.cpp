@@ -47,8 +47,10 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     config.in6_addr_type = facts.in6_addr_type;
     config.locked_down = facts.lockdown == "confidentiality";
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
-    const Choice choice = choose(
-        strategy_, [&](const char* name) { return facts.function_arity(name); }, facts.can_mint_cookie, config.kinds);
+    const KernelTraits traits{.arity = [&](const char* name) { return facts.function_arity(name); },
+                              .can_mint_cookie = facts.can_mint_cookie,
+                              .preempts_tracepoints = facts.preempts_tracepoints};
+    const Choice choice = choose(strategy_, traits, config.kinds);
     missing_ = choice.missing;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, image_->object())
@@ -65,7 +67,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     for (const std::string& name : choice.load) {  // in this order: what ends a claim before what makes one
         program = bpf_object__find_program_by_name(image_->object(), name.c_str());
         if (!program) continue;
-        programs_.emplace_back(bpf_program__fd(program), target_of(strategy_, bpf_program__name(program)));
+        programs_.emplace_back(bpf_program__fd(program), name);
         if (Status attached = attach(program); !attached) return attached;
     }
     return {};
@@ -153,10 +155,10 @@ Result<std::size_t> Tracer::consume(const Handler& handler, std::size_t limit) {
 
 std::vector<ProgramMisses> Tracer::program_misses() const {
     std::vector<ProgramMisses> misses;
-    for (const auto& [fd, target] : programs_) {
+    for (const auto& [fd, name] : programs_) {
         bpf_prog_info info{};
         __u32 size = sizeof(info);
-        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) misses.push_back({target, info.recursion_misses});
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0) misses.push_back({name, info.recursion_misses});
     }
     return misses;
 }

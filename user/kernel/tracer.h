@@ -106,7 +106,7 @@ class Tracer {
     UniqueFd cgroup_root_;
     std::vector<std::unique_ptr<bpf_link, Deleter>> links_;
     std::unique_ptr<ring_buffer, Deleter> ring_;
-    std::vector<std::pair<int, std::string_view>> programs_;  // descriptor, target
+    std::vector<std::pair<int, std::string>> programs_;  // descriptor, name
     std::uint64_t recursion_at_arm_ = 0;
     const Handler* handler_ = nullptr;
     std::size_t limit_ = 0;
