@@ -13,6 +13,7 @@
 #include "bindtrace/rules.h"
 #include "claims.bpf.h"
 #include "port_tables.bpf.h"
+#include "vrf.bpf.h"
 
 static const struct bt_search kNothingFound = {};
 
@@ -105,6 +106,7 @@ static __always_inline void start_with_tcp(struct bt_search *search, const struc
 	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
 	struct inet_hashinfo *table = READ(struct net, net, ipv4.tcp_death_row.hashinfo);
 	const struct bt_sock *claimant = &search->found.claimant;
+	int vrf = vrf_of((__u64)net, claimant->bound_dev);
 	__u32 slot = port_slot(net, claimant->local_port, READ(struct inet_hashinfo, table, bhash_size) - 1);
 	__u64 node = read_word((__u64)READ(struct inet_hashinfo, table, bhash) +
 			       (__u64)slot * bpf_core_type_size(struct inet_bind_hashbucket) +
@@ -115,10 +117,8 @@ static __always_inline void start_with_tcp(struct bt_search *search, const struc
 
 		node = read_word(node);
 		if (READ(struct inet_bind_bucket, bucket, port) != claimant->local_port ||
-		    READ(struct inet_bind_bucket, bucket, ib_net.net) != net)
-			continue;
-		/* Ports of a VRF are apart from the others. */
-		if (READ(struct inet_bind_bucket, bucket, l3mdev) && !claimant->bound_dev)
+		    READ(struct inet_bind_bucket, bucket, ib_net.net) != net ||
+		    READ(struct inet_bind_bucket, bucket, l3mdev) != vrf)
 			continue;
 		start_with_bucket(search, bucket);
 		return;
@@ -135,6 +135,24 @@ static __always_inline void start_with_udp(struct bt_search *search, const struc
 		return;
 	slot = port_slot(net, search->found.claimant.local_port, READ(struct udp_table, table, mask));
 	start_with_udp_slot(search, table, slot);
+}
+
+/* A function of its own for the sake of the caller's stack. */
+SEPARATE start_search(void)
+{
+	struct bt_search *search = current_search();
+	const struct sock *sk;
+	__u16 protocol;
+
+	if (!search)
+		return 0;
+	sk = (const struct sock *)search->claimant;
+	protocol = search->found.claimant.protocol;
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+		start_with_tcp(search, sk);
+	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		start_with_udp(search, sk);
+	return 0;
 }
 
 static __always_inline void read_sysctls(struct bt_refusal *out, const struct sock *sk, __u16 port)
@@ -154,7 +172,6 @@ SEPARATE find_holders(__u64 socket, bool look)
 {
 	struct bt_search *search = current_search();
 	const struct sock *sk = (const struct sock *)socket;
-	__u16 protocol;
 
 	if (!search)
 		return 0;
@@ -163,11 +180,7 @@ SEPARATE find_holders(__u64 socket, bool look)
 	read_sysctls(&search->found, sk, search->found.claimant.local_port);
 	if (!look)
 		return 0;
-	protocol = search->found.claimant.protocol;
-	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
-		start_with_tcp(search, sk);
-	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
-		start_with_udp(search, sk);
+	start_search();
 	for (int i = 0; i < STRIDES; i++) {
 		if (look_on()) {
 			search->found.complete = 1;

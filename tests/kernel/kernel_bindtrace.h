@@ -67,8 +67,8 @@ class LateTracer {
     bool attached() const { return attached_; }
 
     // What is said of a socket that wants this port and does not get it.
-    Json verdict_on(std::uint16_t port, int type = SOCK_STREAM) {
-        const Socket late(type);
+    Json verdict_on(std::uint16_t port, int type = SOCK_STREAM) { return verdict_on(port, Socket(type)); }
+    Json verdict_on(std::uint16_t port, const Socket& late) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,10 +11,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "core/unique_fd.h"
 #include "kernel_bindtrace.h"
+#include "kernel_link.h"
 #include "kernel_socket.h"
 
 namespace bindtrace {
@@ -24,51 +22,10 @@ namespace {
 
 constexpr std::uint16_t kPort = 4789;
 
-// A request that grows at its end; nested attributes are closed by the caller.
-class NetlinkRequest {
-  public:
-    explicit NetlinkRequest(std::uint16_t type) : bytes_(NLMSG_SPACE(sizeof(ifinfomsg))) {
-        header()->nlmsg_type = type;
-        header()->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
-        auto* link = static_cast<ifinfomsg*>(NLMSG_DATA(header()));
-        link->ifi_family = AF_UNSPEC;
-        link->ifi_flags = link->ifi_change = IFF_UP;
-    }
-
-    std::size_t add(std::uint16_t type, const void* data = nullptr, std::size_t size = 0) {
-        const std::size_t at = bytes_.size();
-        bytes_.resize(at + RTA_SPACE(size));
-        auto* attribute = reinterpret_cast<rtattr*>(bytes_.data() + at);
-        attribute->rta_type = type;
-        attribute->rta_len = static_cast<std::uint16_t>(RTA_LENGTH(size));
-        if (size != 0) std::memcpy(RTA_DATA(attribute), data, size);
-        return at;
-    }
-    void close(std::size_t at) {
-        reinterpret_cast<rtattr*>(bytes_.data() + at)->rta_len = static_cast<std::uint16_t>(bytes_.size() - at);
-    }
-
-    // Gives the errno of the answer.
-    int send() {
-        header()->nlmsg_len = static_cast<std::uint32_t>(bytes_.size());
-        const UniqueFd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-        char answer[4096];
-        if (::send(socket.get(), bytes_.data(), bytes_.size(), 0) < 0) return errno;
-        if (::recv(socket.get(), answer, sizeof(answer), 0) < static_cast<ssize_t>(NLMSG_SPACE(sizeof(nlmsgerr))))
-            return EIO;
-        return -static_cast<nlmsgerr*>(NLMSG_DATA(reinterpret_cast<nlmsghdr*>(answer)))->error;
-    }
-
-  private:
-    nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(bytes_.data()); }
-
-    std::vector<char> bytes_;
-};
-
 int add_vxlan() {
     const std::uint32_t id = 1;
     const std::uint16_t port = htons(kPort);
-    NetlinkRequest request(RTM_NEWLINK);
+    LinkRequest request;
     request.add(IFLA_IFNAME, "bt-vxlan", 9);
     const std::size_t info = request.add(IFLA_LINKINFO);
     request.add(IFLA_INFO_KIND, "vxlan", 5);
