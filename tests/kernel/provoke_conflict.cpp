@@ -284,6 +284,12 @@ void refused_requests(Story& story) {
     verdict(sock.bind({"10.99.99.99", 8080}, EADDRNOTAVAIL), "address-not-local")
         .event["conflict"]["local_addresses"] = {{"has", {{{"interface", "lo"}, {"addr", "127.0.0.1"}}}}};
     let_it_look();
+    Sock early(story, kTcp4);
+    early.set(IPPROTO_IP, IP_FREEBIND);  // as advised, both ways
+    early.bind({"10.99.99.99", 8080});
+    add_local_address("10.99.99.99");
+    Sock late(story, kTcp4);
+    late.bind({"10.99.99.99", 8081});
     sock.bind({"127.0.0.1", 8080});
     verdict(sock.bind({"127.0.0.1", 8081}, EINVAL), "already-bound");
     Sock other(story, kTcp4);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "provoke_world.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -28,6 +30,18 @@ void enter_new_netns() {
     std::strncpy(request.ifr_name, "lo", sizeof request.ifr_name - 1);
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     must(::ioctl(fd, SIOCSIFFLAGS, &request) == 0, "bring lo up: " + errno_name(errno));
+    ::close(fd);
+}
+
+void add_local_address(const char* ipv4) {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0, "socket: " + errno_name(errno));
+    ifreq request{};
+    std::strncpy(request.ifr_name, "lo:1", sizeof request.ifr_name - 1);
+    auto* address = reinterpret_cast<sockaddr_in*>(&request.ifr_addr);
+    address->sin_family = AF_INET;
+    must(::inet_pton(AF_INET, ipv4, &address->sin_addr) == 1, std::string("no address: ") + ipv4);
+    must(::ioctl(fd, SIOCSIFADDR, &request) == 0, "add an address: " + errno_name(errno));
     ::close(fd);
 }
 

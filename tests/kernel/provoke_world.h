@@ -16,6 +16,9 @@ namespace bindtrace {
 // Leaves the calling thread in a new network namespace with lo up.
 void enter_new_netns();
 
+// To the loopback interface.
+void add_local_address(const char* ipv4);
+
 // net.ipv4.* of the network namespace: set_sysctl("ip_local_port_range", "50000 50001").
 void set_sysctl(const std::string& name, const std::string& value);
 
