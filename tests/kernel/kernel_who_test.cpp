@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +63,24 @@ TEST(Who, NamesTheOldestOfThoseThatShareASocketAndCountsThem) {
     ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
     EXPECT_EQ(answer.holders[0]["process"]["pid"], getpid());
     EXPECT_EQ(answer.holders[0]["processes"], 3);
+}
+
+// A process may have as many descriptors as fs.nr_open says: 2^20, unless somebody has changed it.
+TEST(Who, FindsTheLastDescriptorThatAProcessMayHave) {
+    constexpr int kLast = (1 << 20) - 1;
+    constexpr std::uint16_t kMayNot = 1;
+    const Child child([](int out) {
+        const rlimit many{.rlim_cur = kLast + 1, .rlim_max = kLast + 1};
+        if (setrlimit(RLIMIT_NOFILE, &many) != 0) return tell_port(out, kMayNot);
+        Socket server(SOCK_STREAM);
+        const std::uint16_t port = server.bind();
+        if (dup2(server.fd(), kLast) == kLast) tell_port(out, port);
+    });
+    if (child.port() == kMayNot) GTEST_SKIP() << "the limit may not be raised here";
+    ASSERT_NE(child.port(), 0) << "no such descriptor";
+    const Answer answer = who_json(child.port());
+    ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
+    EXPECT_EQ(answer.holders[0]["process"]["pid"], child.pid());
 }
 
 TEST(Who, TellsEachSocketThatSharesAPort) {
