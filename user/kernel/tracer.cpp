@@ -84,7 +84,9 @@ Status Tracer::attach(bpf_program* program) {
             return {};
         }
     } else {
-        link = bpf_program__attach(program);
+        // By name of what it is: newer libbpf forget how to attach a program whose type was changed.
+        link = bpf_program__type(program) == BPF_PROG_TYPE_TRACING ? bpf_program__attach_trace(program)
+                                                                   : bpf_program__attach(program);
         if (!link) return bpf_error("cannot attach " + name, errno);
     }
     links_.emplace_back(link);

@@ -35,11 +35,6 @@ bool is_helper_call(const bpf_insn& instruction, int helper) {
            instruction.imm == helper;
 }
 
-int attach(const bpf_program* program, long, bpf_link** link) {
-    *link = bpf_program__attach_trace(program);
-    return *link ? 0 : -errno;
-}
-
 const KernelFacts* known_facts = nullptr;
 
 int prepare(bpf_program* program, bpf_prog_load_opts* options, long) {
@@ -63,7 +58,7 @@ int prepare(bpf_program* program, bpf_prog_load_opts* options, long) {
 
 void prepare_tracing_programs(const KernelFacts& facts) {
     if (std::exchange(known_facts, &facts) != nullptr) return;  // once: libbpf 1.1 cannot forget the last handler
-    LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = prepare, .prog_attach_fn = attach);
+    LIBBPF_OPTS(libbpf_prog_handler_opts, options, .prog_prepare_load_fn = prepare);
     // Not called tracing programs before prepare() has seen them: or libbpf reads the types after all.
     for (const auto& [section, type] : kSections)
         libbpf_register_prog_handler(section, BPF_PROG_TYPE_RAW_TRACEPOINT, type, &options);
