@@ -8,9 +8,13 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <initializer_list>
 #include <iostream>
+#include <span>
 #include <system_error>
+#include <utility>
 
+#include "capture/capture_files.h"
 #include "core/exit_codes.h"
 #include "enrich/netns_names.h"
 #include "enrich/users.h"
@@ -23,11 +27,14 @@ Examples:
   bindtrace                          every bind, listen, ephemeral port and release, as they happen
   bindtrace --failed                 only what was refused
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
+  bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
+  bindtrace replay x.btcap --failed  the same stream as live, on any machine
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace doctor                   what this kernel and this user allow
 
 Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody, 4 events were lost (with --fail-on-loss).
+nobody, 4 events were lost (with --fail-on-loss), or a capture is damaged or has no end.
+`record -- COMMAND` ends with the exit code of COMMAND.
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -58,9 +65,8 @@ void add_filter_options(CLI::App& app, FilterWords& words) {
     app.add_flag("--no-ephemeral", words.no_ephemeral, "Hide ports that the kernel chose")->group(group);
 }
 
-void add_trace_options(CLI::App& app, Options& options) {
+void add_live_options(CLI::App& app, Options& options) {
     add_filter_options(app, options.filter);
-    app.add_flag("--json", options.json, "JSON lines instead of text");
     app.add_option("--attach", options.attach, "How to attach: auto, fentry, kprobe, tracepoint")
         ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}))
         ->type_name("STRATEGY")
@@ -71,6 +77,99 @@ void add_trace_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_flag("--fail-on-loss", options.fail_on_loss, "Exit 4 if an event was lost");
     app.add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+}
+
+void add_trace_options(CLI::App& app, Options& options) {
+    add_live_options(app, options);
+    app.add_flag("--json", options.json, "JSON lines instead of text");
+}
+
+// As typed.
+struct RecordWords {
+    std::string duration, max_size, keep;
+};
+
+void add_record_options(CLI::App& app, Options& options, RecordWords& words) {
+    RecordOptions& record = options.record;
+    app.add_option("-o,--output", record.path, "The file to make, or - for stdout")->type_name("FILE")->required();
+    app.add_flag("--force", record.force, "Replace a file that is there already");
+    CLI::Option* duration = app.add_option("--duration", words.duration, "End after this: 30s, 10m, 2h");
+    CLI::Option* size =
+        app.add_option("--max-size", words.max_size, "Begin a new file after this: 200M, 2G (FILE becomes FILE.1)");
+    CLI::Option* rotate = app.add_option("--rotate", record.rotate, "How many earlier files to keep");
+    CLI::Option* keep = app.add_option(
+        "--keep", words.keep, "Flight recorder: only the last 10m, or 200M on disk, in FILE and FILE.1 to FILE.8");
+    duration->type_name("TIME");
+    size->type_name("SIZE")->excludes(keep);
+    rotate->type_name("N")->check(CLI::Range(1u, 1000u))->capture_default_str()->needs(size);
+    keep->type_name("TIME|SIZE");
+    app.add_flag("--json", options.json,
+                 "Also the whole stream as JSON lines on stdout, instead of failures on stderr");
+    app.footer(
+        "bindtrace record -o FILE [OPTIONS] -- COMMAND ARGUMENT...\n"
+        "starts COMMAND when everything is attached, records until it ends, and ends with its exit code.");
+    add_live_options(app, options);
+}
+
+// "10m", "200M": a whole number and one of the suffixes. Nothing where it is not, or too large.
+using Suffixes = std::initializer_list<std::pair<char, std::uint64_t>>;
+std::optional<std::uint64_t> parse_amount(std::string_view text, Suffixes suffixes) {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || number == 0 || end != text.data() + text.size() - 1) return std::nullopt;
+    for (const auto& [suffix, factor] : suffixes)
+        if (*end == suffix && number <= (1ull << 62) / factor) return number * factor;
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> parse_time(std::string_view text) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    return parse_amount(text, {{'s', kSecond}, {'m', 60 * kSecond}, {'h', 3600 * kSecond}, {'d', 86400 * kSecond}});
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    return parse_amount(text, {{'K', 1ull << 10}, {'M', 1ull << 20}, {'G', 1ull << 30}, {'T', 1ull << 40}});
+}
+
+// What the words mean. An error says which of them is wrong.
+Status resolve_record(const RecordWords& words, Options& options) {
+    RecordOptions& record = options.record;
+    if (!words.duration.empty()) {
+        const auto duration = parse_time(words.duration);
+        if (!duration) return Error{"--duration: '" + words.duration + "' is not a time such as 30s, 10m or 2h"};
+        record.duration_ns = *duration;
+    }
+    if (!words.max_size.empty()) {
+        const auto size = parse_size(words.max_size);
+        if (!size || *size < kLeastFileBytes)
+            return Error{"--max-size: '" + words.max_size + "' is not a size such as 200M, of at least 64K"};
+        record.max_bytes = *size;
+    }
+    if (!words.keep.empty()) {
+        const auto time = parse_time(words.keep), size = parse_size(words.keep);
+        if (!time && (!size || *size < 8 * kLeastFileBytes))
+            return Error{"--keep: '" + words.keep +
+                         "' is not a time such as 10m, nor a size such as 200M, of at least 512K"};
+        record.keep_ns = time.value_or(0);
+        record.keep_bytes = size.value_or(0);
+    }
+    const bool is_pipe = record.path == "-";
+    if (is_pipe && options.json) return Error{"-o - and --json both want stdout"};
+    if (is_pipe && (record.max_bytes != 0 || !words.keep.empty())) return Error{"-o - cannot begin a new file"};
+    if (!record.command.empty() && record.duration_ns != 0)
+        return Error{"--duration and a command exclude each other: it is recorded until the command ends"};
+    return {};
+}
+
+// The command of `record` is not for us to understand: it begins after the first "--". Gives how many words are ours.
+Result<int> take_command(int argc, char** argv, std::vector<std::string>& command) {
+    const std::span words(argv, static_cast<std::size_t>(argc));
+    const auto is = [](std::string_view text) { return [text](const char* word) { return text == word; }; };
+    const auto dashes = std::ranges::find_if(words, is("--"));
+    if (dashes == words.end() || std::find_if(words.begin(), dashes, is("record")) == dashes) return argc;
+    command.assign(dashes + 1, words.end());
+    if (command.empty() || command.front().empty()) return Error{"record: there is no command after --"};
+    return static_cast<int>(dashes - words.begin());
 }
 
 // What was given, in the words it was given in.
@@ -170,6 +269,15 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_trace_options(app, options);
     CLI::App* trace = app.add_subcommand("trace", "Live stream (what bindtrace does without a command)");
     add_trace_options(*trace, options);
+    RecordWords record_words;
+    CLI::App* record = app.add_subcommand("record", "Write a capture, to be read later and elsewhere");
+    add_record_options(*record, options, record_words);
+    CLI::App* replay = app.add_subcommand("replay", "The stream of a capture, the same as it was live");
+    replay->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+        ->required();
+    add_filter_options(*replay, options.filter);
+    replay->add_flag("--json", options.json, "JSON lines instead of text");
+    replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* who = app.add_subcommand("who", "Who holds these ports now, in every network namespace");
     who->add_option("PORT", options.asked_ports,
                     "Port or range, with or without a protocol: 8080, 53/udp, 9000-9100/tcp (default: all that listen "
@@ -179,8 +287,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     who->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");
+    const auto ours = take_command(argc, argv, options.record.command);
+    if (!ours) {
+        spdlog::error("{}", ours.error().what);
+        return {std::nullopt, kExitUsage};
+    }
     try {
-        app.parse(argc, argv);
+        app.parse(*ours, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {  // --help and --version
             app.exit(error, std::cout, std::cerr);
@@ -190,7 +303,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace}) {
+    for (CLI::App* parsed : {&app, trace, record, replay}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
@@ -198,13 +311,24 @@ ParseOutcome parse_command_line(int argc, char** argv) {
             return {std::nullopt, kExitUsage};
         }
     }
+    if (record->parsed()) {
+        options.command = Command::record;
+        if (Status resolved = resolve_record(record_words, options); !resolved) {
+            spdlog::error("{}", resolved.error().what);
+            return {std::nullopt, kExitUsage};
+        }
+    }
+    if (replay->parsed()) options.command = Command::replay;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);
     return {options, kExitFine};
 }
 
-Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+namespace {
+
+// What means the same everywhere.
+Result<Filter> resolve_words(const FilterWords& words) {
     Filter filter;
     if (!words.ports.empty()) {
         auto ports = parse_ports(words.ports);
@@ -226,6 +350,20 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         if (!filter.address)
             return Error{"--addr: '" + words.address + "' is not an address or a network such as 10.0.0.0/8"};
     }
+    if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
+    filter.pid = words.pid;
+    if (!words.comm.empty()) filter.comm = words.comm;
+    filter.failed_only = words.failed;
+    filter.no_ephemeral = words.no_ephemeral;
+    return filter;
+}
+
+}  // namespace
+
+Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+    auto resolved = resolve_words(words);
+    if (!resolved) return resolved.error();
+    Filter& filter = *resolved;
     if (!words.uid.empty()) {
         filter.uid = parse_number(words.uid);
         if (!filter.uid) filter.uid = Users().uid(words.uid);
@@ -236,7 +374,6 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         if (!netns) return netns.error();
         filter.netns = *netns;
     }
-    if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
     if (!words.unit.empty() || !words.cgroup.empty()) {
         if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
         const auto path =
@@ -247,10 +384,30 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         const std::string parent = path->substr(0, path->rfind('/'));
         if (!parent.empty()) filter.parent_cgroup = *cgroup2_mount + parent;
     }
-    filter.pid = words.pid;
-    if (!words.comm.empty()) filter.comm = words.comm;
-    filter.failed_only = words.failed;
-    filter.no_ephemeral = words.no_ephemeral;
+    return resolved;
+}
+
+Result<RecordedFilter> resolve_recorded(const FilterWords& words) {
+    const auto resolved = resolve_words(words);
+    if (!resolved) return resolved.error();
+    RecordedFilter filter{.filter = *resolved, .user = {}, .unit = {}, .netns_name = {}};
+    if (!words.uid.empty()) {
+        filter.filter.uid = parse_number(words.uid);
+        if (!filter.filter.uid) filter.user = words.uid;
+    }
+    if (words.netns == "self") return Error{"--netns: a capture has no 'self'", 0, "give its number or its name"};
+    if (!words.netns.empty()) {
+        filter.filter.netns = parse_number(words.netns);
+        if (!filter.filter.netns) filter.netns_name = words.netns;
+    }
+    if (!words.unit.empty())
+        filter.unit = words.unit.find('.') == std::string::npos ? words.unit + ".service" : words.unit;
+    if (!words.cgroup.empty()) {
+        std::string path = words.cgroup;
+        if (path.starts_with("/sys/fs/cgroup/")) path.erase(0, std::string_view("/sys/fs/cgroup").size());
+        while (path.ends_with('/')) path.pop_back();
+        if (!path.empty()) filter.filter.cgroup = path.starts_with('/') ? path : "/" + path;
+    }
     return filter;
 }
 

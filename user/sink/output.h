@@ -17,7 +17,8 @@ namespace bindtrace {
 class Output {
   public:
     // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for long.
-    Output(int fd, int signals);
+    // `name` is what errors call it.
+    explicit Output(int fd, int signals, std::string name = "stdout");
     ~Output();
     Output(const Output&) = delete;
     Output& operator=(const Output&) = delete;
@@ -40,6 +41,7 @@ class Output {
 
     int fd_;
     int signals_;
+    std::string name_;
     bool may_block_;
     std::string buffer_;
 
