@@ -141,7 +141,7 @@ void CaptureReader::check_sequence(const BlockHeader& header) {
     if (is_first && header.kind != BlockKind::head)
         damaged(offset(), 0, "the beginning is missing");
     else if (header.sequence > next && (damage_end_ == 0 || damage_end_ != offset()))
-        damaged(offset(), 0, std::to_string(header.sequence - next) + " blocks are missing");
+        damaged(offset(), 0, "blocks missing here: " + std::to_string(header.sequence - next));
     next = header.sequence + 1;
 }
 

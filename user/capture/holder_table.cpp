@@ -4,6 +4,8 @@
 #include <netinet/tcp.h>
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace bindtrace {
 
@@ -121,7 +123,8 @@ Checkpoint HolderTable::checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns)
     for (const auto& [cookie, claim] : by_cookie_) add(claim);
     for (const auto& [place, claim] : nameless_) add(claim);
     std::ranges::sort(checkpoint.ports, {}, [](const HeldPort& port) {
-        return std::pair(port.holder.raw.since_ns, port.holder.raw.sock.cookie);
+        const bt_holder& raw = port.holder.raw;
+        return std::tuple(raw.since_ns, raw.sock.cookie, raw.sock.inode);
     });
     return checkpoint;
 }
