@@ -51,7 +51,7 @@ class Recording : public Ending {
 TEST_F(Recording, ReplayIsWhatWasToldLive) {
     Bindtrace bindtrace(record(capture(), {"--json", "--events", "bind,listen,autobind,release,state"}));
     ASSERT_TRUE(bindtrace.attached());
-    netns_.run([] {
+    netns_.run([&bindtrace] {
         Socket server(Kind::tcp), client(Kind::tcp), udp(Kind::udp);
         ASSERT_EQ(server.bind("127.0.0.1", 7100), 0);
         ASSERT_EQ(server.listen(), 0);
@@ -61,6 +61,8 @@ TEST_F(Recording, ReplayIsWhatWasToldLive) {
             in_child([] { EXPECT_EQ(Socket(Kind::tcp).bind("0.0.0.0", 7100), EADDRINUSE); });  // a restart loop
         EXPECT_EQ(Socket(Kind::udp).bind("127.0.0.1", 7101), EADDRINUSE);
         EXPECT_EQ(Socket(Kind::tcp).bind("10.99.99.99", 7102), EADDRNOTAVAIL);
+        // While this thread is there its network namespace can be looked into.
+        EXPECT_NE(bindtrace.wait_for([](const Line& line) { return line.json["port"] == 7102; }), nullptr);
         in_program({own_program(), "--bind-and-exit", "127.0.0.1", "7103", "\x1b[31m\n\xff\""});
     });
     const auto live = bindtrace.stop(SIGTERM);
@@ -161,7 +163,7 @@ class SmallDisk : public Recording {
   protected:
     void SetUp() override {
         ASSERT_EQ(mkdir((dir_ / "disk").c_str(), 0700), 0);
-        ASSERT_EQ(mount("none", (dir_ / "disk").c_str(), "tmpfs", 0, "size=64k"), 0);
+        ASSERT_EQ(mount("none", (dir_ / "disk").c_str(), "tmpfs", 0, "size=256k"), 0);
     }
     void TearDown() override { umount2((dir_ / "disk").c_str(), MNT_DETACH); }
 };
@@ -186,7 +188,7 @@ TEST_F(SmallDisk, FullIsAClearErrorAndWhatWasWrittenReads) {
 
 TEST_F(SmallDisk, TheCommandGoesOnWithoutUs) {
     const std::string file = dir_ / "disk/x.btcap";
-    std::ofstream(dir_ / "disk/filler") << std::string(60'000, 'x');
+    std::ofstream(dir_ / "disk/filler") << std::string(250'000, 'x');
     const Ended ended = run_bindtrace(record(file, {"--", "/bin/sh", "-c", "exit 7"}));
     EXPECT_TRUE(ended.code == 7 || ended.code == 127) << ended.errors;
 }

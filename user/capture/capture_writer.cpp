@@ -19,6 +19,7 @@ Status CaptureWriter::start(const Meta& about, const Host& where, const std::vec
     ktime_ns_ = about.ktime_ns;
     next_checkpoint_ns_ = ktime_ns_ + kCheckpointNs;
     if (Status head = write_head(); !head) return head;
+    events_.clear();  // what came before is in the head
     return write_checkpoint();
 }
 

@@ -391,6 +391,7 @@ Result<RecordedFilter> resolve_recorded(const FilterWords& words) {
     const auto resolved = resolve_words(words);
     if (!resolved) return resolved.error();
     RecordedFilter filter{.filter = *resolved, .user = {}, .unit = {}, .netns_name = {}};
+    if (words.events.empty()) filter.filter.kinds = ~0u;  // all that was recorded
     if (!words.uid.empty()) {
         filter.filter.uid = parse_number(words.uid);
         if (!filter.filter.uid) filter.user = words.uid;

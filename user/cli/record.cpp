@@ -15,6 +15,8 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <unordered_set>
 #include <utility>
 
@@ -26,6 +28,7 @@
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "enrich/netns_facts.h"
+#include "enrich/netns_names.h"
 #include "kernel/port_list.h"
 #include "pipeline/live_run.h"
 #include "pipeline/teller.h"
@@ -67,12 +70,15 @@ class Recorder final : public Receiver, public Destination {
                  bool complete) {
         source_ = &source;
         if (is_json_) teller_.meta(meta);
+        const auto inum = NetnsNames::inum_of("/proc/self/ns/net");
+        if (inum) look_into_netns(*inum, static_cast<std::uint32_t>(getpid()), source.enricher().netns_name(*inum));
         return writer_.start(meta, host, ports, complete);
     }
 
     void meta(const Meta&) override {}
     void event(const Event& event, const Context& context, const Findings* findings) override {
-        look_into_netns(event, context);
+        if ((event.flags & BT_EVENT_HAS_TASK) != 0)
+            look_into_netns(event.sock.netns, event.task.tid, context.netns_name);
         writer_.event(event, context, findings);
         if (is_json_ || findings != nullptr) teller_.event(event, context, findings);
     }
@@ -83,35 +89,42 @@ class Recorder final : public Receiver, public Destination {
 
     Status flush() override {
         if (Status written = writer_.flush(); !written) return written;
-        return told(output_.flush());
+        return tell();
     }
     Status tick() override {
         const auto now = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
         if (Status written = writer_.tick(source_->enricher().utc_ns(now), now); !written) return written;
         if (Status found = files_.look_after(); !found) return found;
-        return told(output_.flush());
+        return tell();
     }
     Status finish() override {
         if (Status written = writer_.finish(); !written) return written;
-        return told(output_.finish());
+        if (is_json_) return output_.finish();
+        if (Status told = tell(); !told) return told;
+        if (output_.has_room()) static_cast<void>(output_.finish());
+        return {};
     }
 
     std::uint64_t bytes() const { return writer_.bytes(); }
 
   private:
-    // A recording goes on when nobody reads its words any more; a stream that somebody asked for does not.
-    Status told(Status status) const { return is_json_ ? std::move(status) : Status(); }
+    // A recording does not wait for who reads its words on stderr; a stream that somebody asked for is another matter.
+    Status tell() {
+        if (is_json_ || output_.has_room()) {
+            Status told = output_.flush();
+            return is_json_ ? told : Status();
+        }
+        output_.buffer().clear();
+        return {};
+    }
 
     // Of each the settings when it was seen first. Not of all of a storm of new ones.
-    void look_into_netns(const Event& event, const Context& context) {
-        const std::uint32_t inum = event.sock.netns;
-        if (inum == 0 || (event.flags & BT_EVENT_HAS_TASK) == 0 || netns_.contains(inum)) return;
+    void look_into_netns(std::uint32_t inum, std::uint32_t tid, std::optional<std::string_view> name) {
+        if (inum == 0 || netns_.contains(inum)) return;
         const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
         if (now < next_look_ns_) return;
         next_look_ns_ = now + kNetnsRestNs;
-        std::optional<std::string> name;
-        if (context.netns_name) name = *context.netns_name;
-        const auto facts = netns_facts(inum, event.task.tid, std::move(name));
+        const auto facts = netns_facts(inum, tid, name ? std::optional<std::string>(*name) : std::nullopt);
         if (!facts) return;
         if (netns_.size() >= kNetnsKnown) netns_.clear();
         netns_.insert(inum);

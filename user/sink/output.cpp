@@ -36,6 +36,11 @@ Output::~Output() {
     writer_.join();
 }
 
+bool Output::has_room() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size() < kWaiting && status_;
+}
+
 Status Output::flush() {
     std::unique_lock lock(mutex_);
     if (!buffer_.empty()) {

@@ -25,6 +25,9 @@ class Output {
 
     std::string& buffer() { return buffer_; }
 
+    // False where flush() would wait, or fail.
+    bool has_room();
+
     // Hands over what has been collected; waits where too much is still to be written. Fails if writing has failed.
     Status flush();
 
