@@ -174,5 +174,24 @@ TEST(CaptureVersions, WhatMakesNoSenseIsCounted) {
     EXPECT_EQ(decoder.skipped().malformed, 3u);
 }
 
+// A few bytes that ask for terabytes: a task with a long path, again and again, and a checkpoint full of it.
+TEST(CaptureVersions, ABombIsDefused) {
+    WireWriter records, task, held, holder;
+    const auto add = [&records](RecordKind kind, std::string_view body) {
+        records.number(static_cast<std::uint64_t>(kind));
+        records.bytes(body);
+    };
+    add(RecordKind::string, std::string(10 << 20, 'x'));
+    add(RecordKind::cgroup, "\x01\x01");
+    for (const std::uint64_t part : {1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1, 4})
+        task.number(part);  // ... with the string as user and exe, and thrice among its words
+    for (const std::uint64_t part : {1, 1, 1, 0}) task.number(part);
+    for (int i = 0; i < 1000; ++i) add(RecordKind::task, task.out());
+    BlockDecoder decoder;
+    Heard heard;
+    decoder.decode(records.out(), 0, heard);
+    EXPECT_GT(decoder.skipped().malformed, 900u);
+}
+
 }  // namespace
 }  // namespace bindtrace

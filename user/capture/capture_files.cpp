@@ -2,6 +2,7 @@
 #include "capture/capture_files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -92,7 +93,7 @@ Status CaptureFiles::next_file() {
         const std::string from = back == 1 ? name_ : earlier_name(back - 1);
         const std::string to = earlier_name(back);
         if (renameat(directory_.get(), from.c_str(), directory_.get(), to.c_str()) != 0 && errno != ENOENT)
-            return Error{"cannot rename " + from + " to " + to, errno};
+            return Error{fmt::format("cannot rename {} to {}", from, to), errno};
     }
     return make_file();
 }

@@ -11,12 +11,12 @@ constexpr std::size_t kHeldBytes = 64;                     // of a port in a che
 
 }  // namespace
 
-Status CaptureWriter::start(const Meta& about, const Host& where, const std::vector<HeldPort>& ports, bool complete) {
-    meta(about);
-    host(where);
+Status CaptureWriter::start(const Meta& meta, const Host& host, const std::vector<HeldPort>& ports, bool complete) {
+    meta_ = meta;
+    host_ = host;
     holders_.restart(ports, complete);
-    time_ns_ = about.time_ns;
-    ktime_ns_ = about.ktime_ns;
+    time_ns_ = meta.time_ns;
+    ktime_ns_ = meta.ktime_ns;
     next_checkpoint_ns_ = ktime_ns_ + kCheckpointNs;
     if (Status head = write_head(); !head) return head;
     events_.clear();  // what came before is in the head

@@ -9,7 +9,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::size_t kManyHeld = 1 << 20;
+constexpr std::size_t kHeldAtOnce = 4096;  // for which room is made on a number's word
 
 // A part with a length of its own; empty = it is not there.
 template <typename Take>
@@ -21,6 +21,15 @@ void nested(WireReader& body, Take take) {
     if (part.failed()) body.fail();
 }
 
+std::size_t size_of(const Owner& owner) {
+    std::size_t size = owner.user.value_or("").size() + owner.cgroup_path.value_or("").size();
+    if (!owner.process) return size;
+    size += owner.process->exe.value_or("").size() + owner.process->ancestry.size() * sizeof(Ancestor);
+    if (!owner.process->cmdline) return size;
+    for (const std::string& word : *owner.process->cmdline) size += sizeof(word) + word.size();
+    return size;
+}
+
 template <typename Number>
 Number narrow(WireReader& body) {
     return static_cast<Number>(body.number());
@@ -29,6 +38,7 @@ Number narrow(WireReader& body) {
 }  // namespace
 
 void BlockDecoder::forget() {
+    budget_ = kBudget;
     clock_ns_ = 0;
     ktime_ns_ = cookie_ = inode_ = 0;
     strings_.clear();
@@ -129,31 +139,34 @@ bool BlockDecoder::take(RecordKind kind, WireReader& body, std::uint64_t recordi
 // One that makes no sense takes its number all the same, so that those after it keep theirs.
 void BlockDecoder::define_task(WireReader& body) {
     Owner& owner = tasks_.emplace_back();
+    spend(body, sizeof(owner));
     bt_task& task = owner.task;
     task.key.start_ns = body.number();
     task.key.pid = narrow<std::uint32_t>(body);
     task.key.exec_id = narrow<std::uint32_t>(body);
     const Named cgroup = named(body, cgroups_);
     task.cgroup_id = cgroup.id;
+    if (cgroup.text) spend(body, cgroup.text->size());
+    if (body.failed()) return;
     owner.cgroup_path = cgroup.text;
     task.tid = narrow<std::uint32_t>(body);
     task.ppid = narrow<std::uint32_t>(body);
     task.uid = narrow<std::uint32_t>(body);
     const std::string_view comm = string(body).value_or("");
     comm.copy(task.comm, sizeof(task.comm) - 1);
-    owner.user = string(body);
+    owner.user = copied(body);
     if (body.number() != 0) owner.start_time_ns = utc(task.key.start_ns, body.signed_number());
     if (body.number() == 0) return;
     Process& process = owner.process.emplace();
-    process.exe = string(body);
+    process.exe = copied(body);
     if (const std::size_t words = body.count(); words != 0) {
         process.cmdline.emplace();
-        for (std::size_t i = 1; i < words; ++i) process.cmdline->emplace_back(string(body).value_or(""));
+        for (std::size_t i = 1; i < words && !body.failed(); ++i) process.cmdline->push_back(copied(body).value_or(""));
     }
-    for (std::size_t left = body.count(); left != 0; --left) {
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
         Ancestor& ancestor = process.ancestry.emplace_back();
         ancestor.pid = narrow<std::uint32_t>(body);
-        ancestor.comm = string(body).value_or("");
+        ancestor.comm = copied(body).value_or("");
     }
 }
 
@@ -185,7 +198,7 @@ void BlockDecoder::take_meta(WireReader& body, Receiver& receiver) {
     meta.ktime_ns = next_ktime(body);
     meta.time_ns = utc(meta.ktime_ns, 0);
     for (std::string* text : {&meta.version, &meta.host, &meta.kernel, &meta.strategy}) *text = body.bytes();
-    for (std::size_t left = body.count(); left != 0; --left) meta.filters.emplace_back(body.bytes());
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) meta.filters.emplace_back(body.bytes());
     if (!body.failed()) receiver.meta(meta);
 }
 
@@ -194,7 +207,7 @@ void BlockDecoder::take_netns(WireReader& body, Receiver& receiver) {
     const Named name = named(body, netns_);
     netns.inum = static_cast<std::uint32_t>(name.id);
     netns.name = name.text;
-    for (std::size_t left = body.count(); left != 0; --left) {
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
         auto& [key, value] = netns.sysctls.emplace_back();
         key = body.bytes();
         value = body.bytes();
@@ -207,7 +220,9 @@ void BlockDecoder::take_failure(WireReader& body, Receiver& receiver) {
     Event told{};
     Context context;
     nested(body, [&](WireReader& part) { event(part, told, context); });
+    const std::size_t budget = budget_;
     const Findings found = findings(body);
+    budget_ = budget;  // they are gone in a moment
     if (!body.failed()) receiver.event(told, context, &found);
 }
 
@@ -224,7 +239,7 @@ void BlockDecoder::begin_checkpoint(WireReader& body) {
     Checkpoint& checkpoint = checkpoint_.emplace();
     checkpoint.ktime_ns = next_ktime(body);
     checkpoint.time_ns = utc(checkpoint.ktime_ns, 0);
-    checkpoint.ports.reserve(std::min<std::uint64_t>(body.number(), kManyHeld >> 8));
+    checkpoint.ports.reserve(std::min<std::uint64_t>(body.number(), kHeldAtOnce));
     checkpoint.complete = body.number() != 0;
 }
 
@@ -232,7 +247,8 @@ void BlockDecoder::take_held(WireReader& body) {
     HeldPort port;
     nested(body, [&](WireReader& part) { port.holder = holder(part); });
     port.processes = body.number();
-    if (!checkpoint_ || checkpoint_->ports.size() >= kManyHeld) body.fail();
+    if (!checkpoint_) body.fail();
+    spend(body, sizeof(HeldPort));
     if (!body.failed()) checkpoint_->ports.push_back(std::move(port));
 }
 
@@ -252,6 +268,18 @@ std::optional<std::string_view> BlockDecoder::string(WireReader& body) const {
     return std::nullopt;
 }
 
+std::optional<std::string> BlockDecoder::copied(WireReader& body) {
+    const auto text = string(body);
+    spend(body, sizeof(std::string) + text.value_or("").size());
+    if (!text || body.failed()) return std::nullopt;
+    return std::string(*text);
+}
+
+void BlockDecoder::spend(WireReader& body, std::size_t bytes) {
+    if (bytes > budget_) return body.fail();
+    budget_ -= bytes;
+}
+
 void BlockDecoder::address(WireReader& body, std::uint8_t* to) const {
     const auto bytes = string(body);
     if (!bytes) return;
@@ -259,7 +287,7 @@ void BlockDecoder::address(WireReader& body, std::uint8_t* to) const {
     std::memcpy(to, bytes->data(), bytes->size());
 }
 
-BlockDecoder::Named BlockDecoder::named(WireReader& body, const std::vector<Named>& from) const {
+BlockDecoder::Named BlockDecoder::named(WireReader& body, const std::vector<Named>& from) {
     const std::uint64_t number = body.number();
     if (number == 0) return {};
     if (number <= from.size()) return from[number - 1];
@@ -275,9 +303,11 @@ const Owner* BlockDecoder::task(WireReader& body) const {
     return nullptr;
 }
 
-std::optional<Owner> BlockDecoder::owner(WireReader& body) const {
+std::optional<Owner> BlockDecoder::owner(WireReader& body) {
     const Owner* const found = task(body);
-    return found != nullptr ? std::optional(*found) : std::nullopt;
+    if (found == nullptr) return std::nullopt;
+    spend(body, sizeof(Holder) + size_of(*found));
+    return body.failed() ? std::nullopt : std::optional(*found);
 }
 
 const BlockDecoder::Shape& BlockDecoder::socket(WireReader& body, bt_sock& sock,
@@ -328,7 +358,7 @@ void BlockDecoder::event(WireReader& body, Event& event, Context& context) {
 Findings BlockDecoder::findings(WireReader& body) {
     Findings found;
     nested(body, [&](WireReader& part) { found.refusal = refusal(part); });
-    for (std::size_t left = body.count(); left != 0; --left)
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left)
         nested(body, [&](WireReader& part) { found.holders.push_back(holder(part)); });
     if (found.refusal)
         for (const Holder& one : found.holders) found.refusal->holders.push_back(one.raw);
@@ -357,6 +387,8 @@ Holder BlockDecoder::holder(WireReader& body) {
     bt_holder& raw = holder.raw;
     std::optional<std::string_view> cgroup_path;
     const Shape& shape = socket(body, raw.sock, cgroup_path);
+    spend(body, sizeof(Holder) + cgroup_path.value_or("").size() + shape.netns_name.value_or("").size());
+    if (body.failed()) return holder;
     holder.socket_cgroup_path = cgroup_path;
     holder.netns_name = shape.netns_name;
     raw.flags = shape.flags;
@@ -376,10 +408,10 @@ Holder BlockDecoder::holder(WireReader& body) {
     return holder;
 }
 
-RangeUse BlockDecoder::range(WireReader& body) const {
+RangeUse BlockDecoder::range(WireReader& body) {
     RangeUse use;
     use.taken = body.number();
-    for (std::size_t left = body.count(); left != 0; --left) {
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
         RangeShare& share = use.shares.emplace_back();
         share.ports = body.number();
         share.state = string(body).value_or("");
@@ -388,11 +420,11 @@ RangeUse BlockDecoder::range(WireReader& body) const {
     return use;
 }
 
-std::vector<LocalAddress> BlockDecoder::addresses(WireReader& body) const {
+std::vector<LocalAddress> BlockDecoder::addresses(WireReader& body) {
     std::vector<LocalAddress> list;
-    for (std::size_t left = body.count(); left != 0; --left) {
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
         LocalAddress& local = list.emplace_back();
-        local.interface = string(body).value_or("");
+        local.interface = copied(body).value_or("");
         local.family = narrow<std::uint16_t>(body);
         address(body, local.address.data());
     }

@@ -4,9 +4,11 @@
 // ignored.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -53,20 +55,26 @@ class BlockDecoder {
     void take_held(WireReader& body);
 
     std::optional<std::string_view> string(WireReader& body) const;
+    std::optional<std::string> copied(WireReader& body);
+    void spend(WireReader& body, std::size_t bytes);
     void address(WireReader& body, std::uint8_t* to) const;
-    Named named(WireReader& body, const std::vector<Named>& from) const;
+    static Named named(WireReader& body, const std::vector<Named>& from);
     const Owner* task(WireReader& body) const;
-    std::optional<Owner> owner(WireReader& body) const;
+    std::optional<Owner> owner(WireReader& body);
     const Shape& socket(WireReader& body, bt_sock& sock, std::optional<std::string_view>& cgroup_path);
     void event(WireReader& body, Event& event, Context& context);
     Findings findings(WireReader& body);
     Refusal refusal(WireReader& body);
     Holder holder(WireReader& body);
-    RangeUse range(WireReader& body) const;
-    std::vector<LocalAddress> addresses(WireReader& body) const;
+    RangeUse range(WireReader& body);
+    std::vector<LocalAddress> addresses(WireReader& body);
     std::uint64_t next_ktime(WireReader& body) { return ktime_ns_ = body.difference(ktime_ns_); }
     std::int64_t utc(std::uint64_t ktime_ns, std::int64_t beside) const;
 
+    // A number of one byte may ask for a copy of thousands: so of a block no more than this is made.
+    static constexpr std::size_t kBudget = 256 << 20;
+
+    std::size_t budget_ = kBudget;
     std::int64_t clock_ns_ = 0;
     std::uint64_t ktime_ns_ = 0, cookie_ = 0, inode_ = 0;
     std::vector<std::string_view> strings_;

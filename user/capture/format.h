@@ -34,7 +34,7 @@ inline constexpr std::uint8_t kCaptureMinor = 0;  // more kinds of records and m
 
 inline constexpr std::size_t kBlockHeaderBytes = 64;
 inline constexpr std::size_t kBlockGoal = 256 << 10;  // bytes of records, uncompressed, after which a block is written
-inline constexpr std::size_t kBlockLimit = 64 << 20;  // no header with larger lengths is believed
+inline constexpr std::size_t kBlockLimit = 16 << 20;  // no header with larger lengths is believed
 
 enum class BlockKind : std::uint8_t {
     head = 1,        // META, HOST and NETNS: the first of each file

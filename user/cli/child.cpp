@@ -21,6 +21,7 @@ constexpr int kNotRun = 127;  // as shells have it
     if (read(go, &byte, 1) != 1) _exit(kNotRun);
     for (const int signal : {SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_DFL);
     std::vector<char*> words;
+    words.reserve(command.size() + 1);
     for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
     words.push_back(nullptr);
     execvp(words.front(), words.data());

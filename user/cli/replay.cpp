@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -120,13 +122,21 @@ class Beginning final : public Receiver {
     std::int64_t time_ns_ = 0;
 };
 
+// What is read once cannot be looked at before.
+bool is_plain_file(const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::is_regular_file(path, ignored);
+}
+
 std::vector<std::string> in_order(const std::vector<std::string>& paths) {
     if (paths.size() == 1) return paths;
     std::vector<std::pair<Beginning::Order, std::string>> begun;
+    begun.reserve(paths.size());
     for (const std::string& path : paths)
-        begun.emplace_back(path == "-" ? Beginning::Order{} : Beginning::of(path), path);
+        begun.emplace_back(is_plain_file(path) ? Beginning::of(path) : Beginning::Order{}, path);
     std::ranges::stable_sort(begun, {}, [](const auto& entry) { return entry.first; });
     std::vector<std::string> ordered;
+    ordered.reserve(paths.size());
     for (auto& [order, path] : begun) ordered.push_back(std::move(path));
     return ordered;
 }
