@@ -26,7 +26,7 @@ std::size_t size_of(const Owner& owner) {
     if (!owner.process) return size;
     size += owner.process->exe.value_or("").size() + owner.process->ancestry.size() * sizeof(Ancestor);
     if (!owner.process->cmdline) return size;
-    for (const std::string& word : *owner.process->cmdline) size += sizeof(word) + word.size();
+    for (const std::string& word : *owner.process->cmdline) size += sizeof(std::string) + word.size();
     return size;
 }
 
