@@ -326,6 +326,7 @@ TEST(RecordUsage, IsChecked) {
     EXPECT_EQ(code({"-o", "-", "--json"}), 2);
     EXPECT_EQ(code({"-o", "-", "--keep", "10m"}), 2);
     EXPECT_EQ(run_bindtrace({"replay"}).code, 2);
+    EXPECT_EQ(run_bindtrace({"--comm", "record", "--", "true"}).code, 2);
     EXPECT_EQ(run_bindtrace({"replay", "/dev/null", "--netns", "self"}).code, 2);
 }
 

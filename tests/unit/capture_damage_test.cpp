@@ -168,10 +168,12 @@ TEST(CaptureVersions, WhatMakesNoSenseIsCounted) {
     records.bytes("\x01\x63\x63\x63");
     records.number(static_cast<std::uint64_t>(RecordKind::held));
     records.bytes("\x01");
+    records.number(static_cast<std::uint64_t>(RecordKind::failure));
+    records.bytes(std::string_view("\0\0", 2));  // without its event
     decoder.decode(records.out(), 0, heard);
     decoder.decode("\x20\xff\xff\xff", 0, heard);
     EXPECT_EQ(heard.events, 0u);
-    EXPECT_EQ(decoder.skipped().malformed, 3u);
+    EXPECT_EQ(decoder.skipped().malformed, 4u);
 }
 
 // A few bytes that ask for terabytes: a task with a long path, again and again, and a checkpoint full of it.

@@ -220,6 +220,7 @@ void BlockDecoder::take_failure(WireReader& body, Receiver& receiver) {
     Event told{};
     Context context;
     nested(body, [&](WireReader& part) { event(part, told, context); });
+    if (told.kind == 0) body.fail();  // it was not there
     const std::size_t budget = budget_;
     const Findings found = findings(body);
     budget_ = budget;  // they are gone in a moment

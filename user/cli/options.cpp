@@ -231,6 +231,10 @@ ParseOutcome parse_command_line(int argc, char** argv) {
             return {std::nullopt, kExitUsage};
         }
     }
+    if (!record->parsed() && !options.record.command.empty()) {
+        spdlog::error("only record runs a command, given after --");
+        return {std::nullopt, kExitUsage};
+    }
     if (replay->parsed()) options.command = Command::replay;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
