@@ -186,11 +186,30 @@ TEST_F(SmallDisk, FullIsAClearErrorAndWhatWasWrittenReads) {
     EXPECT_EQ(later.errors.find("damaged"), std::string::npos) << "the block that did not fit was not taken back";
 }
 
-TEST_F(SmallDisk, TheCommandGoesOnWithoutUs) {
-    const std::string file = dir_ / "disk/x.btcap";
-    std::ofstream(dir_ / "disk/filler") << std::string(250'000, 'x');
-    const Ended ended = run_bindtrace(record(file, {"--", "/bin/sh", "-c", "exit 7"}));
-    EXPECT_TRUE(ended.code == 7 || ended.code == 127) << ended.errors;
+TEST_F(SmallDisk, TheCommandIsNotRunUnrecordedFromTheStart) {
+    std::ofstream(dir_ / "disk/filler") << std::string(256 << 10, 'x');
+    const Ended ended = run_bindtrace(record(dir_ / "disk/x.btcap", {"--", "/bin/sh", "-c", "echo ran"}));
+    EXPECT_EQ(ended.code, 1) << ended.errors;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_NE(ended.errors.find("No space left on device"), std::string::npos) << ended.errors;
+}
+
+TEST_F(SmallDisk, TheCommandGoesOnWhenTheDiskIsFull) {
+    const std::string filler = dir_ / "disk/filler";
+    Bindtrace bindtrace(
+        record(dir_ / "disk/x.btcap",
+               {"--", "/bin/sh", "-c", "cat /dev/zero >" + filler + " 2>/dev/null; echo full; read line; exit 7"}));
+    ASSERT_TRUE(bindtrace.wait_for([](const Line& line) { return line.text == "full"; }, 60s));
+    netns_.run([] {
+        Socket holder(Kind::tcp);
+        ASSERT_EQ(holder.bind("127.0.0.1", 7141), 0);
+        EXPECT_EQ(Socket(Kind::tcp).bind("127.0.0.1", 7141), EADDRINUSE);
+    });
+    bindtrace.close_stdin();
+    const auto output = bindtrace.wait_for_end(30s);
+    EXPECT_EQ(output.code, 7) << output.errors;
+    EXPECT_NE(output.errors.find("No space left on device"), std::string::npos) << output.errors;
+    EXPECT_NE(output.errors.find("nothing more is recorded"), std::string::npos) << output.errors;
 }
 
 TEST_F(Recording, AFileThatMayNotGrowIsAClearError) {

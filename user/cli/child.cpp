@@ -60,9 +60,7 @@ Child::Child(Child&& other) noexcept
       failed_(std::move(other.failed_)) {}
 
 Child::~Child() {
-    if (pid_ <= 0) return;
-    go_ = UniqueFd();  // ends one that waits still
-    wait();
+    if (pid_ > 0) wait();
 }
 
 Status Child::release() {
@@ -79,6 +77,7 @@ void Child::forward(int signal) const {
 }
 
 int Child::wait() {
+    go_ = UniqueFd();  // ends one that waits still to be released
     int status = 0;
     while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
     }

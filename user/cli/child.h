@@ -26,7 +26,7 @@ class Child {
     int end_fd() const { return end_.get(); }  // readable once it has ended
     void forward(int signal) const;
 
-    // Waits for its end. Its exit code, or 128 + the signal that killed it.
+    // Waits for its end; one that was never released ends at once. Its exit code, or 128 + the signal that killed it.
     int wait();
 
   private:

@@ -231,17 +231,19 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
     Status status = recorder.start(source, meta, this_host(), ports, complete);
     if (status) status = recorder.flush();
     spdlog::info("recording to {}, strategy {}", options.record.path, meta.strategy);
-    bool is_released = false;
-    if (status && child) {
-        status = child->release();
-        is_released = bool(status);
+    if (!status) return report(status.error(), kExitRuntime);  // the command is not run
+    if (child) {
+        if (Status released = child->release(); !released) {
+            report(released.error(), kExitRuntime);
+            static_cast<void>(recorder.finish());
+            return child->wait();
+        }
     }
-    if (status) status = run_live(*live->tracer, source, recorder, watched);
+    status = run_live(*live->tracer, source, recorder, watched);
     spdlog::info("{} events, {} of them failures, {} lost; {} bytes written", source.events(), source.failures(),
                  source.lost(), recorder.bytes());
     int code = kExitFine;
     if (!status) code = report(status.error(), kExitRuntime);
-    if (child && !is_released) return child->wait();
     if (child) {
         const int command = status ? child->wait() : wait_for(*child, signals);
         if (command != 0) return command;
