@@ -200,11 +200,10 @@ TEST_F(SmallDisk, TheCommandGoesOnWhenTheDiskIsFull) {
         record(dir_ / "disk/x.btcap",
                {"--", "/bin/sh", "-c", "cat /dev/zero >" + filler + " 2>/dev/null; echo full; read line; exit 7"}));
     ASSERT_TRUE(bindtrace.wait_for([](const Line& line) { return line.text == "full"; }, 60s));
-    netns_.run([] {
-        Socket holder(Kind::tcp);
-        ASSERT_EQ(holder.bind("127.0.0.1", 7141), 0);
-        EXPECT_EQ(Socket(Kind::tcp).bind("127.0.0.1", 7141), EADDRINUSE);
-    });
+    {
+        const Load load(netns_);
+        ASSERT_TRUE(load.go_on(3000));
+    }
     bindtrace.close_stdin();
     const auto output = bindtrace.wait_for_end(30s);
     EXPECT_EQ(output.code, 7) << output.errors;
