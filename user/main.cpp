@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 //     kernel probes -> ring buffer -> decode -> enrich -> diagnose -> sinks
+//                                                    |  ^
+//                                                    v  |
+//                                                  capture
 //
 #include <fcntl.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -12,6 +15,8 @@
 
 #include "cli/doctor.h"
 #include "cli/options.h"
+#include "cli/record.h"
+#include "cli/replay.h"
 #include "cli/trace.h"
 #include "cli/who.h"
 #include "core/exit_codes.h"
@@ -49,6 +54,10 @@ int main(int argc, char** argv) {
         switch (parsed.options->command) {
             case Command::trace:
                 return run_trace(*parsed.options);
+            case Command::record:
+                return run_record(*parsed.options);
+            case Command::replay:
+                return run_replay(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
             case Command::doctor:

@@ -109,8 +109,9 @@ bindtrace::Conflict diagnose(const bindtrace::Sample& sample, const bindtrace::C
             if ((raw.explicit_port & 1) != 0) holder.last_process = owner;
         }
     }
-    return bindtrace::Diagnosis().diagnose(sample.event, context, sample.refusal ? &*sample.refusal : nullptr,
-                                           std::move(holders));
+    return bindtrace::Diagnosis().diagnose(
+        sample.event, context,
+        {.refusal = sample.refusal, .holders = std::move(holders), .range = {}, .local_addresses = {}});
 }
 
 }  // namespace

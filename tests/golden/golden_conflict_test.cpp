@@ -86,17 +86,18 @@ struct Refused {
 class GoldenConflict : public Golden {
   protected:
     // `failures`: so many times in a row, the last of which is told.
-    void add(const std::string& what, Refused refused, const Diagnosis::Lookup& lookup = {}, int failures = 1) {
+    void add(const std::string& what, Refused refused, Findings found = {}, int failures = 1) {
         Story& story = refused.story;
         story.context.process = &story.process;
-        Diagnosis diagnosis(lookup);
+        Diagnosis diagnosis;
+        found.refusal = refused.refusal;
+        found.holders = refused.holders;
         for (int i = 1; i < failures; ++i) {
-            (void)diagnosis.diagnose(story.event, story.context, &refused.refusal, refused.holders);
+            (void)diagnosis.diagnose(story.event, story.context, found);
             story.event.ktime_ns += 2'000'000'000;
             ++story.event.task.key.pid;
         }
-        const Conflict verdict =
-            diagnosis.diagnose(story.event, story.context, &refused.refusal, std::move(refused.holders));
+        const Conflict verdict = diagnosis.diagnose(story.event, story.context, std::move(found));
         add_record(what, story.event, story.context, &verdict);
     }
 };
@@ -199,7 +200,7 @@ TEST_F(GoldenConflict, Requests) {
     const std::vector<LocalAddress> local = {local_address("lo", {"127.0.0.1", 0}), local_address("lo", {"::1", 0}),
                                              local_address("eth0", {"10.0.0.1", 0})};
     const auto has = [](const std::vector<LocalAddress>& list) {
-        return Diagnosis::Lookup{.addresses = [list](const Event&) { return list; }};
+        return Findings{.refusal = {}, .holders = {}, .range = {}, .local_addresses = list};
     };
     add("an address that is not here, and those that are", Refused({"10.99.99.99", 8080}, EADDRNOTAVAIL), has(local));
     add("an address that came too late", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has(local));
@@ -211,11 +212,10 @@ TEST_F(GoldenConflict, Requests) {
     hog.task.key = {86'300'000'000'000, 1312, 1};
     set_comm(hog.task.comm, "curl");
     hog.cgroup_path = "/system.slice/poller.service";
-    const Diagnosis::Lookup users{.range = [&hog](const Event&, const Refusal&) {
-        return RangeUse{.taken = 28232,
-                        .shares = {{.ports = 27000, .state = "TIME_WAIT", .owner = {}},
-                                   {.ports = 1200, .state = "ESTABLISHED", .owner = hog}}};
-    }};
+    Findings users;
+    users.range = RangeUse{.taken = 28232,
+                           .shares = {{.ports = 27000, .state = "TIME_WAIT", .owner = {}},
+                                      {.ports = 1200, .state = "ESTABLISHED", .owner = hog}}};
     add("port 0 and none is free, and who has them", Refused({"0.0.0.0", 0}), users);
     Refused twice({"0.0.0.0", 8081}, EINVAL);
     twice.story.hold({"0.0.0.0", 8080});

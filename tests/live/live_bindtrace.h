@@ -58,6 +58,7 @@ class Bindtrace {
 
     pid_t pid() const { return process_.pid(); }
     void signal(int number) { process_.signal(number); }
+    void close_stdin() { process_.close_stdin(); }
 
     // The first line that satisfies `wanted`, waiting for it; null at the deadline or where bindtrace ends before.
     const Line* wait_for(const std::function<bool(const Line&)>& wanted,

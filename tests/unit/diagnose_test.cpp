@@ -31,7 +31,7 @@ Event refused(std::uint32_t pid, std::uint64_t ktime_ns, std::uint16_t port = 80
 constexpr std::uint64_t kSecond = 1'000'000'000;
 
 bool is_loop(Diagnosis& diagnosis, const Event& event) {
-    const Conflict verdict = diagnosis.diagnose(event, Context{}, nullptr, {});
+    const Conflict verdict = diagnosis.diagnose(event, Context{}, {});
     return std::ranges::count(verdict.factors, Factor::restart_loop) == 1;
 }
 
@@ -67,8 +67,8 @@ TEST(Diagnosis, SaysTheSameOnceAndCounts) {
     const auto of = [&](std::uint32_t pid, std::uint64_t second, std::uint64_t inode) {
         Holder holder;
         holder.raw.sock.inode = inode;
-        const Refusal refusal;
-        return diagnosis.diagnose(refused(pid, second * kSecond), Context{}, &refusal, {holder});
+        return diagnosis.diagnose(refused(pid, second * kSecond), Context{},
+                                  {.refusal = Refusal{}, .holders = {holder}, .range = {}, .local_addresses = {}});
     };
     EXPECT_FALSE(of(1, 1, 7).told_before);
     const Conflict again = of(2, 2, 7);
@@ -86,22 +86,19 @@ TEST(Diagnosis, SaysTheSameOnceAndCounts) {
 }
 
 TEST(Diagnosis, AsksOnlyForWhatTheCauseCallsFor) {
-    int ranges = 0, addresses = 0;
-    Diagnosis diagnosis({.range = [&](const Event&, const Refusal&) { return ++ranges, RangeUse{}; },
-                         .addresses = [&](const Event&) { return ++addresses, std::vector<LocalAddress>{}; }});
-    const Refusal refusal;
-    (void)diagnosis.diagnose(refused(1, 1), Context{}, &refusal, {});
-    EXPECT_EQ(ranges + addresses, 0);
-    (void)diagnosis.diagnose(refused(1, 1, 0), Context{}, &refusal, {});
-    EXPECT_EQ(ranges, 1);
+    Refusal refusal;
+    EXPECT_EQ(wanted_look(refused(1, 1), &refusal), Look::none);
+    EXPECT_EQ(wanted_look(refused(1, 1, 0), &refusal), Look::range);
+    EXPECT_EQ(wanted_look(refused(1, 1, 0), nullptr), Look::none) << "the range is not known";
     Event elsewhere = refused(1, 1);
     elsewhere.error = EADDRNOTAVAIL;
-    (void)diagnosis.diagnose(elsewhere, Context{}, &refusal, {});
-    EXPECT_EQ(addresses, 1);
+    EXPECT_EQ(wanted_look(elsewhere, &refusal), Look::addresses);
+    refusal.holders.emplace_back();
+    EXPECT_EQ(wanted_look(refused(1, 1, 0), &refusal), Look::none) << "who is in the way is known";
 }
 
 TEST(Diagnosis, WithoutEvidenceSaysSo) {
-    const Conflict verdict = Diagnosis().diagnose(refused(1, 1), Context{}, nullptr, {});
+    const Conflict verdict = Diagnosis().diagnose(refused(1, 1), Context{}, {});
     EXPECT_EQ(verdict.cause, Cause::unknown);
     EXPECT_TRUE(verdict.holders.empty());
     EXPECT_EQ(verdict.rule, std::nullopt);
@@ -117,7 +114,7 @@ TEST(Diagnosis, CallsARangeExhaustedOnlyWhereTheKernelWasToChoose) {
         event.error = error;
         event.sock.local_port = local_port;
         if (kind == BT_KIND_BIND) event.port = local_port;
-        return Diagnosis().diagnose(event, Context{}, nullptr, {}).cause;
+        return Diagnosis().diagnose(event, Context{}, {}).cause;
     };
     EXPECT_EQ(cause(BT_KIND_BIND, EADDRINUSE, 0), Cause::exhausted);
     EXPECT_EQ(cause(BT_KIND_BIND, EADDRINUSE, 8080), Cause::unknown);
@@ -135,9 +132,14 @@ TEST(Diagnosis, EveryErrnoHasASummary) {
             Event event = refused(1, 1);
             event.kind = kind;
             event.error = error;
-            EXPECT_NE(Diagnosis().diagnose(event, Context{}, nullptr, {}).summary, "") << error;
+            EXPECT_NE(Diagnosis().diagnose(event, Context{}, {}).summary, "") << error;
             const Refusal nothing;
-            EXPECT_NE(Diagnosis().diagnose(event, Context{}, &nothing, {}).summary, "") << error;
+            EXPECT_NE(
+                Diagnosis()
+                    .diagnose(event, Context{}, {.refusal = nothing, .holders = {}, .range = {}, .local_addresses = {}})
+                    .summary,
+                "")
+                << error;
         }
     }
 }

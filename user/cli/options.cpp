@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <iostream>
 #include <system_error>
+#include <utility>
 
+#include "cli/record_options.h"
 #include "core/exit_codes.h"
 #include "enrich/netns_names.h"
 #include "enrich/users.h"
@@ -23,11 +25,14 @@ Examples:
   bindtrace                          every bind, listen, ephemeral port and release, as they happen
   bindtrace --failed                 only what was refused
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
+  bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
+  bindtrace replay x.btcap --failed  the same stream as live, on any machine
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace doctor                   what this kernel and this user allow
 
 Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody, 4 events were lost (with --fail-on-loss).
+nobody, 4 events were lost (with --fail-on-loss), or a capture is damaged or has no end.
+`record -- COMMAND` ends with the exit code of COMMAND.
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -58,9 +63,8 @@ void add_filter_options(CLI::App& app, FilterWords& words) {
     app.add_flag("--no-ephemeral", words.no_ephemeral, "Hide ports that the kernel chose")->group(group);
 }
 
-void add_trace_options(CLI::App& app, Options& options) {
+void add_live_options(CLI::App& app, Options& options) {
     add_filter_options(app, options.filter);
-    app.add_flag("--json", options.json, "JSON lines instead of text");
     app.add_option("--attach", options.attach, "How to attach: auto, fentry, kprobe, tracepoint")
         ->check(CLI::IsMember({"auto", "fentry", "kprobe", "tracepoint"}))
         ->type_name("STRATEGY")
@@ -71,6 +75,11 @@ void add_trace_options(CLI::App& app, Options& options) {
         ->capture_default_str();
     app.add_flag("--fail-on-loss", options.fail_on_loss, "Exit 4 if an event was lost");
     app.add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+}
+
+void add_trace_options(CLI::App& app, Options& options) {
+    add_live_options(app, options);
+    app.add_flag("--json", options.json, "JSON lines instead of text");
 }
 
 // What was given, in the words it was given in.
@@ -170,6 +179,18 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_trace_options(app, options);
     CLI::App* trace = app.add_subcommand("trace", "Live stream (what bindtrace does without a command)");
     add_trace_options(*trace, options);
+    RecordWords record_words;
+    CLI::App* record = app.add_subcommand("record", "Write a capture, to be read later and elsewhere");
+    add_record_options(*record, options.record, record_words);
+    record->add_flag("--json", options.json,
+                     "Also the whole stream as JSON lines on stdout, instead of failures on stderr");
+    add_live_options(*record, options);
+    CLI::App* replay = app.add_subcommand("replay", "The stream of a capture, the same as it was live");
+    replay->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+        ->required();
+    add_filter_options(*replay, options.filter);
+    replay->add_flag("--json", options.json, "JSON lines instead of text");
+    replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* who = app.add_subcommand("who", "Who holds these ports now, in every network namespace");
     who->add_option("PORT", options.asked_ports,
                     "Port or range, with or without a protocol: 8080, 53/udp, 9000-9100/tcp (default: all that listen "
@@ -179,8 +200,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     who->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");
+    const auto ours = take_command(argc, argv, options.record.command);
+    if (!ours) {
+        spdlog::error("{}", ours.error().what);
+        return {std::nullopt, kExitUsage};
+    }
     try {
-        app.parse(argc, argv);
+        app.parse(*ours, argv);
     } catch (const CLI::ParseError& error) {
         if (error.get_exit_code() == 0) {  // --help and --version
             app.exit(error, std::cout, std::cerr);
@@ -190,7 +216,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace}) {
+    for (CLI::App* parsed : {&app, trace, record, replay}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
@@ -198,13 +224,28 @@ ParseOutcome parse_command_line(int argc, char** argv) {
             return {std::nullopt, kExitUsage};
         }
     }
+    if (record->parsed()) {
+        options.command = Command::record;
+        if (Status resolved = resolve_record(record_words, options); !resolved) {
+            spdlog::error("{}", resolved.error().what);
+            return {std::nullopt, kExitUsage};
+        }
+    }
+    if (!record->parsed() && !options.record.command.empty()) {
+        spdlog::error("only record runs a command, given after --");
+        return {std::nullopt, kExitUsage};
+    }
+    if (replay->parsed()) options.command = Command::replay;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);
     return {options, kExitFine};
 }
 
-Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+namespace {
+
+// What means the same everywhere.
+Result<Filter> resolve_words(const FilterWords& words) {
     Filter filter;
     if (!words.ports.empty()) {
         auto ports = parse_ports(words.ports);
@@ -226,6 +267,20 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         if (!filter.address)
             return Error{"--addr: '" + words.address + "' is not an address or a network such as 10.0.0.0/8"};
     }
+    if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
+    filter.pid = words.pid;
+    if (!words.comm.empty()) filter.comm = words.comm;
+    filter.failed_only = words.failed;
+    filter.no_ephemeral = words.no_ephemeral;
+    return filter;
+}
+
+}  // namespace
+
+Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+    auto resolved = resolve_words(words);
+    if (!resolved) return resolved.error();
+    Filter& filter = *resolved;
     if (!words.uid.empty()) {
         filter.uid = parse_number(words.uid);
         if (!filter.uid) filter.uid = Users().uid(words.uid);
@@ -236,7 +291,6 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         if (!netns) return netns.error();
         filter.netns = *netns;
     }
-    if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
     if (!words.unit.empty() || !words.cgroup.empty()) {
         if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
         const auto path =
@@ -247,10 +301,31 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         const std::string parent = path->substr(0, path->rfind('/'));
         if (!parent.empty()) filter.parent_cgroup = *cgroup2_mount + parent;
     }
-    filter.pid = words.pid;
-    if (!words.comm.empty()) filter.comm = words.comm;
-    filter.failed_only = words.failed;
-    filter.no_ephemeral = words.no_ephemeral;
+    return resolved;
+}
+
+Result<RecordedFilter> resolve_recorded(const FilterWords& words) {
+    const auto resolved = resolve_words(words);
+    if (!resolved) return resolved.error();
+    RecordedFilter filter{.filter = *resolved, .user = {}, .unit = {}, .netns_name = {}};
+    if (words.events.empty()) filter.filter.kinds = ~0u;  // all that was recorded
+    if (!words.uid.empty()) {
+        filter.filter.uid = parse_number(words.uid);
+        if (!filter.filter.uid) filter.user = words.uid;
+    }
+    if (words.netns == "self") return Error{"--netns: a capture has no 'self'", 0, "give its number or its name"};
+    if (!words.netns.empty()) {
+        filter.filter.netns = parse_number(words.netns);
+        if (!filter.filter.netns) filter.netns_name = words.netns;
+    }
+    if (!words.unit.empty())
+        filter.unit = words.unit.find('.') == std::string::npos ? words.unit + ".service" : words.unit;
+    if (!words.cgroup.empty()) {
+        std::string path = words.cgroup;
+        if (path.starts_with("/sys/fs/cgroup/")) path.erase(0, std::string_view("/sys/fs/cgroup").size());
+        while (path.ends_with('/')) path.pop_back();
+        if (!path.empty()) filter.filter.cgroup = path.starts_with('/') ? path : "/" + path;
+    }
     return filter;
 }
 

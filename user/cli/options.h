@@ -3,17 +3,19 @@
 // its cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/result.h"
 #include "filter/filter.h"
+#include "filter/recorded_filter.h"
 #include "kernel/strategy.h"
 
 namespace bindtrace {
 
-enum class Command { trace, who, doctor };
+enum class Command { trace, record, replay, who, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -31,6 +33,17 @@ struct FilterWords {
     bool no_ephemeral = false;
 };
 
+struct RecordOptions {
+    std::string path;  // "-" is stdout
+    bool force = false;
+    std::uint64_t duration_ns = 0;  // 0 = not given, here and below
+    std::uint64_t max_bytes = 0;
+    unsigned rotate = 1;
+    std::uint64_t keep_ns = 0;
+    std::uint64_t keep_bytes = 0;
+    std::vector<std::string> command;
+};
+
 struct Options {
     Command command = Command::trace;
     bool json = false;
@@ -39,6 +52,8 @@ struct Options {
     std::string attach = "auto";
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
+    RecordOptions record;
+    std::vector<std::string> captures;  // of `replay`
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };
@@ -53,5 +68,8 @@ ParseOutcome parse_command_line(int argc, char** argv);
 
 // Asks the system what the words mean. An error is the user's (exit code 2).
 Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount);
+
+// The same for a capture, without asking the system.
+Result<RecordedFilter> resolve_recorded(const FilterWords& words);
 
 }  // namespace bindtrace

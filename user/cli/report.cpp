@@ -8,6 +8,9 @@
 #include <cstring>
 #include <string>
 
+#include "sink/json_sink.h"
+#include "sink/text_sink.h"
+
 namespace bindtrace {
 
 int report(const Error& error, int exit_code) {
@@ -22,6 +25,11 @@ int report(const Error& error, int exit_code) {
 bool wants_colour() {
     const char* no_colour = std::getenv("NO_COLOR");
     return isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
+}
+
+std::unique_ptr<Sink> make_sink(bool json) {
+    if (json) return std::make_unique<JsonSink>();
+    return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour()});
 }
 
 }  // namespace bindtrace

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
+
 #include "core/result.h"
+#include "sink/sink.h"
 
 namespace bindtrace {
 
@@ -10,5 +13,8 @@ int report(const Error& error, int exit_code);
 
 // For stdout: only a terminal, and only where NO_COLOR does not forbid it.
 bool wants_colour();
+
+// For stdout: JSON lines, or text.
+std::unique_ptr<Sink> make_sink(bool json);
 
 }  // namespace bindtrace

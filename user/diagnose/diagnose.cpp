@@ -183,10 +183,17 @@ class FactorFinder {
 
 }  // namespace
 
-Conflict Diagnosis::diagnose(const Event& event, const Context& context, const Refusal* refusal,
-                             std::vector<Holder> holders) {
+Look wanted_look(const Event& event, const Refusal* refusal) {
+    if (refusal != nullptr && !refusal->holders.empty()) return Look::none;
+    const Cause cause = cause_of_errno(event, refusal);
+    if (cause == Cause::exhausted && refusal != nullptr) return Look::range;
+    return cause == Cause::address_not_local ? Look::addresses : Look::none;
+}
+
+Conflict Diagnosis::diagnose(const Event& event, const Context& context, Findings findings) {
     Conflict verdict;
-    verdict.holders = std::move(holders);
+    const Refusal* const refusal = findings.refusal ? &*findings.refusal : nullptr;
+    verdict.holders = std::move(findings.holders);
     std::ranges::stable_sort(verdict.holders, std::ranges::greater{}, weight);
     std::optional<std::string> unit;
     if (context.cgroup_path) unit = unit_of_cgroup(*context.cgroup_path);
@@ -196,9 +203,9 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, const R
         verdict.in_the_way = refusal->in_the_way;
         verdict.evidence = evidence_of(*refusal);
         verdict.factors = FactorFinder(event, *refusal, unit).find(verdict.holders);
-        if (verdict.cause == Cause::exhausted) verdict.range = lookup_.range(event, *refusal);
     }
-    if (verdict.cause == Cause::address_not_local) verdict.local_addresses = lookup_.addresses(event);
+    if (verdict.cause == Cause::exhausted) verdict.range = std::move(findings.range);
+    if (verdict.cause == Cause::address_not_local) verdict.local_addresses = std::move(findings.local_addresses);
     compare_with_earlier(event, context, verdict);
     const Case about{.event = event, .context = context, .refusal = refusal, .verdict = verdict, .unit = unit};
     std::string summary = summary_of(about);

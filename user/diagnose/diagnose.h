@@ -3,40 +3,25 @@
 // and of a capture.
 #pragma once
 
-#include <functional>
-#include <optional>
-#include <utility>
-#include <vector>
+#include <cstdint>
 
 #include "diagnose/attempts.h"
 #include "model/conflict.h"
 
 namespace bindtrace {
 
+// What a verdict on this failure needs beyond its holders. Looks are dear: so only where the cause calls for one.
+enum class Look : std::uint8_t { none, range, addresses };
+Look wanted_look(const Event& event, const Refusal* refusal);
+
 class Diagnosis {
   public:
-    // What is looked up only where the cause calls for it. Each may say that it does not know.
-    struct Lookup {
-        // Who has the ports that the claimant could have got.
-        std::function<std::optional<RangeUse>(const Event&, const Refusal&)> range = [](const Event&, const Refusal&) {
-            return std::nullopt;
-        };
-        // The addresses of the event's network namespace.
-        std::function<std::optional<std::vector<LocalAddress>>(const Event&)> addresses = [](const Event&) {
-            return std::nullopt;
-        };
-    };
-
-    Diagnosis() : Diagnosis(Lookup{}) {}
-    explicit Diagnosis(Lookup lookup) : lookup_(std::move(lookup)) {}
-
-    // `refusal` may be null: then the errno alone speaks. `holders` are those of the refusal, in its order.
-    Conflict diagnose(const Event& event, const Context& context, const Refusal* refusal, std::vector<Holder> holders);
+    // Failures are to come in their order: it remembers who has failed before.
+    Conflict diagnose(const Event& event, const Context& context, Findings findings);
 
   private:
     void compare_with_earlier(const Event& event, const Context& context, Conflict& verdict);
 
-    Lookup lookup_;
     Attempts attempts_;
 };
 

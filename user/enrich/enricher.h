@@ -44,6 +44,8 @@ class Enricher {
     // Of one socket. user: who has it open, pid 0 = nobody, or nobody knows.
     Holder holder(const bt_holder& raw, const bt_task& user);
 
+    std::optional<std::string_view> netns_name(std::uint32_t inum) { return netns_.name(inum); }
+
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
 
     // Between batches: follow a step of the wall clock.

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/local_addresses.h"
 
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <sys/stat.h>
 
 #include <cstring>
 #include <memory>
-#include <string>
-#include <system_error>
-#include <thread>
 
-#include "core/unique_fd.h"
+#include "enrich/in_netns.h"
 
 namespace bindtrace {
-namespace {
 
 std::optional<std::vector<LocalAddress>> addresses_here() {
     ifaddrs* first = nullptr;
@@ -40,19 +33,9 @@ std::optional<std::vector<LocalAddress>> addresses_here() {
     return found;
 }
 
-}  // namespace
-
 std::optional<std::vector<LocalAddress>> local_addresses(std::uint32_t netns, std::uint32_t tid) {
-    const UniqueFd file(open(("/proc/" + std::to_string(tid) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    if (!file.valid() || fstat(file.get(), &status) != 0 || status.st_ino != netns) return std::nullopt;
     std::optional<std::vector<LocalAddress>> found;
-    try {  // the namespace is a thread's own, and this one does not come back
-        std::thread([&] {
-            if (setns(file.get(), CLONE_NEWNET) == 0) found = addresses_here();
-        }).join();
-    } catch (const std::system_error&) {  // there are no more threads to be had
-    }
+    in_netns(netns, tid, [&found] { found = addresses_here(); });
     return found;
 }
 

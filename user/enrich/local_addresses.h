@@ -13,4 +13,7 @@ namespace bindtrace {
 // where that thread has gone, or we may not look there.
 std::optional<std::vector<LocalAddress>> local_addresses(std::uint32_t netns, std::uint32_t tid);
 
+// The same of the calling thread's own.
+std::optional<std::vector<LocalAddress>> addresses_here();
+
 }  // namespace bindtrace

@@ -110,6 +110,14 @@ struct LocalAddress {
     alignas(8) std::array<std::uint8_t, 16> address{};  // as those of a bt_sock are
 };
 
+// All that is found out about a failure while it is fresh. Diagnosis takes it, and a capture keeps it.
+struct Findings {
+    std::optional<Refusal> refusal;  // none: the errno alone speaks
+    std::vector<Holder> holders;     // those of the refusal, in its order
+    std::optional<RangeUse> range;   // looked up where wanted_look() says so, and where that was possible
+    std::optional<std::vector<LocalAddress>> local_addresses;  // the same
+};
+
 struct Conflict {
     Cause cause = Cause::unknown;
     std::vector<Factor> factors;

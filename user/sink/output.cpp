@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <climits>
 #include <iterator>
+#include <utility>
 
 namespace bindtrace {
 
@@ -21,8 +22,10 @@ bool is_regular_file(int fd) {
 
 }  // namespace
 
-Output::Output(int fd, int signals)
-    : fd_(fd), signals_(signals), may_block_(!is_regular_file(fd)), writer_([this] { write_all(); }) {}
+Output::Output(int fd, int signals, std::string name)
+    : fd_(fd), signals_(signals), name_(std::move(name)), may_block_(!is_regular_file(fd)), writer_([this] {
+          write_all();
+      }) {}
 
 Output::~Output() {
     {
@@ -31,6 +34,11 @@ Output::~Output() {
     }
     changed_.notify_all();
     writer_.join();
+}
+
+bool Output::has_room() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.size() < kWaiting && status_;
 }
 
 Status Output::flush() {
@@ -79,7 +87,7 @@ Status Output::wait_until_writable() const {
     poll(ready, std::size(ready), -1);
     if (ready[0].revents != 0 || ready[1].revents == 0) return {};
     if (poll(ready, 1, kPatienceMs) > 0) return {};
-    return Error{"stdout is blocked, and what was left to write is lost", 0};
+    return Error{name_ + " is blocked, and what was left to write is lost", 0};
 }
 
 Status Output::write_out(const std::string& bytes) const {
@@ -97,8 +105,8 @@ Status Output::write_out(const std::string& bytes) const {
         }
         if (errno == EINTR || errno == EAGAIN) continue;
         const int code = errno;
-        if (code == EPIPE) return Error{"stdout was closed by its reader", code};
-        return Error{"cannot write to stdout", code, code == ENOSPC ? "the disk is full" : ""};
+        if (code == EPIPE) return Error{name_ + " was closed by its reader", code};
+        return Error{"cannot write to " + name_, code, code == ENOSPC ? "the disk is full" : ""};
     }
     return {};
 }

@@ -17,12 +17,16 @@ namespace bindtrace {
 class Output {
   public:
     // `signals` becomes readable when the program is to end: then a reader that does not read is not waited for long.
-    Output(int fd, int signals);
+    // `name` is what errors call it.
+    explicit Output(int fd, int signals, std::string name = "stdout");
     ~Output();
     Output(const Output&) = delete;
     Output& operator=(const Output&) = delete;
 
     std::string& buffer() { return buffer_; }
+
+    // False where flush() would wait, or fail.
+    bool has_room();
 
     // Hands over what has been collected; waits where too much is still to be written. Fails if writing has failed.
     Status flush();
@@ -40,6 +44,7 @@ class Output {
 
     int fd_;
     int signals_;
+    std::string name_;
     bool may_block_;
     std::string buffer_;
 

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include "capture/capture_writer.h"
+
+#include <algorithm>
+
+namespace bindtrace {
+namespace {
+
+constexpr std::size_t kEndBytes = kBlockHeaderBytes + 48;  // of the largest END, kept free in each file
+constexpr std::size_t kHeldBytes = 64;                     // of a port in a checkpoint, about
+
+}  // namespace
+
+Status CaptureWriter::start(const Meta& meta, const Host& host, const std::vector<HeldPort>& ports, bool complete) {
+    meta_ = meta;
+    host_ = host;
+    holders_.restart(ports, complete);
+    time_ns_ = meta.time_ns;
+    ktime_ns_ = meta.ktime_ns;
+    next_checkpoint_ns_ = ktime_ns_ + kCheckpointNs;
+    if (Status head = write_head(); !head) return head;
+    events_.clear();  // what came before is in the head
+    return write_checkpoint();
+}
+
+void CaptureWriter::netns(const NetnsFacts& netns) {
+    if (netns_.size() >= kNetnsRestated) netns_.erase(netns_.begin());
+    netns_.push_back(netns);
+    events_.netns(netns);
+}
+
+void CaptureWriter::event(const Event& event, const Context& context, const Findings* findings) {
+    if (!status_) return;
+    events_.event(event, context, findings);
+    holders_.apply(event, context);
+    ++totals_.events;
+    if (event.error != 0) ++totals_.failures;
+    if (findings != nullptr) urgent_ = true;
+    if (events_.records().size() >= output_.goal()) status_ = write_events();
+}
+
+void CaptureWriter::loss(const Loss& loss) {
+    events_.loss(loss);
+    totals_.lost += loss.count;
+}
+
+Status CaptureWriter::flush() {
+    if (status_ && urgent_) status_ = write_events();
+    return status_;
+}
+
+Status CaptureWriter::tick(std::int64_t time_ns, std::uint64_t ktime_ns) {
+    time_ns_ = time_ns;
+    ktime_ns_ = ktime_ns;
+    if (status_) status_ = write_events();
+    if (status_ && output_.is_full(0)) status_ = change_file();
+    if (status_ && ktime_ns >= next_checkpoint_ns_) {
+        next_checkpoint_ns_ = ktime_ns + kCheckpointNs;
+        status_ = write_checkpoint();
+    }
+    return status_;
+}
+
+Status CaptureWriter::finish() {
+    if (status_) status_ = write_events();
+    if (status_) status_ = write_end(false);
+    return status_;
+}
+
+BlockHeader CaptureWriter::header(BlockKind kind) const {
+    return {.kind = kind, .sequence = sequence_, .recording = host_.recording};
+}
+
+Status CaptureWriter::write_events() {
+    urgent_ = false;
+    if (events_.count() == 0) return {};
+    BlockHeader head = header(BlockKind::events);
+    head.first_ns = events_.first_ns();
+    head.last_ns = events_.last_ns();
+    head.records = events_.count();
+    std::string_view block = packer_.pack(head, events_.records());
+    if (output_.is_full(block.size() + kEndBytes)) {
+        if (Status changed = change_file(); !changed) return changed;
+        head.sequence = sequence_;
+        block = packer_.pack(head, events_.records());
+    }
+    events_.clear();
+    ++sequence_;
+    bytes_ += block.size();
+    return output_.write(block);
+}
+
+// A file is to be understood without those before it.
+Status CaptureWriter::change_file() {
+    if (Status ended = write_end(true); !ended) return ended;
+    if (Status opened = output_.next_file(); !opened) return opened;
+    if (Status head = write_head(); !head) return head;
+    return write_checkpoint();
+}
+
+Status CaptureWriter::write_head() {
+    BlockEncoder encoder(tasks_);
+    encoder.meta(meta_);
+    encoder.host(host_);
+    for (const NetnsFacts& netns : netns_) encoder.netns(netns);
+    return write_block(BlockKind::head, encoder);
+}
+
+Status CaptureWriter::write_checkpoint() {
+    Checkpoint checkpoint = holders_.checkpoint(time_ns_, ktime_ns_);
+    const std::size_t room = output_.goal() / kHeldBytes;
+    if (output_.goal() < kBlockGoal && checkpoint.ports.size() > room) {  // the file is to be small
+        checkpoint.ports.resize(room);
+        checkpoint.complete = false;
+    }
+    BlockEncoder encoder(tasks_);
+    encoder.checkpoint(checkpoint);
+    return write_block(BlockKind::checkpoint, encoder);
+}
+
+Status CaptureWriter::write_end(bool continues) {
+    RecordingEnd end = totals_;
+    end.continues = continues;
+    BlockEncoder encoder(tasks_);
+    encoder.end(end);
+    return write_block(BlockKind::end, encoder);
+}
+
+Status CaptureWriter::write_block(BlockKind kind, const BlockEncoder& encoder) {
+    BlockHeader head = header(kind);
+    head.first_ns = encoder.first_ns();
+    head.last_ns = encoder.last_ns();
+    head.records = encoder.count();
+    const std::string_view block = packer_.pack(head, encoder.records());
+    ++sequence_;
+    bytes_ += block.size();
+    return output_.write(block);
+}
+
+}  // namespace bindtrace

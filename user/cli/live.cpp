@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "cli/live.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "cli/report.h"
+#include "core/exit_codes.h"
+#include "kernel/attach.h"
+
+namespace bindtrace {
+
+Result<UniqueFd> watch_signals(std::initializer_list<int> signals) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : signals) sigaddset(&set, signal);
+    sigprocmask(SIG_BLOCK, &set, nullptr);
+    UniqueFd fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd.valid()) return Error{"signalfd", errno};
+    return fd;
+}
+
+std::optional<Live> go_live(const Options& options, int& exit_code) {
+    const auto refuse = [&exit_code](const Error& error, int code) {
+        exit_code = report(error, code);
+        return std::nullopt;
+    };
+    KernelFacts facts = KernelFacts::probe();
+    const auto filter = resolve(options.filter, facts.cgroup2_mount);
+    if (!filter) return refuse(filter.error(), kExitUsage);
+    TracerOptions tracer_options{.config = filter->kernel_config(), .ring_bytes = options.ring_mib << 20, .cgroup = {}};
+    if (filter->parent_cgroup) {
+        tracer_options.cgroup = UniqueFd(open(filter->parent_cgroup->c_str(), O_DIRECTORY | O_CLOEXEC));
+        if (!tracer_options.cgroup.valid())
+            return refuse({"--cgroup: cannot open " + *filter->parent_cgroup, errno}, kExitUsage);
+    }
+    auto tracer = attach(strategy_from_name(options.attach), facts, tracer_options);
+    if (!tracer) return refuse(tracer.error(), kExitRuntime);
+    // Ahead of what it watches, so that a burst does not fill the ring buffer while we wait for a turn.
+    if (setpriority(PRIO_PROCESS, 0, -20) != 0) spdlog::debug("cannot raise the priority: {}", std::strerror(errno));
+    return Live{.facts = std::move(facts), .filter = *filter, .tracer = std::move(*tracer)};
+}
+
+}  // namespace bindtrace

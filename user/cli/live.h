@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// What `trace` and `record` have in common: from the command line to an attached tracer.
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+
+#include "cli/options.h"
+#include "core/result.h"
+#include "core/unique_fd.h"
+#include "filter/filter.h"
+#include "kernel/kernel_facts.h"
+#include "kernel/tracer.h"
+
+namespace bindtrace {
+
+struct Live {
+    KernelFacts facts;
+    Filter filter;
+    std::unique_ptr<Tracer> tracer;
+};
+
+// An error has been told already; the exit code says which.
+std::optional<Live> go_live(const Options& options, int& exit_code);
+
+// Readable when one of the signals that end a run has come; they are blocked from now on.
+Result<UniqueFd> watch_signals(std::initializer_list<int> signals);
+
+}  // namespace bindtrace

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+#include "pipeline/live_source.h"
+
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/clock.h"
+#include "decode/decode.h"
+#include "diagnose/diagnose.h"
+#include "diagnose/range_use.h"
+#include "enrich/local_addresses.h"
+#include "kernel/port_list.h"
+#include "model/names.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::int64_t kRestNs = 250'000'000;  // between two looks at all ports
+constexpr std::size_t kNetnsLookedAt = 256;
+
+std::uint64_t boot_ns() {
+    return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
+}
+
+std::string host_name() {
+    std::array<char, 256> name{};
+    gethostname(name.data(), name.size() - 1);
+    return name.data();
+}
+
+}  // namespace
+
+LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Receiver& receiver)
+    : tracer_(tracer),
+      filter_(filter),
+      receiver_(receiver),
+      enricher_(facts.cgroup2_mount, tracer.host_netns(),
+                {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
+                 .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
+                 .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}) {}
+
+Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>& filter_text) {
+    tracer_.arm();
+    const std::uint64_t now = boot_ns();
+    return {.time_ns = enricher_.utc_ns(now),
+            .ktime_ns = now,
+            .version = BINDTRACE_VERSION,
+            .host = host_name(),
+            .kernel = facts.release,
+            .strategy = std::string(strategy_name(tracer_.strategy())),
+            .filters = filter_text};
+}
+
+void LiveSource::tick() {
+    enricher_.refresh();
+    tell_losses();
+}
+
+void LiveSource::take(std::span<const std::byte> bytes) {
+    const std::optional<Sample> sample = decode(bytes);
+    if (!sample) {
+        ++undecoded_;
+        return;
+    }
+    const Event& event = sample->event;
+    if (!filter_.matches(event, enricher_.enrich(event))) return;
+    ++events_;
+    if (event.error == 0) return receiver_.event(event, enricher_.context(), nullptr);
+    ++failures_;
+    const Findings found = findings(*sample);
+    receiver_.event(event, enricher_.enrich(event), &found);  // once more: what was found took its place
+}
+
+Findings LiveSource::findings(const Sample& sample) {
+    Findings found{.refusal = sample.refusal, .holders = {}, .range = {}, .local_addresses = {}};
+    const Refusal* const refusal = found.refusal ? &*found.refusal : nullptr;
+    if (refusal != nullptr) found.holders = enricher_.holders(*refusal);
+    switch (wanted_look(sample.event, refusal)) {
+        case Look::none:
+            break;
+        case Look::range:
+            found.range = range(sample.event, *refusal);
+            break;
+        case Look::addresses:
+            found.local_addresses = addresses(sample.event);
+            break;
+    }
+    return found;
+}
+
+// A look takes as long as thousands of events: so not for each refusal of a storm of them.
+bool LiveSource::may_look(Looks& looks, const Event& event) {
+    if (looks.size() > kNetnsLookedAt) looks.clear();
+    std::int64_t& next = looks[event.sock.netns];
+    const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
+    if (now < next) return false;
+    next = now + kRestNs;
+    return true;
+}
+
+std::optional<std::vector<LocalAddress>> LiveSource::addresses(const Event& event) {
+    if (!may_look(addresses_looked_at_, event)) return std::nullopt;
+    return local_addresses(event.sock.netns, event.task.tid);
+}
+
+std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& refusal) {
+    if (!may_look(ranges_looked_at_, event)) return std::nullopt;
+    bt_config config{};
+    config.has_ports = 1;
+    for (std::uint32_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
+        config.port_bits[port / 64] |= 1ull << (port % 64);
+    const auto ports = list_ports(KernelFacts::probe(), config);
+    if (!ports || !ports->complete) return std::nullopt;
+    const RangeClaims claims = range_use(event, refusal, ports->holders);
+    if (claims.taken == 0) return std::nullopt;  // they have let go meanwhile
+    RangeUse use{.taken = claims.taken, .shares = {}};
+    for (std::size_t i = 0; i < std::min<std::size_t>(claims.claims.size(), BT_HOLDERS); ++i) {
+        const RangeClaim& claim = claims.claims[i];
+        RangeShare& share = use.shares.emplace_back();
+        share.ports = claim.ports;
+        if (claim.protocol != IPPROTO_UDP && claim.protocol != IPPROTO_UDPLITE)
+            share.state = tcp_state_name(claim.state);
+        if (claim.task.key.pid != 0) share.owner = enricher_.owner(claim.task);
+    }
+    return use;
+}
+
+void LiveSource::tell_losses() {
+    const Counters now = tracer_.counters();
+    tell_loss(LossReason::ring_full, now.ring_full);
+    tell_loss(LossReason::map_full, now.map_full);
+    tell_loss(LossReason::recursion, now.recursion);
+    tell_loss(LossReason::kretprobe_missed, now.kretprobe_missed);
+    tell_loss(LossReason::decode, undecoded_);
+}
+
+void LiveSource::tell_loss(LossReason reason, std::uint64_t total) {
+    std::uint64_t& told = told_[static_cast<std::size_t>(reason)];
+    if (total <= told) return;
+    const std::uint64_t now = boot_ns();
+    receiver_.loss({.time_ns = enricher_.utc_ns(now), .ktime_ns = now, .reason = reason, .count = total - told});
+    lost_ += total - told;
+    told = total;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+
+#include "diagnose/diagnose.h"
+#include "model/receiver.h"
+#include "sink/sink.h"
+
+namespace bindtrace {
+
+// The end of the pipeline: diagnose -> sink. The same words for what happens now and for what a capture tells of.
+class Teller final : public Receiver {
+  public:
+    // Appends to `out`, for the caller to take away.
+    Teller(Sink& sink, std::string& out) : sink_(sink), out_(out) {}
+
+    void meta(const Meta& meta) override { sink_.meta(meta, out_); }
+    void event(const Event& event, const Context& context, const Findings* findings) override {
+        if (findings == nullptr) return sink_.record({event, context}, out_);
+        const Conflict conflict = diagnosis_.diagnose(event, context, *findings);
+        sink_.record({event, context, &conflict}, out_);
+    }
+    void loss(const Loss& loss) override { sink_.loss(loss, out_); }
+
+  private:
+    Sink& sink_;
+    Diagnosis diagnosis_;
+    std::string& out_;
+};
+
+}  // namespace bindtrace
