@@ -16,11 +16,16 @@ std::uint32_t add(const TempDir& folder, const char* name) {
     return inum.value_or(0);
 }
 
+NetnsNames of(std::uint32_t host, const std::string& folder) {
+    return NetnsNames(
+        host, [](const auto&) { return std::nullopt; }, folder, "/nosuch/proc");
+}
+
 TEST(NetnsNames, NamesTheHostAndWhatIpNetnsNamed) {
     const TempDir folder;
     const std::uint32_t blue = add(folder, "blue");
     const std::uint32_t red = add(folder, "red");
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     EXPECT_EQ(names.name(4026531840), "host");
     EXPECT_EQ(names.name(blue), "blue");
     EXPECT_EQ(names.name(red), "red");
@@ -31,25 +36,25 @@ TEST(NetnsNames, NamesTheHostAndWhatIpNetnsNamed) {
 TEST(NetnsNames, CallsTheHostHostWhateverElseItIsCalled) {
     const TempDir folder;
     const std::uint32_t init = add(folder, "init");
-    NetnsNames names(init, folder.path());
+    NetnsNames names = of(init, folder.path());
     EXPECT_EQ(names.name(init), "host");
 }
 
 TEST(NetnsNames, KnowsNoHostThatWasNotFound) {
     const TempDir folder;
-    NetnsNames names(0, folder.path());
+    NetnsNames names = of(0, folder.path());
     EXPECT_EQ(names.name(0), std::nullopt);
 }
 
 TEST(NetnsNames, BearsAMissingFolder) {
-    NetnsNames names(7, "/nosuch/folder");
+    NetnsNames names = of(7, "/nosuch/folder");
     EXPECT_EQ(names.name(7), "host");
     EXPECT_EQ(names.name(8), std::nullopt);
 }
 
 TEST(NetnsNames, LearnsOfANewOne) {
     const TempDir folder;
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     const std::uint32_t late = add(folder, "late");
     EXPECT_TRUE(wait_until([&] { return names.name(late) == "late"; }));
 }
@@ -58,7 +63,7 @@ TEST(NetnsNames, LearnsOfANewOne) {
 TEST(NetnsNames, ForgetsANameThatHasGone) {
     const TempDir folder;
     const std::uint32_t inum = add(folder, "old");
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     EXPECT_EQ(names.name(inum), "old");
     std::filesystem::rename(folder / "old", folder / "new");
     EXPECT_TRUE(wait_until([&] { return names.name(inum) == "new"; })) << *names.name(inum);

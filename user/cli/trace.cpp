@@ -66,7 +66,8 @@ class Pipeline {
           enricher_(facts.cgroup2_mount, tracer.host_netns(),
                     {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                      .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                     .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}),
+                     .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
+                     .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}),
           diagnosis_({.range = [this](const Event& event, const Refusal& refusal) { return range(event, refusal); },
                       .addresses = [this](const Event& event) { return addresses(event); }}) {}
 

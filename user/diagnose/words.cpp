@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "bindtrace/rules.h"
+#include "model/container.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/unit.h"
@@ -48,11 +49,26 @@ std::string name_of(const Owner& owner) {
     return text;
 }
 
+// What stands behind a published port, or whose the holder is itself.
+std::string container_of(const Holder& holder) {
+    const std::string words = container_words(holder.container);
+    if (!holder.published) return words.empty() ? "" : " in " + words;
+    const Published& published = *holder.published;
+    std::string inside;
+    if (published.container_port) inside = ":" + std::to_string(*published.container_port);
+    if (published.container_gone)
+        return fmt::format(" serving a container that is gone (it was {}{})", published.container_address.value_or("?"),
+                           inside);
+    std::string text = " serving " + (words.empty() ? "a container of " + published.runtime : words);
+    if (published.container_port) text += fmt::format(" (its port {})", *published.container_port);
+    return text;
+}
+
 std::string name_of(const Holder& holder) {
     if (const auto unit = socket_unit(holder)) return *unit + (holder.process ? " in " + name_of(*holder.process) : "");
     if (holder.process) {
-        std::string text = name_of(*holder.process);
-        if (holder.last_process)
+        std::string text = name_of(*holder.process) + container_of(holder);
+        if (holder.last_process && !holder.published)  // whose own tools made it: nobody knows those
             text += " (inherited from " + name_of(*holder.last_process) +
                     (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
         return text;
@@ -137,12 +153,39 @@ std::string restart(const Case& about) {
                                                           : ", then start it again";
 }
 
+// "systemctl", or that of the user to whom the unit belongs.
+std::string systemctl_of(const Owner& owner) {
+    const UnitPlace place = owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{};
+    if (!place.in_user_manager) return "systemctl";
+    const std::string user = owner.user ? *owner.user : std::to_string(place.user.value_or(owner.task.uid));
+    return fmt::format("systemctl --user -M {}@", user);
+}
+
+// "docker stop web", or nothing where there is no such tool for it.
+std::string stop_container(const Holder& holder) {
+    if (!holder.container.container || holder.container.pod) return "";
+    const Container& container = *holder.container.container;
+    const std::string& name = container.name ? *container.name : container.id;
+    if (container.runtime == "docker") return "docker stop " + name;
+    if (container.runtime == "systemd-nspawn") return "machinectl stop " + name;
+    if (container.runtime == "lxc") return "lxc-stop -n " + name;
+    if (container.runtime != "podman") return "";
+    const UnitPlace place = place_of(holder);
+    const Owner* owner = owner_of(holder);
+    return place.in_user_manager && owner->user ? fmt::format("as {}: podman stop {}", *owner->user, name)
+                                                : "podman stop " + name;
+}
+
 std::string stop_holder(const Holder& holder) {
     if (const auto unit = socket_unit(holder)) return "systemctl disable --now " + *unit;
     const Owner* owner = holder.process ? &*holder.process : nullptr;
     if (owner == nullptr) return "";
+    if (const std::string stop = stop_container(holder); !stop.empty()) return stop;
     const auto unit = unit_of(*owner);
-    if (unit && unit->ends_with(".service")) return "systemctl stop " + *unit;
+    if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
+    const UnitPlace place = place_of(holder);
+    if ((place.session || place.in_user_manager) && owner->user)
+        return fmt::format("ask {} to stop {}", *owner->user, name_of(*owner));
     return "stop " + name_of(*owner);
 }
 
@@ -151,7 +194,7 @@ std::string let_go(const Holder& holder) {
     if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
     if (!holder.process) return "wait until that connection has ended";
     const auto unit = unit_of(*holder.process);
-    return unit && unit->ends_with(".service") ? "systemctl restart " + *unit
+    return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " restart " + *unit
                                                : "have " + name_of(*holder.process) + " close that connection";
 }
 
@@ -172,6 +215,25 @@ void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
 void advise_stopping(const Case& about, std::vector<std::string>& advice) {
     const std::string stop = stop_holder(*about.holder());
     if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+}
+
+// A published port is changed where its container is made.
+void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    const Published& published = *holder.published;
+    if (published.container_gone) {
+        advice.push_back(fmt::format("kill {}: what it led to has gone, and dockerd has forgotten it{}",
+                                     holder.process ? holder.process->task.key.pid : 0, restart(about)));
+        return;
+    }
+    const std::string words = container_words(holder.container);
+    const std::string inside = published.container_port ? std::to_string(*published.container_port) : "PORT";
+    advice.push_back(
+        fmt::format("publish {} on another port: {} run -p OTHER:{}, or another ports: entry in its "
+                    "compose file",
+                    words.empty() ? "the container" : words, published.runtime, inside));
+    const std::string stop = stop_container(holder);
+    if (!stop.empty()) advice.push_back(stop + restart(about));
 }
 
 // IPv4 and IPv6 each on a socket of its own.
@@ -210,7 +272,18 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             if (about.has(Factor::same_unit))
                 advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
                                  restart(about));
-            if (socket_unit(holder)) advise_stopping(about, advice);
+            if (holder.published) {
+                advise_unpublishing(about, advice);
+                break;
+            }
+            if (const auto unit = socket_unit(holder)) {
+                advise_stopping(about, advice);
+                const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
+                advice.push_back(
+                    fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit "
+                                "{1})",
+                                setting, *unit));
+            }
             if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
                 advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
             advise_reuseaddr(about, advice);

@@ -3,13 +3,15 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
 namespace bindtrace {
 
-NetnsNames::NetnsNames(std::uint32_t host, std::string folder) : host_(host), folder_(std::move(folder)) {
-    rescan();
+NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc)
+    : host_(host), name_of_(std::move(name_of)), folder_(std::move(folder)), proc_(std::move(proc)) {
+    rescan(Clock::now());
 }
 
 std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
@@ -19,15 +21,17 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 }
 
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
-    rescan();
-    const auto found = names_.find(inum);
-    if (found == names_.end()) return std::nullopt;
-    return found->second;
+    const auto now = Clock::now();
+    rescan(now);
+    if (const auto found = names_.find(inum); found != names_.end()) return found->second;
+    if (inum == 0) return std::nullopt;
+    look_at_processes(now);
+    if (const auto found = names_by_process_.find(inum); found != names_by_process_.end()) return found->second;
+    return std::nullopt;
 }
 
 // At most once a second, but then always: the number of a namespace that has gone is soon used for another one.
-void NetnsNames::rescan() {
-    const auto now = std::chrono::steady_clock::now();
+void NetnsNames::rescan(Clock::time_point now) {
     if (now < next_scan_) return;
     next_scan_ = now + std::chrono::seconds(1);
     names_.clear();
@@ -36,6 +40,20 @@ void NetnsNames::rescan() {
     for (; !ignored && entry != end; entry.increment(ignored))
         if (const auto inum = inum_of(entry->path())) names_[*inum] = entry->path().filename();
     if (host_ != 0) names_[host_] = "host";
+}
+
+// For the same reason not kept for long; but where there are many processes it is less often, to take one part in fifty
+// of the time at most.
+void NetnsNames::look_at_processes(Clock::time_point now) {
+    if (now < next_look_) return;
+    std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
+    for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
+    names_by_process_.clear();
+    for (const auto& [netns, processes] : by_netns) {
+        if (auto name = name_of_(processes)) names_by_process_[netns] = std::move(*name);
+    }
+    const auto taken = Clock::now() - now;
+    next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);
 }
 
 }  // namespace bindtrace

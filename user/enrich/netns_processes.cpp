@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "enrich/netns_processes.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <system_error>
+
+#include "enrich/netns_names.h"
+#include "enrich/proc_stat.h"
+
+namespace bindtrace {
+
+NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host) {
+    NetnsProcesses found;
+    std::error_code ignored;
+    std::filesystem::directory_iterator entry(proc, ignored), end;
+    for (; !ignored && entry != end; entry.increment(ignored)) {
+        const std::string name = entry->path().filename();
+        std::uint32_t pid = 0;
+        const auto [rest, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
+        if (error != std::errc() || rest != name.data() + name.size()) continue;
+        const auto netns = NetnsNames::inum_of(entry->path() / "ns/net");
+        if (!netns || *netns == host) continue;
+        const auto stat = read_proc_stat(proc, pid);
+        if (!stat) continue;
+        found.push_back({pid, stat->ppid, *netns, stat->start_ticks, stat->comm});
+    }
+    std::ranges::sort(found, [](const NetnsProcess& one, const NetnsProcess& other) {
+        return std::pair(one.start_ticks, one.pid) < std::pair(other.start_ticks, other.pid);
+    });
+    return found;
+}
+
+}  // namespace bindtrace
