@@ -13,6 +13,7 @@
 #include <iterator>
 
 #include "bindtrace/rules.h"
+#include "diagnose/holder_words.h"
 #include "model/container.h"
 #include "model/endpoint.h"
 #include "model/names.h"
@@ -32,49 +33,6 @@ std::string remote_end(const bt_sock& sock) {
     std::string text;
     append_endpoint(text, sock.family, sock.remote_addr, sock.remote_port);
     return text;
-}
-
-std::string comm_of(const bt_task& task) {
-    return {task.comm, strnlen(task.comm, sizeof(task.comm))};
-}
-
-std::optional<std::string> unit_of(const Owner& owner) {
-    return owner.cgroup_path ? unit_of_cgroup(*owner.cgroup_path) : std::nullopt;
-}
-
-// "java[1312] config-client.service"
-std::string name_of(const Owner& owner) {
-    std::string text = fmt::format("{}[{}]", comm_of(owner.task), owner.task.key.pid);
-    if (const auto unit = unit_of(owner)) text += " " + *unit;
-    return text;
-}
-
-// What stands behind a published port, or whose the holder is itself.
-std::string container_of(const Holder& holder) {
-    const std::string words = container_words(holder.container);
-    if (!holder.published) return words.empty() ? "" : " in " + words;
-    const Published& published = *holder.published;
-    std::string inside;
-    if (published.container_port) inside = ":" + std::to_string(*published.container_port);
-    if (published.container_gone)
-        return fmt::format(" serving a container that is gone (it was {}{})", published.container_address.value_or("?"),
-                           inside);
-    std::string text = " serving " + (words.empty() ? "a container of " + published.runtime : words);
-    if (published.container_port) text += fmt::format(" (its port {})", *published.container_port);
-    return text;
-}
-
-std::string name_of(const Holder& holder) {
-    if (const auto unit = socket_unit(holder)) return *unit + (holder.process ? " in " + name_of(*holder.process) : "");
-    if (holder.process) {
-        std::string text = name_of(*holder.process) + container_of(holder);
-        if (holder.last_process && !holder.published)  // whose own tools made it: nobody knows those
-            text += " (inherited from " + name_of(*holder.last_process) +
-                    (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
-        return text;
-    }
-    if (holder.raw.of_kernel != 0) return "the kernel itself";
-    return holder.raw.sock.inode == 0 ? "no process" : "a process that is not known";
 }
 
 // What the holder does with the port.
@@ -149,53 +107,9 @@ std::string sharing_words(const Case& about, const Holder& holder) {
 }
 
 std::string restart(const Case& about) {
-    return about.unit && !about.unit->ends_with(".scope") ? ", then systemctl restart " + *about.unit
-                                                          : ", then start it again";
-}
-
-// "systemctl", or that of the user to whom the unit belongs.
-std::string systemctl_of(const Owner& owner) {
-    const UnitPlace place = owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{};
-    if (!place.in_user_manager) return "systemctl";
-    const std::string user = owner.user ? *owner.user : std::to_string(place.user.value_or(owner.task.uid));
-    return fmt::format("systemctl --user -M {}@", user);
-}
-
-// "docker stop web", or nothing where there is no such tool for it.
-std::string stop_container(const Holder& holder) {
-    if (!holder.container.container || holder.container.pod) return "";
-    const Container& container = *holder.container.container;
-    const std::string& name = container.name ? *container.name : container.id;
-    if (container.runtime == "docker") return "docker stop " + name;
-    if (container.runtime == "systemd-nspawn") return "machinectl stop " + name;
-    if (container.runtime == "lxc") return "lxc-stop -n " + name;
-    if (container.runtime != "podman") return "";
-    const UnitPlace place = place_of(holder);
-    const Owner* owner = owner_of(holder);
-    return place.in_user_manager && owner->user ? fmt::format("as {}: podman stop {}", *owner->user, name)
-                                                : "podman stop " + name;
-}
-
-std::string stop_holder(const Holder& holder) {
-    if (const auto unit = socket_unit(holder)) return "systemctl disable --now " + *unit;
-    const Owner* owner = holder.process ? &*holder.process : nullptr;
-    if (owner == nullptr) return "";
-    if (const std::string stop = stop_container(holder); !stop.empty()) return stop;
-    const auto unit = unit_of(*owner);
-    if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
-    const UnitPlace place = place_of(holder);
-    if ((place.session || place.in_user_manager) && owner->user)
-        return fmt::format("ask {} to stop {}", *owner->user, name_of(*owner));
-    return "stop " + name_of(*owner);
-}
-
-// Whoever has the port now keeps it, whatever is reserved.
-std::string let_go(const Holder& holder) {
-    if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
-    if (!holder.process) return "wait until that connection has ended";
-    const auto unit = unit_of(*holder.process);
-    return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " restart " + *unit
-                                               : "have " + name_of(*holder.process) + " close that connection";
+    if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
+    return fmt::format(", then {} restart {}",
+                       systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
 }
 
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
