@@ -3,6 +3,7 @@
 // behind each.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -54,6 +55,12 @@ class Containers : public SystemTest {
         return Json::parse(listed.out.substr(0, listed.out.find('\n')), nullptr, false);
     }
 
+    static bool advises(const Json& conflict, const std::string& start) {
+        const Json& advice = conflict["advice"];
+        return std::any_of(advice.begin(), advice.end(),
+                           [&](const Json& line) { return line.get<std::string>().starts_with(start); });
+    }
+
     static void expect_published(const Json& conflict, const char* runtime, const char* name) {
         const Json& holder = conflict["holders"][0];
         EXPECT_TRUE(has(conflict["factors"], "container-published")) << conflict;
@@ -81,6 +88,7 @@ class Docker : public Containers {
 
 TEST_F(Docker, APublishedPortLeadsToItsContainer) {
     must(std::string("docker run -d --name web -p 8080:80 tiny:1 ") + kServer + "80");
+    EXPECT_EQ(bind_of(80, "ok")["container"]["runtime"], "docker") << "the server's own bind";
     const Json conflict = conflict_at(8080);
     expect_published(conflict, "docker", "web");
     const Json& holder = conflict["holders"][0];
@@ -98,7 +106,6 @@ TEST_F(Docker, APublishedPortLeadsToItsContainer) {
     EXPECT_EQ(inside["container"]["name"], "web") << inside;
     EXPECT_EQ(inside["netns"]["name"], "web") << inside;
     EXPECT_EQ(inside["published"], nullptr) << inside;
-    EXPECT_EQ(bind_of(80, "ok")["container"]["runtime"], "docker") << "the server's own bind";
 
     must("docker stop -t 1 web");  // as advised
     EXPECT_EQ(take_port(8080, true), 0);
@@ -113,7 +120,7 @@ TEST_F(Docker, AContainerOnTheHostsNetworkHoldsItsPortItself) {
     EXPECT_EQ(holder["unit_type"], "scope");
     EXPECT_EQ(holder["published"], nullptr);
     EXPECT_FALSE(has(conflict["factors"], "container-published"));
-    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("docker stop hostnet"), 0u) << conflict["advice"];
+    EXPECT_TRUE(advises(conflict, "docker stop hostnet")) << conflict["advice"];
 }
 
 TEST_F(Docker, AProxyThatWasLeftBehindIsSaidToBe) {
@@ -131,7 +138,7 @@ TEST_F(Docker, AProxyThatWasLeftBehindIsSaidToBe) {
     } while (conflict["holders"][0]["published"] == nullptr && std::chrono::steady_clock::now() < deadline);
     EXPECT_EQ(conflict["holders"][0]["published"]["container_gone"], true) << conflict;
     EXPECT_EQ(conflict["holders"][0]["container"], nullptr);
-    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("kill "), 0u) << conflict["advice"];
+    EXPECT_TRUE(advises(conflict, "kill ")) << conflict["advice"];
     proxy.signal(SIGKILL);
 }
 
@@ -203,7 +210,7 @@ TEST_F(Rootless, PastaLeadsToTheContainer) {
     expect_published(conflict, "podman", "r1");
     EXPECT_EQ(conflict["holders"][0]["process"]["comm"].get<std::string>().substr(0, 5), "pasta");
     EXPECT_EQ(conflict["holders"][0]["published"]["container_port"], 80);
-    EXPECT_EQ(conflict["advice"][1].get<std::string>().find("as alice: podman stop r1"), 0u) << conflict["advice"];
+    EXPECT_TRUE(advises(conflict, "as alice: podman stop r1")) << conflict["advice"];
 }
 
 TEST_F(Rootless, RootlessportLeadsToTheContainer) {
@@ -230,8 +237,7 @@ TEST_F(Rootless, AUnitOfAUsersOwnManagerIsStoppedThere) {
     EXPECT_EQ(made["slice"], "app.slice");
     const Json conflict = conflict_at(8089);
     EXPECT_TRUE(has(conflict["factors"], "user-session")) << conflict["factors"];
-    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("systemctl --user -M alice@ stop dev.service"), 0u)
-        << conflict["advice"];
+    EXPECT_TRUE(advises(conflict, "systemctl --user -M alice@ stop dev.service")) << conflict["advice"];
     must("systemctl --user -M alice@ stop dev.service");  // as advised
     EXPECT_EQ(take_port(8089, true), 0);
 }
@@ -259,7 +265,7 @@ TEST_F(Containers, PodsAreNamedByTheAnnotationsOfTheirBundle) {
     EXPECT_EQ(conflict["holders"][0]["container"]["name"], "nginx");
     EXPECT_NE(conflict["summary"].get<std::string>().find("in container nginx of pod shop/web-1"), std::string::npos)
         << conflict["summary"];
-    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("give pod shop/web-1 another hostPort"), 0u);
+    EXPECT_TRUE(advises(conflict, "give pod shop/web-1 another hostPort")) << conflict["advice"];
     pod.signal(SIGKILL);
 }
 

@@ -80,5 +80,41 @@ TEST(NetnsNames, FollowsLinksToTheNamespaceItself) {
     EXPECT_TRUE(NetnsNames::inum_of("/proc/self/ns/net"));
 }
 
+// A folder that looks like /proc, with processes in network namespaces.
+struct Proc {
+    TempDir folder;
+
+    void add(const std::string& pid, const std::string& netns, int started) const {
+        folder.write(netns, "");
+        folder.write("proc/" + pid + "/stat",
+                     pid + " (app) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 " + std::to_string(started) + " 0");
+        std::filesystem::create_directories(folder / ("proc/" + pid + "/ns"));
+        std::filesystem::create_symlink(folder / netns, folder / ("proc/" + pid + "/ns/net"));
+    }
+    NetnsNames names(const std::string& host) const {
+        const auto by_first = [](const NetnsProcesses& processes) {
+            return std::optional(processes.front().comm + std::to_string(processes.front().pid) + " of " +
+                                 std::to_string(processes.size()));
+        };
+        return NetnsNames(inum(host), by_first, "/nosuch/folder", folder / "proc");
+    }
+    std::uint32_t inum(const std::string& netns) const { return NetnsNames::inum_of(folder / netns).value_or(0); }
+};
+
+TEST(NetnsNames, CallsTheNamelessByTheOldestProcessInThem) {
+    const Proc proc;
+    proc.add("1", "host", 0);
+    proc.add("30", "blue", 7);
+    proc.add("20", "blue", 9);
+    proc.add("40", "red", 8);
+    proc.folder.write("proc/self/stat", "");
+    NetnsNames names = proc.names("host");
+    EXPECT_EQ(names.name(proc.inum("host")), "host");
+    EXPECT_EQ(names.name(proc.inum("blue")), "app30 of 2");
+    EXPECT_EQ(names.name(proc.inum("red")), "app40 of 1");
+    std::filesystem::remove_all(proc.folder / "proc/40");
+    EXPECT_EQ(names.name(proc.inum("red")), std::nullopt) << "the number may be another one's by now";
+}
+
 }  // namespace
 }  // namespace bindtrace

@@ -183,13 +183,13 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
                     "the process has this port open already: let it bind once, or close the first socket");
                 break;
             }
-            if (about.has(Factor::same_unit))
-                advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
-                                 restart(about));
             if (holder.published) {
                 advise_unpublishing(about, advice);
                 break;
             }
+            if (about.has(Factor::same_unit))
+                advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
+                                 restart(about));
             if (const auto unit = socket_unit(holder)) {
                 advise_stopping(about, advice);
                 const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";

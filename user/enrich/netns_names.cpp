@@ -26,7 +26,11 @@ std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
     if (const auto found = names_.find(inum); found != names_.end()) return found->second;
     if (inum == 0) return std::nullopt;
     look_at_processes(now);
-    if (const auto found = names_by_process_.find(inum); found != names_by_process_.end()) return found->second;
+    const auto found = names_by_process_.find(inum);
+    if (found == names_by_process_.end()) return std::nullopt;
+    // Asked each time, since the number may be another one's by now.
+    if (inum_of(proc_ + "/" + std::to_string(found->second.pid) + "/ns/net") == inum) return found->second.name;
+    names_by_process_.erase(found);
     return std::nullopt;
 }
 
@@ -42,15 +46,14 @@ void NetnsNames::rescan(Clock::time_point now) {
     if (host_ != 0) names_[host_] = "host";
 }
 
-// For the same reason not kept for long; but where there are many processes it is less often, to take one part in fifty
-// of the time at most.
+// At most once a second, and where there are many processes less often: it takes one part in fifty of the time at most.
 void NetnsNames::look_at_processes(Clock::time_point now) {
     if (now < next_look_) return;
     std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
     for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
     names_by_process_.clear();
     for (const auto& [netns, processes] : by_netns) {
-        if (auto name = name_of_(processes)) names_by_process_[netns] = std::move(*name);
+        if (auto name = name_of_(processes)) names_by_process_[netns] = {std::move(*name), processes.front().pid};
     }
     const auto taken = Clock::now() - now;
     next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);

@@ -40,7 +40,12 @@ class NetnsNames {
     NameOf name_of_;
     std::string folder_, proc_;
     Clock::time_point next_scan_{}, next_look_{};
-    std::unordered_map<std::uint32_t, std::string> names_, names_by_process_;
+    std::unordered_map<std::uint32_t, std::string> names_;
+    struct ByProcess {
+        std::string name;
+        std::uint32_t pid = 0;  // the oldest
+    };
+    std::unordered_map<std::uint32_t, ByProcess> names_by_process_;
 };
 
 }  // namespace bindtrace
