@@ -112,6 +112,12 @@ TEST(NetnsNames, CallsTheNamelessByTheOldestProcessInThem) {
     EXPECT_EQ(names.name(proc.inum("host")), "host");
     EXPECT_EQ(names.name(proc.inum("blue")), "app30 of 2");
     EXPECT_EQ(names.name(proc.inum("red")), "app40 of 1");
+    proc.add("50", "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f", 9);
+    proc.add("60", "netns-blue", 9);
+    NetnsNames podmans = NetnsNames(
+        0, [](const auto&) { return std::optional<std::string>("pweb"); }, proc.folder.path(), proc.folder / "proc");
+    EXPECT_EQ(podmans.name(proc.inum("netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f")), "pweb") << "says more";
+    EXPECT_EQ(podmans.name(proc.inum("netns-blue")), "netns-blue") << "somebody called it so";
     std::filesystem::remove_all(proc.folder / "proc/40");
     EXPECT_EQ(names.name(proc.inum("red")), std::nullopt) << "the number may be another one's by now";
 }

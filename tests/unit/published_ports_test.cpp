@@ -49,9 +49,12 @@ TEST(PublishedPorts, ReadsTheArgumentsOfPodmansHelpers) {
               kPodmanId);
     EXPECT_EQ(conmon_container(Words{"conmon", "-c"}), std::nullopt);
     EXPECT_EQ(conmon_container(Words{"conmon", "-c", "../../etc"}), std::nullopt);
-    EXPECT_EQ(served_netns(kPasta), "/run/x");
-    EXPECT_EQ(served_netns(Words{"slirp4netns", "--mtu=65520", "--netns-type=path", "/run/y", "tap0"}), "/run/y");
-    EXPECT_EQ(served_netns(Words{"slirp4netns", "--netns-type=path"}), std::nullopt);
+    const auto slirp = [](const std::string& socket) {
+        return slirp4netns_container(Words{"slirp4netns", "-c", "--api-socket", socket, "tap0"});
+    };
+    EXPECT_EQ(slirp("/run/user/1000/libpod/tmp/" + kRootlessId + ".net"), kRootlessId);
+    for (const char* socket : {"", ".net", "/x.net", "/run/user/1000/libpod/tmp/"})
+        EXPECT_EQ(slirp(socket), std::nullopt) << socket;
     EXPECT_EQ(pasta_target(kPasta, false, 9081), 80);
     EXPECT_EQ(pasta_target(kPasta, false, 9090), 89);
     EXPECT_EQ(pasta_target(kPasta, false, 9091), std::nullopt);
@@ -77,6 +80,7 @@ struct World {
         owner.task.key.pid = 420;
         owner.process = Process{.exe = {}, .cmdline = std::move(argv), .ancestry = {}};
         owner.start_time_ns = kNow - kMinute;
+        owner.cgroup_path = "/system.slice/any.service";
         return ports.behind(owner, sock, kNow);
     }
 };
@@ -143,33 +147,34 @@ TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
     EXPECT_FALSE(world.behind("conmon", {"/usr/bin/conmon", "-c", kDockerId})) << "no container of Podman's";
 }
 
-// /proc of a machine on which process 900 of a container is in the network namespace that pasta serves.
+// /proc of a machine on which process 900 of a container is in a network namespace that process 420 keeps open. (A
+// descriptor of a path below /run is believed, so the link says "net:[...]".)
 struct RootlessWorld : World {
-    std::string netns = root.write("run/netns-1", "");
-
     RootlessWorld() {
         write_rootless_podman(root);
         sock.local_port = 9081;
-        for (const char* pid : {"420", "900"}) {
-            const std::string folder = "proc/" + std::string(pid);
-            root.write(folder + "/stat", std::string(pid) + " (x) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 55 0");
-            root.write(folder + "/cgroup", pid == std::string("900")
-                                               ? "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" +
-                                                     kRootlessId + ".scope/container\n"
-                                               : "0::/user.slice/podman-713.scope\n");
-            std::filesystem::create_directories(root / (folder + "/ns"));
-            std::filesystem::create_symlink(netns, root / (folder + "/ns/net"));
-        }
+        const std::string netns = root.write("net:[1]", "");
+        root.write("proc/900/stat", "900 (x) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 55 0");
+        root.write("proc/900/cgroup", "0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" +
+                                          kRootlessId + ".scope/container\n");
+        for (const char* folder : {"proc/900/ns", "proc/self/ns", "proc/420/fd"})
+            std::filesystem::create_directories(root / folder);
+        for (const char* link : {"proc/900/ns/net", "proc/self/ns/net"})
+            std::filesystem::create_symlink(netns, root / link);
+        std::filesystem::create_symlink("net:[1]", root / "proc/420/fd/10");
+        std::filesystem::create_symlink(netns, root / "proc/420/fd/net:[1]");
     }
 };
 
-TEST(PublishedPorts, RootlessportIsInTheNetworkNamespaceOfItsContainer) {
+TEST(PublishedPorts, PastaAndRootlessportKeepTheNetworkNamespaceOpen) {
     RootlessWorld world;
-    const auto found = world.behind("rootlessport", {"rootlessport"});
-    ASSERT_TRUE(found && found->facts.container);
-    EXPECT_EQ(found->facts.container->name, "r1");
-    EXPECT_EQ(found->published.host_port, 9081);
-    EXPECT_FALSE(found->published.container_port) << "not known";
+    for (const char* program : {"rootlessport", "pasta.avx2"}) {
+        const auto found = world.behind(program, program == std::string("rootlessport") ? Words{program} : kPasta);
+        ASSERT_TRUE(found && found->facts.container) << program;
+        EXPECT_EQ(found->facts.container->name, "r1");
+        EXPECT_EQ(found->published.host_port, 9081);
+        EXPECT_EQ(found->published.container_port.has_value(), program != std::string("rootlessport"));
+    }
 }
 
 TEST(PublishedPorts, ALookAlikeIsNoPublisher) {

@@ -9,6 +9,21 @@
 
 namespace bindtrace {
 
+namespace {
+
+// By Podman or a CNI plugin, which tells nobody anything: "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f".
+bool is_made_up(std::string_view name) {
+    constexpr std::size_t kUuidLength = 36;
+    for (const std::string_view prefix : {"netns-", "cni-"}) {
+        if (name.starts_with(prefix) && name.size() == prefix.size() + kUuidLength &&
+            name.find_first_not_of("0123456789abcdef-", prefix.size()) == std::string_view::npos)
+            return true;
+    }
+    return false;
+}
+
+}  // namespace
+
 NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc)
     : host_(host), name_of_(std::move(name_of)), folder_(std::move(folder)), proc_(std::move(proc)) {
     rescan(Clock::now());
@@ -23,8 +38,14 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
     const auto now = Clock::now();
     rescan(now);
-    if (const auto found = names_.find(inum); found != names_.end()) return found->second;
+    const auto given = names_.find(inum);
+    if (given != names_.end() && !is_made_up(given->second)) return given->second;
     if (inum == 0) return std::nullopt;
+    if (const auto by_process = name_by_process(inum, now)) return by_process;
+    return given != names_.end() ? std::optional<std::string_view>(given->second) : std::nullopt;
+}
+
+std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum, Clock::time_point now) {
     look_at_processes(now);
     const auto found = names_by_process_.find(inum);
     if (found == names_by_process_.end()) return std::nullopt;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/netns_processes.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -29,6 +31,23 @@ NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host) {
     std::ranges::sort(found, [](const NetnsProcess& one, const NetnsProcess& other) {
         return std::pair(one.start_ticks, one.pid) < std::pair(other.start_ticks, other.pid);
     });
+    return found;
+}
+
+std::vector<std::uint32_t> open_netns(const std::string& proc, std::uint32_t pid) {
+    std::vector<std::uint32_t> found;
+    struct stat own {};
+    if (stat((proc + "/self/ns/net").c_str(), &own) != 0) return found;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(proc + "/" + std::to_string(pid) + "/fd", error), end;
+    for (; !error && entry != end; entry.increment(error)) {
+        std::error_code gone;
+        const std::string target = std::filesystem::read_symlink(entry->path(), gone);
+        if (gone || !(target.starts_with("/run/") || target.starts_with("net:["))) continue;  // nothing that may hang
+        struct stat status {};
+        if (stat(entry->path().c_str(), &status) != 0 || status.st_dev != own.st_dev) continue;  // of another kind
+        found.push_back(static_cast<std::uint32_t>(status.st_ino));
+    }
     return found;
 }
 

@@ -22,4 +22,7 @@ using NetnsProcesses = std::vector<NetnsProcess>;
 // those that we may not look at. Reads all of /proc: some milliseconds for a thousand processes.
 NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host);
 
+// Network namespaces that a process keeps open, by a descriptor of a path below /run or of "net:[...]".
+std::vector<std::uint32_t> open_netns(const std::string& proc, std::uint32_t pid);
+
 }  // namespace bindtrace

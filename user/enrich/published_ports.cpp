@@ -89,11 +89,13 @@ std::optional<std::string> conmon_container(std::span<const std::string> argv) {
     return std::nullopt;
 }
 
-std::optional<std::string> served_netns(std::span<const std::string> argv) {
-    if (auto path = after(argv, "--netns")) return path;
-    const auto type = std::ranges::find(argv, "--netns-type=path");
-    if (type == argv.end() || type + 1 == argv.end()) return std::nullopt;
-    return *(type + 1);
+std::optional<std::string> slirp4netns_container(std::span<const std::string> argv) {
+    constexpr std::string_view kSuffix = ".net";
+    const auto socket = after(argv, "--api-socket");
+    if (!socket || !socket->ends_with(kSuffix)) return std::nullopt;
+    std::string id = socket->substr(socket->rfind('/') + 1);
+    id.resize(id.size() - kSuffix.size());
+    return is_container_id(id) ? std::optional(std::move(id)) : std::nullopt;
 }
 
 std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port) {
@@ -157,11 +159,13 @@ std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const bt_sock& soc
     return std::nullopt;
 }
 
-// Podman's; CRI-O's conmon holds no ports.
-std::optional<PublishedPorts::Behind> PublishedPorts::conmon(const Owner& owner, const bt_sock& sock) {
-    const auto id = conmon_container(argv_of(owner));
-    if (!id) return std::nullopt;
-    auto facts = podman_container(containers_.files(), *id, std::nullopt);
+// CRI-O's conmon holds no ports.
+std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional<std::string>& id, const Owner& owner,
+                                                             const bt_sock& sock) {
+    if (!id || !owner.cgroup_path) return std::nullopt;
+    const UnitPlace place = place_of_cgroup(*owner.cgroup_path);
+    const auto user = owner.task.uid == 0 ? std::nullopt : std::optional(owner.task.uid);
+    auto facts = podman_container(containers_.files(), *id, place.in_user_manager ? place.user : user);
     if (!facts) return std::nullopt;
     const std::vector<PortMapping> ports = podman_ports(containers_.files(), *id);
     Behind behind{.published = {.host_port = sock.local_port, .runtime = "podman"}, .facts = std::move(*facts)};
@@ -169,11 +173,11 @@ std::optional<PublishedPorts::Behind> PublishedPorts::conmon(const Owner& owner,
     return behind;
 }
 
-std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock,
-                                                               std::optional<std::uint32_t> netns) {
-    if (!netns || *netns == sock.netns) return std::nullopt;
+std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock) {
+    const std::vector<std::uint32_t> served = open_netns(proc_, owner.task.key.pid);
+    if (served.empty()) return std::nullopt;
     for (const NetnsProcess& process : netns_processes(proc_, sock.netns)) {
-        if (process.netns != *netns) continue;
+        if (std::ranges::find(served, process.netns) == served.end()) continue;
         const auto cgroup = read_proc_cgroup(proc_, process.pid);
         const auto path = cgroup ? container_of_cgroup(*cgroup) : std::nullopt;
         if (!path) continue;
@@ -191,14 +195,10 @@ std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner,
     const std::string program = program_of(owner);
     if (program == "docker-proxy") return docker_proxy(owner, sock, now_ns);
     if (program == "dockerd") return dockerd(sock);
-    if (program == "conmon") return conmon(owner, sock);
-    if (program.starts_with("pasta") || program.starts_with("passt") || program == "slirp4netns") {
-        const auto path = served_netns(argv_of(owner));
-        const bool ours = path && (path->starts_with("/run/") || path->starts_with("/proc/"));  // and no hung mount
-        return by_netns(owner, sock, ours ? NetnsNames::inum_of(*path) : std::nullopt);
-    }
-    if (program == "rootlessport")
-        return by_netns(owner, sock, NetnsNames::inum_of(proc_ + "/" + std::to_string(owner.task.key.pid) + "/ns/net"));
+    if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
+    if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
+    if (program.starts_with("pasta") || program.starts_with("passt") || program == "rootlessport")
+        return by_netns(owner, sock);
     return std::nullopt;
 }
 

@@ -3,8 +3,8 @@
 //
 //     docker        docker-proxy, its arguments say where it leads; dockerd itself where that is switched off
 //     podman, root  conmon, whose arguments have the container's id
-//     rootless      pasta and slirp4netns, whose arguments have the container's network namespace; rootlessport, which
-//                   is in it itself
+//     rootless      pasta and rootlessport, which keep the container's network namespace open; slirp4netns, whose
+//                   arguments have the container's id
 //
 // So a name of a program alone is never believed: the container that it leads to must be there.
 #pragma once
@@ -31,11 +31,11 @@ struct ProxyArguments {
 };
 std::optional<ProxyArguments> docker_proxy_arguments(std::span<const std::string> argv);
 
-// The container's id that conmon watches, or that slirp4netns has in the name of its socket.
+// The container's id that conmon watches.
 std::optional<std::string> conmon_container(std::span<const std::string> argv);
 
-// Of pasta and slirp4netns: the path of the network namespace that it serves.
-std::optional<std::string> served_netns(std::span<const std::string> argv);
+// The container's id that slirp4netns has in the name of its socket, where it forwards ports itself.
+std::optional<std::string> slirp4netns_container(std::span<const std::string> argv);
 
 // Where pasta leads a port of the host: -t 8081-8082:80-81 (-u for UDP).
 std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port);
@@ -58,8 +58,8 @@ class PublishedPorts {
 
     std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
     std::optional<Behind> dockerd(const bt_sock& sock);
-    std::optional<Behind> conmon(const Owner& owner, const bt_sock& sock);
-    std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock, std::optional<std::uint32_t> netns);
+    std::optional<Behind> podman(const std::optional<std::string>& id, const Owner& owner, const bt_sock& sock);
+    std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
 
     // At most a second old.
     const std::optional<std::vector<DockerContainer>>& docker();
