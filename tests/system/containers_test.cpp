@@ -166,6 +166,8 @@ class Podman : public Containers {
 };
 
 TEST_F(Podman, ConmonHoldsThePortForItsContainer) {
+    Bindtrace later({"--json", "--container", "pweb"});
+    ASSERT_TRUE(later.attached());
     must(std::string("podman run -d --name pweb -p 8081:80 tiny:1 ") + kServer + "80");
     const Json conflict = conflict_at(8081);
     expect_published(conflict, "podman", "pweb");
@@ -175,6 +177,8 @@ TEST_F(Podman, ConmonHoldsThePortForItsContainer) {
     EXPECT_EQ(holder["published"]["container_port"], 80);
     EXPECT_EQ(who(8081)["container"]["name"], "pweb");
     EXPECT_EQ(who(80)["netns"]["name"], "pweb");
+    EXPECT_NE(later.wait_for([](const Line& line) { return line.json["port"] == 80; }), nullptr)
+        << "it started after the filter";
     must("podman stop -t 1 pweb");  // as advised
     EXPECT_EQ(take_port(8081, true), 0);
 }

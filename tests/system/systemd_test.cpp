@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd): what
 // bindtrace says of each, and that what it advises works.
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -125,6 +126,19 @@ TEST_F(Systemd, APersonsSessionIsTold) {
     EXPECT_TRUE(has(conflict["factors"], "user-session")) << conflict["factors"];
     EXPECT_EQ(conflict["holders"][0]["unit"], "session-99.scope");
     session.signal(SIGTERM);
+}
+
+TEST_F(Systemd, AUnitThatStartsLaterIsPickedUp) {
+    Bindtrace later({"--json", "--unit", "later"});
+    ASSERT_TRUE(later.attached());
+    unit("sooner.service", service("--bind 8090", "Type=oneshot"));
+    unit("later.service", service("--bind 8091", "Type=oneshot"));
+    ASSERT_EQ(systemctl({"start", "sooner.service", "later.service"}), 0);
+    const auto of_port = [](int port) { return [port](const Line& line) { return line.json["port"] == port; }; };
+    EXPECT_NE(later.wait_for(of_port(8091), 60s), nullptr);
+    const Bindtrace::Output output = later.stop(SIGINT);
+    EXPECT_TRUE(std::none_of(output.lines.begin(), output.lines.end(), of_port(8090))) << "of another unit";
+    EXPECT_NE(output.errors.find("no 'later.service' is running"), std::string::npos) << output.errors;
 }
 
 TEST_F(Systemd, ANetworkNamespaceIsCalledByItsUnit) {
