@@ -240,6 +240,9 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
     }
     if (!words.netns.empty()) {
         filter.netns = find_netns(words.netns);
+        if (!filter.netns && words.netns.find_first_not_of("0123456789") == std::string::npos)
+            return Error{"--netns: '" + words.netns + "' is not the number of a network namespace", 0,
+                         "lsns -t net lists them"};
         if (!filter.netns) {
             filter.netns_name = words.netns;
             spdlog::warn("--netns: `ip netns` knows no '{}'; it is taken for the name of a container or a unit",

@@ -38,15 +38,16 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
     const auto now = Clock::now();
     rescan(now);
-    const auto given = names_.find(inum);
+    auto given = names_.find(inum);
     if (given != names_.end() && !is_made_up(given->second)) return given->second;
     if (inum == 0) return std::nullopt;
-    if (const auto by_process = name_by_process(inum, now)) return by_process;
+    if (look_at_processes(now)) given = names_.find(inum);
+    if (given != names_.end() && !is_made_up(given->second)) return given->second;
+    if (const auto by_process = name_by_process(inum)) return by_process;
     return given != names_.end() ? std::optional<std::string_view>(given->second) : std::nullopt;
 }
 
-std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum, Clock::time_point now) {
-    look_at_processes(now);
+std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum) {
     const auto found = names_by_process_.find(inum);
     if (found == names_by_process_.end()) return std::nullopt;
     // Asked each time, since the number may be another one's by now.
@@ -68,8 +69,11 @@ void NetnsNames::rescan(Clock::time_point now) {
 }
 
 // At most once a second, and where there are many processes less often: it takes one part in fifty of the time at most.
-void NetnsNames::look_at_processes(Clock::time_point now) {
-    if (now < next_look_) return;
+// With the names that were given meanwhile, which are to be preferred.
+bool NetnsNames::look_at_processes(Clock::time_point now) {
+    if (now < next_look_) return false;
+    next_scan_ = now;
+    rescan(now);
     std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
     for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
     names_by_process_.clear();
@@ -78,6 +82,7 @@ void NetnsNames::look_at_processes(Clock::time_point now) {
     }
     const auto taken = Clock::now() - now;
     next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);
+    return true;
 }
 
 }  // namespace bindtrace

@@ -34,8 +34,8 @@ class NetnsNames {
     using Clock = std::chrono::steady_clock;
 
     void rescan(Clock::time_point now);
-    std::optional<std::string_view> name_by_process(std::uint32_t inum, Clock::time_point now);
-    void look_at_processes(Clock::time_point now);
+    std::optional<std::string_view> name_by_process(std::uint32_t inum);
+    bool look_at_processes(Clock::time_point now);
 
     std::uint32_t host_;
     NameOf name_of_;
