@@ -111,6 +111,8 @@ TEST(Containers, APodThatIsNotWrittenDownHasItsUid) {
     ASSERT_TRUE(facts.pod);
     EXPECT_EQ(facts.pod->uid, "6c5b1d9a-0f3e-4c52-9d86-0c1f7f5b7d11");
     EXPECT_FALSE(facts.pod->name);
+    write_containerd(world.root);
+    EXPECT_TRUE(wait_until([&] { return world.find(kPodPath).pod->name == "web-1"; }));
 }
 
 TEST(Containers, IsRememberedWhenItHasGone) {

@@ -31,8 +31,10 @@ std::optional<ContainerFacts> state_of(const StateFiles& files, const ContainerP
     return bundle_container(files, path.runtime, path.id);
 }
 
-bool is_complete(const ContainerFacts& facts) {
-    return !facts.container || (facts.container->name && (!facts.pod || facts.pod->name));
+// Is there nothing more to be found? A virtual machine is no container, however often one looks.
+bool is_complete(const ContainerPath& path, const ContainerFacts& facts) {
+    if (path.runtime == "systemd-nspawn") return true;
+    return facts.container && facts.container->name && (!facts.pod || facts.pod->name);
 }
 
 }  // namespace
@@ -66,12 +68,14 @@ const ContainerFacts* Containers::find(std::uint64_t cgroup_id, std::string_view
         const auto now = std::chrono::steady_clock::now();
         if (known != nullptr && now < known->retry) return &known->facts;
         const auto container = container_of_cgroup(path);
-        if (!container) return nullptr;
-        ContainerFacts facts = look_up(*container);
-        const bool complete = is_complete(facts);
-        known = &known_.insert(cgroup_id, {.facts = std::move(facts), .complete = complete, .retry = now + kRetry});
+        ContainerFacts facts = container ? look_up(*container) : ContainerFacts{};
+        const bool complete = !container || is_complete(*container, facts);
+        known = &known_.insert(cgroup_id, {.facts = std::move(facts),
+                                           .is_container = container.has_value(),
+                                           .complete = complete,
+                                           .retry = now + kRetry});
     }
-    return &known->facts;
+    return known->is_container ? &known->facts : nullptr;
 }
 
 }  // namespace bindtrace

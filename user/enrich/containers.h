@@ -27,12 +27,13 @@ class Containers {
     const StateFiles& files() const { return files_; }
 
   private:
-    static constexpr std::size_t kCapacity = 4096;
+    static constexpr std::size_t kCapacity = 16384;
     static constexpr std::chrono::seconds kRetry{1};
 
     struct Known {
         ContainerFacts facts;
-        bool complete = false;
+        bool is_container = false;
+        bool complete = false;  // nothing more will be found
         std::chrono::steady_clock::time_point retry;
     };
 

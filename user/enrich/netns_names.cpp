@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
@@ -14,12 +15,11 @@ namespace {
 // By Podman or a CNI plugin, which tells nobody anything: "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f".
 bool is_made_up(std::string_view name) {
     constexpr std::size_t kUuidLength = 36;
-    for (const std::string_view prefix : {"netns-", "cni-"}) {
-        if (name.starts_with(prefix) && name.size() == prefix.size() + kUuidLength &&
-            name.find_first_not_of("0123456789abcdef-", prefix.size()) == std::string_view::npos)
-            return true;
-    }
-    return false;
+    constexpr std::array<std::string_view, 2> kPrefixes = {"netns-", "cni-"};
+    return std::ranges::any_of(kPrefixes, [name](std::string_view prefix) {
+        return name.starts_with(prefix) && name.size() == prefix.size() + kUuidLength &&
+               name.find_first_not_of("0123456789abcdef-", prefix.size()) == std::string_view::npos;
+    });
 }
 
 }  // namespace

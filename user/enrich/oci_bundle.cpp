@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/oci_bundle.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
@@ -51,8 +53,7 @@ std::optional<ContainerFacts> bundle_container(const StateFiles& files, std::str
         for (const char* state : {"/run/containerd", "/run/k3s/containerd"}) {
             const std::string tasks = std::string(state) + "/io.containerd.runtime.v2.task";
             for (const std::string& space : files.names(tasks)) {
-                if (auto found = read(files, tasks + "/" + space + "/" + std::string(id), "containerd", id))
-                    return found;
+                if (auto found = read(files, fmt::format("{}/{}/{}", tasks, space, id), "containerd", id)) return found;
             }
         }
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/podman_state.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -43,8 +45,8 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
     }
     for (const std::string& folder : files.names(storage)) {
         if (!folder.ends_with("-containers")) continue;  // of a storage driver: "overlay-containers"
-        for (const char* file : {"/containers.json", "/volatile-containers.json"}) {  // the latter of podman run --rm
-            const auto list = files.json(storage + "/" + folder + file);
+        for (const char* file : {"containers.json", "volatile-containers.json"}) {  // the latter of podman run --rm
+            const auto list = files.json(fmt::format("{}/{}/{}", storage, folder, file));
             if (!list || !list->is_array()) continue;
             for (const json& entry : *list)
                 if (string_in(entry, "id") == id) return facts_of(entry, id);

@@ -83,7 +83,7 @@ std::optional<ProxyArguments> docker_proxy_arguments(std::span<const std::string
 
 std::optional<std::string> conmon_container(std::span<const std::string> argv) {
     for (const char* option : {"-c", "--cid"}) {
-        const auto id = after(argv, option);
+        auto id = after(argv, option);
         if (id && is_container_id(*id)) return id;
     }
     return std::nullopt;
