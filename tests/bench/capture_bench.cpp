@@ -209,13 +209,15 @@ void for_each_event(const Recorded& recorded, Each each) {
         Event event = one.event;
         event.ktime_ns += round * span;
         event.sock.cookie += round * recorded.events.size();
-        Context context{.time_ns = one.time_ns + static_cast<std::int64_t>(round * span),
-                        .process = one.owner.process ? &*one.owner.process : nullptr,
-                        .start_time_ns = one.owner.start_time_ns,
-                        .user = one.owner.user,
-                        .cgroup_path = one.owner.cgroup_path,
-                        .socket_cgroup_path = one.socket_cgroup_path,
-                        .netns_name = one.netns_name};
+        Context context;
+        context.time_ns = one.time_ns + static_cast<std::int64_t>(round * span);
+        context.process = one.owner.process ? &*one.owner.process : nullptr;
+        context.start_time_ns = one.owner.start_time_ns;
+        context.user = one.owner.user;
+        context.cgroup_path = one.owner.cgroup_path;
+        context.socket_cgroup_path = one.socket_cgroup_path;
+        context.netns_name = one.netns_name;
+        context.read_paths();
         each(event, context);
     }
 }

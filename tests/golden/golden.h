@@ -32,9 +32,10 @@ inline constexpr std::uint32_t kHostNetns = 4026531840;
 inline constexpr std::uint16_t kProtocolMptcp = 262;
 
 inline constexpr std::string_view kEventKeys[] = {
-    "v",       "type",       "time",       "ktime_ns",    "op",          "proto",   "family",    "addr",
-    "port",    "local_addr", "local_port", "remote_addr", "remote_port", "result",  "errno",     "ephemeral",
-    "sockopt", "socket",     "netns",      "process",     "cgroup",      "held_ns", "old_state", "conflict"};
+    "v",       "type",        "time",       "ktime_ns",    "op",          "proto",     "family",    "addr",
+    "port",    "local_addr",  "local_port", "remote_addr", "remote_port", "result",    "errno",     "ephemeral",
+    "sockopt", "socket",      "netns",      "process",     "cgroup",      "unit",      "unit_type", "slice",
+    "session", "socket_unit", "container",  "pod",         "held_ns",     "old_state", "conflict"};
 
 struct Place {
     const char* address;
@@ -62,6 +63,7 @@ struct Story {
     Event event{};
     Context context;
     Process process;
+    ContainerFacts facts;
 
     Story(bt_kind kind, bt_op op) {
         event.ktime_ns = kKtime;
@@ -147,9 +149,16 @@ struct Story {
         process.cmdline = {"java", "-jar", "config-client.jar"};
         return *this;
     }
+    // What the enricher reads from the paths.
+    void settle() {
+        context.process = &process;
+        context.read_paths();
+        if (context.container == nullptr && facts.container) context.container = &facts;
+    }
     Story& without_task() {
         event.flags &= ~static_cast<std::uint32_t>(BT_EVENT_HAS_TASK);
         event.task = {};
+        context.cgroup_path.reset();
         return *this;
     }
     Story& without_sock() {
@@ -185,7 +194,7 @@ class Golden : public testing::Test {
     }
 
     void add(const std::string& what, Story story) {
-        story.context.process = &story.process;
+        story.settle();
         add_record(what, story.event, story.context);
     }
 

@@ -88,7 +88,7 @@ class GoldenConflict : public Golden {
     // `failures`: so many times in a row, the last of which is told.
     void add(const std::string& what, Refused refused, Findings found = {}, int failures = 1) {
         Story& story = refused.story;
-        story.context.process = &story.process;
+        story.settle();
         Diagnosis diagnosis;
         found.refusal = refused.refusal;
         found.holders = refused.holders;
@@ -193,6 +193,72 @@ TEST_F(GoldenConflict, Holders) {
 
     add("the holder has gone", Refused({"0.0.0.0", 8080}));
     expect_file("conflict");
+}
+
+constexpr const char* kId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4c7b9fd028";
+
+Holder& held_by_program(Refused& refused, const char* comm, const char* cgroup) {
+    Holder& holder = refused.held_by(TCP_LISTEN, {"0.0.0.0", 8080}).holders.back();
+    set_comm(holder.process->task.comm, comm);
+    holder.process->process.reset();
+    holder.process->cgroup_path = cgroup;
+    holder.process->user = "alice";
+    holder.socket_cgroup_path = cgroup;
+    return holder;
+}
+
+TEST_F(GoldenConflict, Containers) {
+    const Container web{.runtime = "docker", .id = kId, .name = "web", .image = "tiny:1"};
+    Refused proxy({"0.0.0.0", 8080});
+    Holder& published = held_by_program(proxy, "docker-proxy", "/system.slice/docker.service");
+    published.container.container = web;
+    published.published =
+        Published{.host_port = 8080, .container_port = 80, .container_address = "172.17.0.2", .runtime = "docker"};
+    add("a port that Docker publishes", proxy);
+
+    published.published->container_gone = true;
+    published.container = {};
+    add("a docker-proxy that was left behind", proxy);
+
+    Refused conmon({"0.0.0.0", 8080});
+    Holder& of_podman = held_by_program(conmon, "conmon", "/user.slice/user-0.slice/session-4.scope");
+    of_podman.container.container =
+        Container{.runtime = "podman", .id = kId, .name = "pweb", .image = "localhost/tiny"};
+    of_podman.published = Published{.host_port = 8080, .container_port = 80, .runtime = "podman"};
+    of_podman.last_process = of_podman.process;
+    set_comm(of_podman.last_process->task.comm, "podman");
+    of_podman.last_process->task.key.pid = 1300;
+    of_podman.last_process_exited = true;
+    add("a port that Podman publishes", conmon);
+
+    Refused rootless({"0.0.0.0", 8080});
+    Holder& of_alice = held_by_program(rootless, "rootlessport",
+                                       "/user.slice/user-1000.slice/user@1000.service/user.slice/podman-713.scope");
+    of_alice.container.container = Container{.runtime = "podman", .id = kId, .name = "r2", .image = {}};
+    of_alice.published = Published{.host_port = 8080, .runtime = "podman"};
+    add("a port that a user's Podman publishes", rootless);
+
+    Refused in_host_network({"0.0.0.0", 8080});
+    held_by_program(in_host_network, "httpd", "/system.slice/docker-9c53.scope").container.container = web;
+    add("a container on the host's network", in_host_network);
+
+    Refused pods({"0.0.0.0", 8080});
+    pods.story.context.cgroup_path = "/kubepods.slice/cri-containerd-4f6d.scope";
+    pods.story.facts = {.container = Container{.runtime = "containerd", .id = kId, .name = "api", .image = {}},
+                        .pod = Pod{.name_space = "shop", .name = "api-1", .uid = "0d1e", .container = "api"}};
+    held_by_program(pods, "nginx", "/kubepods.slice/cri-containerd-9c53.scope").container = {
+        .container = Container{.runtime = "containerd", .id = kId, .name = "nginx", .image = "nginx:1"},
+        .pod = Pod{.name_space = "shop", .name = "web-1", .uid = "6c5b", .container = "nginx"}};
+    add("two pods on the host's network", pods);
+
+    Refused dev_server({"0.0.0.0", 8080});
+    held_by_program(dev_server, "node", "/user.slice/user-1000.slice/session-4.scope");
+    add("somebody's session", dev_server);
+
+    Refused user_unit({"0.0.0.0", 8080});
+    held_by_program(user_unit, "node", "/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service");
+    add("a unit of a user's own manager", user_unit);
+    expect_file("conflict_container");
 }
 
 TEST_F(GoldenConflict, Requests) {

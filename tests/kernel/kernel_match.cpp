@@ -198,13 +198,19 @@ void mask_socket(Json& socket) {
     mask_path(socket, "cgroup_path");
 }
 
+// Its name is that of a process which may have gone before anybody looked.
+void mask_netns(Json& netns) {
+    mask(netns, {"inum"});
+    if (netns.is_object()) netns.erase("name");
+}
+
 // The sentences have process numbers and times in them; what they are made of is compared.
 void mask_conflict(Json& conflict) {
     mask(conflict, {"summary", "rule", "advice", "in_the_way"});
     if (!conflict.is_object() || !conflict.contains("holders")) return;
     for (Json& holder : conflict["holders"]) {
         mask(holder, {"since", "held_ns", "local_port", "remote_port"});
-        mask(holder["netns"], {"inum"});
+        mask_netns(holder["netns"]);
         mask_socket(holder["socket"]);
         mask_process(holder["process"]);
         mask_process(holder["last_process"]);
@@ -226,7 +232,7 @@ Json normalised(const Json& event) {
     }
     if (out.contains("process")) mask_process(out["process"]);
     if (out.contains("socket")) mask_socket(out["socket"]);
-    if (out.contains("netns")) mask(out["netns"], {"inum"});
+    if (out.contains("netns")) mask_netns(out["netns"]);
     if (out.contains("conflict")) mask_conflict(out["conflict"]);
     if (out.contains("cgroup")) {
         mask(out["cgroup"], {"id"});

@@ -1,111 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd): what
-// bindtrace says of each, and that what it advises works. This very program is what the units run: see main().
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+// bindtrace says of each, and that what it advises works.
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
 #include <string>
-#include <string_view>
 
-#include "live/live_bindtrace.h"
+#include "system_world.h"
 
 namespace bindtrace {
 namespace {
 
 using namespace std::chrono_literals;
 
-// The errno of the bind; with `listen`, of either.
-int take_port(std::uint16_t port, bool listening, int* kept = nullptr) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    int error = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
-    if (error == 0 && listening && ::listen(fd, 8) != 0) error = errno;
-    if (kept != nullptr && error == 0)
-        *kept = fd;
-    else
-        ::close(fd);
-    return error;
-}
-
-[[noreturn]] void stay() {
-    for (;;) pause();
-}
-
-bool has(const Json& list, std::string_view word) {
-    return std::find(list.begin(), list.end(), word) != list.end();
-}
-
-class Systemd : public testing::Test {
-  protected:
-    static void SetUpTestSuite() {
-        ASSERT_TRUE(std::filesystem::exists("/run/systemd/system")) << "systemd is not process 1 here";
-        bindtrace_ = std::make_unique<Bindtrace>(Words{"--json"});
-        ASSERT_TRUE(bindtrace_->attached());
-    }
-    static void TearDownTestSuite() { bindtrace_.reset(); }
-    void TearDown() override {
-        Words stop = units_;
-        stop.insert(stop.begin(), "stop");
-        if (!units_.empty()) systemctl(stop);
-    }
-
-    // Gives its exit code.
-    static int systemctl(Words words) {
-        words.insert(words.begin(), "/usr/bin/systemctl");
-        return run(words, 90s).code.value_or(-1);
-    }
-
-    void unit(const std::string& name, const std::string& text) {
-        std::ofstream("/run/systemd/system/" + name) << text;
-        units_.push_back(name);
-        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
-    }
-    static void drop_in(const std::string& name, const std::string& text) {
-        std::filesystem::create_directories("/run/systemd/system/" + name + ".d");
-        std::ofstream("/run/systemd/system/" + name + ".d/advised.conf") << text;
-        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
-    }
-
-    // The [Service] part of a unit that runs this program.
-    static std::string service(const std::string& words, const std::string& settings) {
-        const char* libraries = std::getenv("LD_LIBRARY_PATH");
-        return "[Service]\nExecStart=" + own_program() + " " + words +
-               "\nEnvironment=LD_LIBRARY_PATH=" + (libraries != nullptr ? libraries : "") + "\n" + settings + "\n";
-    }
-
-    // The next bind of that port that ended so. Each is found once.
-    static Json bind_of(std::uint16_t port, const std::string& result) {
-        std::size_t at = 0;
-        const Line* found = bindtrace_->wait_for(
-            [&](const Line& line) {
-                if (++at <= looked_at_) return false;
-                return line.json["type"] == "bind" && line.json["port"] == port && line.json["result"] == result;
-            },
-            60s);
-        looked_at_ = at;
-        if (found != nullptr) return found->json;
-        ADD_FAILURE() << "no bind of " << port << " that ended with " << result;
-        return Json::parse(R"({"conflict": {"holders": [{}], "factors": [], "advice": [""]}})");
-    }
-
-  private:
-    static inline std::unique_ptr<Bindtrace> bindtrace_;
-    static inline std::size_t looked_at_ = 0;  // of its lines
-    Words units_;
-};
+class Systemd : public SystemTest {};
 
 TEST_F(Systemd, ASocketUnitHasThePortOfAServiceThatDoesNotRun) {
     unit("web.socket", "[Socket]\nListenStream=8081\n");
@@ -121,6 +30,7 @@ TEST_F(Systemd, ASocketUnitHasThePortOfAServiceThatDoesNotRun) {
     EXPECT_TRUE(has(conflict["factors"], "socket-activated")) << conflict["factors"];
     const Json& holder = conflict["holders"][0];
     EXPECT_EQ(holder["socket_unit"], "web.socket");
+    EXPECT_EQ(made["socket_unit"], "web.socket");
     EXPECT_EQ(holder["process"]["pid"], 1);
     EXPECT_EQ(holder["process"]["comm"], "systemd");
     EXPECT_EQ(holder["acquired"], "inherited") << "a child of process 1 bound it, and is gone";
@@ -218,21 +128,29 @@ TEST_F(Systemd, APersonsSessionIsTold) {
     session.signal(SIGTERM);
 }
 
+TEST_F(Systemd, AUnitThatStartsLaterIsPickedUp) {
+    Bindtrace later({"--json", "--unit", "later"});
+    ASSERT_TRUE(later.attached());
+    unit("sooner.service", service("--bind 8090", "Type=oneshot"));
+    unit("later.service", service("--bind 8091", "Type=oneshot"));
+    ASSERT_EQ(systemctl({"start", "sooner.service", "later.service"}), 0);
+    const auto of_port = [](int port) { return [port](const Line& line) { return line.json["port"] == port; }; };
+    EXPECT_NE(later.wait_for(of_port(8091), 60s), nullptr);
+    const Bindtrace::Output output = later.stop(SIGINT);
+    EXPECT_TRUE(std::none_of(output.lines.begin(), output.lines.end(), of_port(8090))) << "of another unit";
+    EXPECT_NE(output.errors.find("no 'later.service' is running"), std::string::npos) << output.errors;
+}
+
+TEST_F(Systemd, ANetworkNamespaceIsCalledByItsUnit) {
+    unit("private.service", service("--listen 8088", "PrivateNetwork=yes"));
+    ASSERT_EQ(systemctl({"start", "private.service"}), 0);
+    const Json made = bind_of(8088, "ok");
+    EXPECT_EQ(made["unit"], "private.service");
+    EXPECT_EQ(made["unit_type"], "service");
+    EXPECT_EQ(made["slice"], "system.slice");
+    EXPECT_EQ(made["netns"]["name"], "private.service");
+    EXPECT_EQ(made["container"], nullptr);
+}
+
 }  // namespace
 }  // namespace bindtrace
-
-// --bind PORT, --listen PORT, --child-listens PORT: what the units run. Without them: the tests.
-int main(int argc, char** argv) {
-    using namespace bindtrace;
-    const std::string_view mode = argc == 3 ? argv[1] : "";
-    const auto port = static_cast<std::uint16_t>(argc == 3 ? std::atoi(argv[2]) : 0);
-    if (mode == "--bind") return take_port(port, false) == 0 ? 0 : 1;
-    if (mode == "--listen" || mode == "--child-listens") {
-        if (mode == "--child-listens" && fork() != 0) stay();
-        int kept = -1;
-        if (take_port(port, true, &kept) != 0) return 1;
-        stay();
-    }
-    testing::InitGoogleTest(&argc, argv);
-    return RUN_ALL_TESTS();
-}

@@ -29,6 +29,7 @@ struct Sampled {
     Context context;
     Process process;
     std::string user, cgroup_path, socket_cgroup_path, netns_name;
+    ContainerFacts container;
 
     explicit Sampled(bt_kind kind, std::uint64_t number = 1) {
         const auto small = static_cast<std::uint32_t>(number);
@@ -75,6 +76,8 @@ struct Sampled {
         process = {.exe = "/opt/" + std::string(kHostile),
                    .cmdline = {{"app", "", kHostile}},
                    .ancestry = {{17, "sh"}, {1, "systemd"}}};
+        container = {.container = Container{.runtime = "docker", .id = "d0c5", .name = kHostile, .image = "tiny:1"},
+                     .pod = Pod{.name_space = "shop", .name = "web-1", .uid = "1-2", .container = "nginx"}};
         look_at_own();
     }
     Sampled(const Sampled& other)
@@ -84,7 +87,8 @@ struct Sampled {
           user(other.user),
           cgroup_path(other.cgroup_path),
           socket_cgroup_path(other.socket_cgroup_path),
-          netns_name(other.netns_name) {
+          netns_name(other.netns_name),
+          container(other.container) {
         look_at_own();
     }
     Sampled& operator=(const Sampled&) = delete;
@@ -99,6 +103,8 @@ struct Sampled {
         context.cgroup_path = cgroup_path;
         context.socket_cgroup_path = socket_cgroup_path;
         context.netns_name = netns_name;
+        context.container = &container;
+        context.read_paths();
     }
 };
 
@@ -121,6 +127,13 @@ inline Holder sampled_holder(std::uint64_t number) {
     holder.process = Sampled(BT_KIND_BIND, 70 + number).owner();
     holder.last_process = other.owner();
     holder.last_process_exited = true;
+    holder.container = other.container;
+    holder.container.container->image.reset();
+    holder.published = Published{.host_port = 8080,
+                                 .container_port = 80,
+                                 .container_address = "172.17.0.2",
+                                 .container_gone = true,
+                                 .runtime = "docker"};
     return holder;
 }
 

@@ -313,6 +313,40 @@ TEST(Filter, TakesACgroupByItsPathWithItsDescendants) {
     EXPECT_TRUE(filter.matches(Event{}, context));
 }
 
+TEST(Filter, KnowsUnitsContainersAndNamespacesByName) {
+    const std::string id(64, 'b');
+    const ContainerFacts web{.container = Container{.runtime = "docker", .id = id, .name = "web", .image = {}},
+                             .pod = {}};
+    Context context, other;
+    context.place.unit = "x.service";
+    context.container = &web;
+    context.netns_name = "web";
+
+    Filter unit;
+    unit.unit = "x.service";
+    EXPECT_TRUE(unit.matches(Event{}, context));
+    EXPECT_FALSE(unit.matches(Event{}, other));
+    other.socket_unit = "x.socket";
+    unit.unit = "x.socket";
+    EXPECT_TRUE(unit.matches(Event{}, other)) << "systemd makes the socket for it";
+
+    for (const std::string& word : {std::string("web"), id, id.substr(0, 12)}) {
+        Filter container;
+        container.container = word;
+        EXPECT_TRUE(container.matches(Event{}, context)) << word;
+        EXPECT_FALSE(container.matches(Event{}, other)) << word;
+    }
+    for (const std::string& word : {std::string("we"), id.substr(0, 11), id + "b"}) {
+        Filter container;
+        container.container = word;
+        EXPECT_FALSE(container.matches(Event{}, context)) << word;
+    }
+    Filter netns;
+    netns.netns_name = "web";
+    EXPECT_TRUE(netns.matches(Event{}, context));
+    EXPECT_FALSE(netns.matches(Event{}, other));
+}
+
 TEST(Question, HasAPortARangeOrAProtocol) {
     const auto all = parse_question("9000-9100/udp");
     ASSERT_TRUE(all);

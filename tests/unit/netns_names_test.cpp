@@ -16,11 +16,16 @@ std::uint32_t add(const TempDir& folder, const char* name) {
     return inum.value_or(0);
 }
 
+NetnsNames of(std::uint32_t host, const std::string& folder) {
+    return NetnsNames(
+        host, [](const auto&) { return std::nullopt; }, folder, "/nosuch/proc");
+}
+
 TEST(NetnsNames, NamesTheHostAndWhatIpNetnsNamed) {
     const TempDir folder;
     const std::uint32_t blue = add(folder, "blue");
     const std::uint32_t red = add(folder, "red");
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     EXPECT_EQ(names.name(4026531840), "host");
     EXPECT_EQ(names.name(blue), "blue");
     EXPECT_EQ(names.name(red), "red");
@@ -31,25 +36,25 @@ TEST(NetnsNames, NamesTheHostAndWhatIpNetnsNamed) {
 TEST(NetnsNames, CallsTheHostHostWhateverElseItIsCalled) {
     const TempDir folder;
     const std::uint32_t init = add(folder, "init");
-    NetnsNames names(init, folder.path());
+    NetnsNames names = of(init, folder.path());
     EXPECT_EQ(names.name(init), "host");
 }
 
 TEST(NetnsNames, KnowsNoHostThatWasNotFound) {
     const TempDir folder;
-    NetnsNames names(0, folder.path());
+    NetnsNames names = of(0, folder.path());
     EXPECT_EQ(names.name(0), std::nullopt);
 }
 
 TEST(NetnsNames, BearsAMissingFolder) {
-    NetnsNames names(7, "/nosuch/folder");
+    NetnsNames names = of(7, "/nosuch/folder");
     EXPECT_EQ(names.name(7), "host");
     EXPECT_EQ(names.name(8), std::nullopt);
 }
 
 TEST(NetnsNames, LearnsOfANewOne) {
     const TempDir folder;
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     const std::uint32_t late = add(folder, "late");
     EXPECT_TRUE(wait_until([&] { return names.name(late) == "late"; }));
 }
@@ -58,7 +63,7 @@ TEST(NetnsNames, LearnsOfANewOne) {
 TEST(NetnsNames, ForgetsANameThatHasGone) {
     const TempDir folder;
     const std::uint32_t inum = add(folder, "old");
-    NetnsNames names(4026531840, folder.path());
+    NetnsNames names = of(4026531840, folder.path());
     EXPECT_EQ(names.name(inum), "old");
     std::filesystem::rename(folder / "old", folder / "new");
     EXPECT_TRUE(wait_until([&] { return names.name(inum) == "new"; })) << *names.name(inum);
@@ -73,6 +78,48 @@ TEST(NetnsNames, FollowsLinksToTheNamespaceItself) {
     EXPECT_EQ(NetnsNames::inum_of(folder / "link"), inum);
     EXPECT_EQ(NetnsNames::inum_of(folder / "nosuch"), std::nullopt);
     EXPECT_TRUE(NetnsNames::inum_of("/proc/self/ns/net"));
+}
+
+// A folder that looks like /proc, with processes in network namespaces.
+struct Proc {
+    TempDir folder;
+
+    void add(const std::string& pid, const std::string& netns, int started) const {
+        folder.write(netns, "");
+        folder.write("proc/" + pid + "/stat",
+                     pid + " (app) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 " + std::to_string(started) + " 0");
+        std::filesystem::create_directories(folder / ("proc/" + pid + "/ns"));
+        std::filesystem::create_symlink(folder / netns, folder / ("proc/" + pid + "/ns/net"));
+    }
+    NetnsNames names(const std::string& host) const {
+        const auto by_first = [](const NetnsProcesses& processes) {
+            return std::optional(processes.front().comm + std::to_string(processes.front().pid) + " of " +
+                                 std::to_string(processes.size()));
+        };
+        return NetnsNames(inum(host), by_first, "/nosuch/folder", folder / "proc");
+    }
+    std::uint32_t inum(const std::string& netns) const { return NetnsNames::inum_of(folder / netns).value_or(0); }
+};
+
+TEST(NetnsNames, CallsTheNamelessByTheOldestProcessInThem) {
+    const Proc proc;
+    proc.add("1", "host", 0);
+    proc.add("30", "blue", 7);
+    proc.add("20", "blue", 9);
+    proc.add("40", "red", 8);
+    proc.folder.write("proc/self/stat", "");
+    NetnsNames names = proc.names("host");
+    EXPECT_EQ(names.name(proc.inum("host")), "host");
+    EXPECT_EQ(names.name(proc.inum("blue")), "app30 of 2");
+    EXPECT_EQ(names.name(proc.inum("red")), "app40 of 1");
+    proc.add("50", "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f", 9);
+    proc.add("60", "netns-blue", 9);
+    NetnsNames podmans = NetnsNames(
+        0, [](const auto&) { return std::optional<std::string>("pweb"); }, proc.folder.path(), proc.folder / "proc");
+    EXPECT_EQ(podmans.name(proc.inum("netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f")), "pweb") << "says more";
+    EXPECT_EQ(podmans.name(proc.inum("netns-blue")), "netns-blue") << "somebody called it so";
+    std::filesystem::remove_all(proc.folder / "proc/40");
+    EXPECT_EQ(names.name(proc.inum("red")), std::nullopt) << "the number may be another one's by now";
 }
 
 }  // namespace

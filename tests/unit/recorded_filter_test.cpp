@@ -14,12 +14,12 @@ TEST(RecordedFilter, KnowsByTheNamesInTheCapture) {
     RecordedFilter filter;
     EXPECT_TRUE(passes(filter));
     filter.user = "us\"er";
-    filter.netns_name = "web";
+    filter.filter.netns_name = "web";
     EXPECT_TRUE(passes(filter));
     filter.user = "root";
     EXPECT_FALSE(passes(filter));
     filter = {};
-    filter.netns_name = "host";
+    filter.filter.netns_name = "host";
     EXPECT_FALSE(passes(filter));
     filter = {};
     filter.filter.cgroup = "/system.slice";
@@ -27,12 +27,14 @@ TEST(RecordedFilter, KnowsByTheNamesInTheCapture) {
     filter.filter.cgroup = "/user.slice";
     EXPECT_FALSE(passes(filter));
     filter = {};
-    filter.unit = "nginx.service";
+    filter.filter.unit = "nginx.service";
     EXPECT_FALSE(passes(filter));
     Context context = sample.context;
     context.cgroup_path = "/system.slice/nginx.service/worker";
+    context.read_paths();
     EXPECT_TRUE(filter.matches(sample.event, context));
     context.cgroup_path.reset();
+    context.read_paths();
     EXPECT_FALSE(filter.matches(sample.event, context));
 }
 

@@ -30,6 +30,20 @@ std::size_t size_of(const Owner& owner) {
     return size;
 }
 
+std::size_t size_of(const ContainerFacts& facts) {
+    std::size_t size = 0;
+    const auto add = [&size](const std::optional<std::string>& text) { size += text.value_or("").size(); };
+    if (facts.container) {
+        size += facts.container->runtime.size() + facts.container->id.size();
+        add(facts.container->name);
+        add(facts.container->image);
+    }
+    if (facts.pod)
+        for (const auto* text : {&facts.pod->name_space, &facts.pod->name, &facts.pod->uid, &facts.pod->container})
+            add(*text);
+    return size;
+}
+
 template <typename Number>
 Number narrow(WireReader& body) {
     return static_cast<Number>(body.number());
@@ -45,6 +59,7 @@ void BlockDecoder::forget() {
     cgroups_.clear();
     netns_.clear();
     tasks_.clear();
+    containers_.clear();
     shapes_.clear();
     checkpoint_.reset();
 }
@@ -77,6 +92,9 @@ bool BlockDecoder::take(RecordKind kind, WireReader& body, std::uint64_t recordi
             (kind == RecordKind::cgroup ? cgroups_ : netns_).push_back(defined);
             return true;
         }
+        case RecordKind::container:
+            define_container(body);
+            return true;
         case RecordKind::task:
             define_task(body);
             return true;
@@ -168,6 +186,21 @@ void BlockDecoder::define_task(WireReader& body) {
         ancestor.pid = narrow<std::uint32_t>(body);
         ancestor.comm = copied(body).value_or("");
     }
+}
+
+void BlockDecoder::define_container(WireReader& body) {
+    ContainerFacts& facts = containers_.emplace_back();
+    spend(body, sizeof(facts));
+    const std::uint64_t bits = body.number();
+    Container container{.runtime = copied(body).value_or(""), .id = copied(body).value_or(""), .name = {}, .image = {}};
+    container.name = copied(body);
+    container.image = copied(body);
+    Pod pod{.name_space = copied(body), .name = {}, .uid = {}, .container = {}};
+    pod.name = copied(body);
+    pod.uid = copied(body);
+    pod.container = copied(body);
+    if ((bits & 1) != 0) facts.container = std::move(container);
+    if ((bits & 2) != 0) facts.pod = std::move(pod);
 }
 
 void BlockDecoder::define_shape(WireReader& body) {
@@ -304,6 +337,14 @@ const Owner* BlockDecoder::task(WireReader& body) const {
     return nullptr;
 }
 
+const ContainerFacts* BlockDecoder::container(WireReader& body) const {
+    const std::uint64_t number = body.number();
+    if (number == 0) return nullptr;
+    if (number <= containers_.size()) return &containers_[number - 1];
+    body.fail();
+    return nullptr;
+}
+
 std::optional<Owner> BlockDecoder::owner(WireReader& body) {
     const Owner* const found = task(body);
     if (found == nullptr) return std::nullopt;
@@ -353,6 +394,8 @@ void BlockDecoder::event(WireReader& body, Event& event, Context& context) {
     address(body, event.addr);
     event.port = narrow<std::uint16_t>(body);
     event.held_ns = body.number();
+    context.container = container(body);
+    context.read_paths();
     if (kind_name(event.kind).empty() || event.error < 0) body.fail();
 }
 
@@ -406,7 +449,21 @@ Holder BlockDecoder::holder(WireReader& body) {
     holder.process = owner(body);
     holder.last_process = owner(body);
     if ((bits & 16) != 0) holder.since_ns = utc(raw.since_ns, body.signed_number());
+    if (const ContainerFacts* const inside = container(body)) {
+        spend(body, size_of(*inside));
+        if (!body.failed()) holder.container = *inside;
+    }
+    nested(body, [&](WireReader& part) { holder.published = published(part); });
     return holder;
+}
+
+Published BlockDecoder::published(WireReader& body) {
+    Published published{.host_port = narrow<std::uint16_t>(body)};
+    if (const auto port = narrow<std::uint16_t>(body); port != 0) published.container_port = port;
+    published.container_address = copied(body);
+    published.container_gone = body.number() != 0;
+    published.runtime = copied(body).value_or("");
+    return published;
 }
 
 RangeUse BlockDecoder::range(WireReader& body) {

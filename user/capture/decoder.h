@@ -47,6 +47,7 @@ class BlockDecoder {
     bool take(RecordKind kind, WireReader& body, std::uint64_t recording, Receiver& receiver);
     void define_task(WireReader& body);
     void define_shape(WireReader& body);
+    void define_container(WireReader& body);
     void take_meta(WireReader& body, Receiver& receiver);
     void take_netns(WireReader& body, Receiver& receiver);
     void take_failure(WireReader& body, Receiver& receiver);
@@ -60,6 +61,8 @@ class BlockDecoder {
     void address(WireReader& body, std::uint8_t* to) const;
     static Named named(WireReader& body, const std::vector<Named>& from);
     const Owner* task(WireReader& body) const;
+    const ContainerFacts* container(WireReader& body) const;
+    Published published(WireReader& body);
     std::optional<Owner> owner(WireReader& body);
     const Shape& socket(WireReader& body, bt_sock& sock, std::optional<std::string_view>& cgroup_path);
     void event(WireReader& body, Event& event, Context& context);
@@ -80,6 +83,7 @@ class BlockDecoder {
     std::vector<std::string_view> strings_;
     std::vector<Named> cgroups_, netns_;
     std::deque<Owner> tasks_;
+    std::deque<ContainerFacts> containers_;
     std::vector<Shape> shapes_;
     std::optional<Checkpoint> checkpoint_;
     Skipped skipped_;

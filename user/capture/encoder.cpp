@@ -42,6 +42,7 @@ void BlockEncoder::clear() {
     kept_.clear();
     cgroups_.clear();
     netns_.clear();
+    containers_.clear();
     shapes_.clear();
 }
 
@@ -136,6 +137,29 @@ std::uint64_t BlockEncoder::task(const TaskView& view) {
     write(RecordKind::task, body);
     known.block = block_;
     return known.number = ++task_count_;
+}
+
+std::uint64_t BlockEncoder::container(const ContainerFacts* facts) {
+    if (facts == nullptr || (!facts->container && !facts->pod)) return 0;
+    ContainerParts parts{(facts->container ? 1u : 0u) | (facts->pod ? 2u : 0u)};
+    if (const auto& container = facts->container) {
+        parts[1] = string(container->runtime);
+        parts[2] = string(container->id);
+        parts[3] = string_if(container->name);
+        parts[4] = string_if(container->image);
+    }
+    if (const auto& pod = facts->pod) {
+        parts[5] = string_if(pod->name_space);
+        parts[6] = string_if(pod->name);
+        parts[7] = string_if(pod->uid);
+        parts[8] = string_if(pod->container);
+    }
+    const auto [found, is_new] = containers_.try_emplace(parts, containers_.size() + 1);
+    if (!is_new) return found->second;
+    WireWriter body;
+    for (const std::uint64_t part : parts) body.number(part);
+    write(RecordKind::container, body);
+    return found->second;
 }
 
 std::uint64_t BlockEncoder::number_of(const Shape& shape) {
@@ -277,6 +301,7 @@ void BlockEncoder::put_event(WireWriter& to, const Event& event, const Context& 
                       .addr_family = event.addr_family};
     const SocketParts parts = parts_of(event.sock, shape, context.socket_cgroup_path, context.netns_name);
     const std::uint64_t who = task(task_view(event, context)), requested = address(event.addr);
+    const std::uint64_t inside = container(context.container);
     to.difference(event.ktime_ns, ktime_ns_);
     ktime_ns_ = event.ktime_ns;
     to.number(who);
@@ -284,6 +309,7 @@ void BlockEncoder::put_event(WireWriter& to, const Event& event, const Context& 
     to.number(requested);
     to.number(event.port);
     to.number(event.held_ns);
+    if (inside != 0) to.number(inside);
 }
 
 void BlockEncoder::put_findings(WireWriter& to, const Findings& findings) {
@@ -312,7 +338,8 @@ WireWriter BlockEncoder::holder(const Holder& holder) {
     const SocketParts parts =
         parts_of(raw.sock, {.flags = raw.flags, .op = raw.op}, holder.socket_cgroup_path, holder.netns_name);
     const std::uint64_t claimant = task({.task = raw.task}), process = owner(holder.process),
-                        last = owner(holder.last_process);
+                        last = owner(holder.last_process), inside = container(&holder.container);
+    const WireWriter port = holder.published ? published(*holder.published) : WireWriter();
     WireWriter body;
     put_socket(body, raw.sock, parts);
     body.number(raw.since_ns);
@@ -324,6 +351,21 @@ WireWriter BlockEncoder::holder(const Holder& holder) {
     body.number(process);
     body.number(last);
     if (holder.since_ns) body.signed_number(beside_clock(*holder.since_ns, raw.since_ns));
+    if (inside != 0 || holder.published) {
+        body.number(inside);
+        body.bytes(port.out());
+    }
+    return body;
+}
+
+WireWriter BlockEncoder::published(const Published& published) {
+    const std::uint64_t address = string_if(published.container_address), runtime = string(published.runtime);
+    WireWriter body;
+    body.number(published.host_port);
+    body.number(published.container_port.value_or(0));
+    body.number(address);
+    body.number(published.container_gone ? 1 : 0);
+    body.number(runtime);
     return body;
 }
 

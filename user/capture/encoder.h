@@ -4,9 +4,11 @@
 // differences from the one before.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +61,8 @@ class BlockEncoder {
         std::size_t operator()(const Shape& shape) const;
         std::size_t operator()(const Pair& pair) const;
     };
+    // Which of the two are there, and the strings of both.
+    using ContainerParts = std::array<std::uint64_t, 9>;
     using Pairs = std::unordered_map<Pair, std::uint64_t, Hash>;
     // The numbers of what a socket refers to: they are to be had before its record is begun.
     struct SocketParts {
@@ -75,6 +79,8 @@ class BlockEncoder {
     std::uint64_t address(const std::uint8_t* bytes);
     std::uint64_t pair(RecordKind kind, Pairs& known, std::uint64_t id, std::optional<std::string_view> text);
     std::uint64_t task(const TaskView& view);
+    std::uint64_t container(const ContainerFacts* facts);
+    WireWriter published(const Published& published);
     std::uint64_t owner(const std::optional<Owner>& owner) { return owner ? task(task_view(*owner)) : 0; }
     std::uint64_t number_of(const Shape& shape);
     SocketParts parts_of(const bt_sock& sock, Shape shape, std::optional<std::string_view> cgroup_path,
@@ -103,6 +109,7 @@ class BlockEncoder {
     std::deque<std::string> kept_;  // what the keys of strings_ point into
     std::unordered_map<std::string_view, std::uint64_t> strings_;
     Pairs cgroups_, netns_;
+    std::map<ContainerParts, std::uint64_t> containers_;
     std::unordered_map<Shape, std::uint64_t, Hash> shapes_;
 };
 

@@ -53,6 +53,7 @@ enum class RecordKind : std::uint8_t {
     task = 4,
     shape = 5,
     clock = 6,
+    container = 7,
     meta = 16,
     host = 17,
     netns = 18,

@@ -22,6 +22,14 @@ std::shared_ptr<const Owner> HolderTable::shared(const std::optional<Owner>& own
     return owner ? tasks_.find(task_view(*owner)).owner : nullptr;
 }
 
+std::shared_ptr<const ContainerFacts> HolderTable::shared(const ContainerFacts& facts) {
+    if (!facts.container && !facts.pod) return nullptr;
+    if (containers_.size() >= kTexts) containers_.clear();
+    auto& known = containers_[facts.container ? facts.container->id : facts.pod->uid.value_or("")];
+    if (known == nullptr || *known != facts) known = std::make_shared<const ContainerFacts>(facts);
+    return known;
+}
+
 std::uint64_t HolderTable::place_of(const bt_sock& sock) {
     return std::uint64_t{sock.netns} << 32 | std::uint64_t{sock.local_port} << 16 | sock.protocol;
 }
@@ -39,6 +47,8 @@ void HolderTable::restart(const std::vector<HeldPort>& ports, bool complete) {
                     .process = shared(holder.process),
                     .last_process = shared(holder.last_process),
                     .last_process_exited = holder.last_process_exited,
+                    .container = shared(holder.container),
+                    .published = holder.published,
                     .processes = port.processes};
         const std::uint64_t cookie = holder.raw.sock.cookie;
         if (cookie != 0)
@@ -104,6 +114,7 @@ void HolderTable::claim(const Event& event, const Context& context) {
              .netns_name = shared(context.netns_name),
              .process = has_task ? tasks_.find(task_view(event, context)).owner : nullptr,
              .last_process = nullptr,
+             .container = context.container != nullptr ? shared(*context.container) : nullptr,
              .processes = has_task ? 1u : 0u};
 }
 
@@ -118,6 +129,8 @@ Checkpoint HolderTable::checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns)
         if (claim.process) port.holder.process = *claim.process;
         if (claim.last_process) port.holder.last_process = *claim.last_process;
         port.holder.last_process_exited = claim.last_process_exited;
+        if (claim.container) port.holder.container = *claim.container;
+        port.holder.published = claim.published;
         port.processes = claim.processes;
     };
     for (const auto& [cookie, claim] : by_cookie_) add(claim);

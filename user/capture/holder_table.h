@@ -42,11 +42,14 @@ class HolderTable {
         Text cgroup_path, netns_name;
         std::shared_ptr<const Owner> process, last_process;
         bool last_process_exited = false;
+        std::shared_ptr<const ContainerFacts> container{};
+        std::optional<Published> published{};
         std::size_t processes = 0;
     };
 
     Text shared(const std::optional<std::string_view>& text);
     std::shared_ptr<const Owner> shared(const std::optional<Owner>& owner);
+    std::shared_ptr<const ContainerFacts> shared(const ContainerFacts& facts);
     static std::uint64_t place_of(const bt_sock& sock);
     void claim(const Event& event, const Context& context);
     void forget_nameless(const bt_sock& sock);
@@ -55,6 +58,7 @@ class HolderTable {
     std::unordered_map<std::uint64_t, Claim> by_cookie_;
     std::unordered_multimap<std::uint64_t, Claim> nameless_;  // held before the start: their sockets had no cookie yet
     std::unordered_map<std::string_view, Text> texts_;
+    std::unordered_map<std::string, std::shared_ptr<const ContainerFacts>> containers_;  // by id
     bool complete_ = true;
 };
 

@@ -49,11 +49,15 @@ void add_filter_options(CLI::App& app, FilterWords& words) {
     app.add_option("--comm", words.comm, "Name of the thread, as ps -L shows it")->type_name("NAME")->group(group);
     app.add_option("--uid", words.uid, "User")->type_name("N|NAME")->group(group);
     app.add_option("--unit", words.unit, "systemd unit, by its cgroup")->type_name("NAME")->group(group);
+    app.add_option("--container", words.container, "Container, by its id (12 digits of it or more) or its name")
+        ->type_name("ID|NAME")
+        ->group(group);
     app.add_option("--cgroup", words.cgroup,
                    "cgroup v2, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
         ->type_name("PATH")
         ->group(group);
-    app.add_option("--netns", words.netns, "Network namespace: inode number, `ip netns` name, host or self")
+    app.add_option("--netns", words.netns,
+                   "Network namespace: inode number, host, self, or its name (of `ip netns`, a container, a unit)")
         ->type_name("INUM|NAME|self")
         ->group(group);
     app.add_flag("--failed", words.failed, "Only what was refused")->group(group);
@@ -95,6 +99,7 @@ std::vector<std::string> filter_text(const FilterWords& words) {
     add("--comm", words.comm);
     add("--uid", words.uid);
     add("--unit", words.unit);
+    add("--container", words.container);
     add("--cgroup", words.cgroup);
     add("--netns", words.netns);
     add("--events", words.events);
@@ -138,33 +143,40 @@ void collect_cgroups(const std::string& mount, const std::string& folder, const 
     }
 }
 
-// The host's own unit where containers and users have one of that name too.
-Result<std::string> find_unit(const std::string& unit, const std::string& mount) {
-    const std::string name = unit.find('.') == std::string::npos ? unit + ".service" : unit;
+// Nothing where no such unit runs. The host's own where containers and users have one of that name too.
+Result<std::optional<std::string>> find_unit(const std::string& name, const std::string& mount) {
     std::vector<std::string> found, own;
     collect_cgroups(mount, "/", name, found);
     std::ranges::copy_if(found, std::back_inserter(own), [](const std::string& path) {
         return !path.starts_with("/machine.slice/") && !path.starts_with("/lxc") && !path.starts_with("/user.slice/");
     });
     if (own.empty()) own = found;
-    if (own.size() == 1) return own.front();
-    if (own.empty())
-        return Error{"--unit: no running unit '" + name + "' has a cgroup", 0,
-                     "systemctl status " + name + " tells its state"};
+    if (own.empty()) return std::optional<std::string>();
+    if (own.size() == 1) return std::optional(own.front());
     std::string all;
     for (const std::string& path : own) all += " " + path;
     return Error{"--unit: several units are called '" + name + "':" + all, 0, "choose one with --cgroup"};
 }
 
-Result<std::uint32_t> find_netns(const std::string& word) {
+// Nothing where it is not known by that name here: it may be a container's, or come later.
+std::optional<std::uint32_t> find_netns(const std::string& word) {
     if (const auto number = parse_number(word); number && *number != 0) return *number;
     std::string path = "/run/netns/" + word;
     if (word == "self") path = "/proc/self/ns/net";
     if (word == "host") path = "/proc/1/ns/net";
-    const auto inum = NetnsNames::inum_of(path);
-    if (!inum)
-        return Error{"--netns: there is no network namespace '" + word + "'", 0, "ip netns lists the named ones"};
-    return *inum;
+    return NetnsNames::inum_of(path);
+}
+
+// As systemctl takes it.
+std::string unit_name(const std::string& word) {
+    return word.find('.') == std::string::npos ? word + ".service" : word;
+}
+
+// Below that directory from now on: a unit's own is made anew each time the unit starts.
+void set_cgroup(Filter& filter, const std::string& path, const std::string& mount) {
+    if (path != "/") filter.cgroup = path;  // or else everything
+    const std::string parent = path.substr(0, path.rfind('/'));
+    if (!parent.empty()) filter.parent_cgroup = mount + parent;
 }
 
 }  // namespace
@@ -270,6 +282,7 @@ Result<Filter> resolve_words(const FilterWords& words) {
     if (!words.unit.empty() && !words.cgroup.empty()) return Error{"--unit and --cgroup exclude each other"};
     filter.pid = words.pid;
     if (!words.comm.empty()) filter.comm = words.comm;
+    if (!words.container.empty()) filter.container = words.container;
     filter.failed_only = words.failed;
     filter.no_ephemeral = words.no_ephemeral;
     return filter;
@@ -287,19 +300,34 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         if (!filter.uid) return Error{"--uid: there is no user '" + words.uid + "' in /etc/passwd"};
     }
     if (!words.netns.empty()) {
-        const auto netns = find_netns(words.netns);
-        if (!netns) return netns.error();
-        filter.netns = *netns;
+        filter.netns = find_netns(words.netns);
+        if (!filter.netns && words.netns.find_first_not_of("0123456789") == std::string::npos)
+            return Error{"--netns: '" + words.netns + "' is not the number of a network namespace", 0,
+                         "lsns -t net lists them"};
+        if (!filter.netns) {
+            filter.netns_name = words.netns;
+            spdlog::warn("--netns: `ip netns` knows no '{}'; it is taken for the name of a container or a unit",
+                         words.netns);
+        }
     }
     if (!words.unit.empty() || !words.cgroup.empty()) {
         if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
-        const auto path =
-            words.unit.empty() ? find_cgroup(words.cgroup, *cgroup2_mount) : find_unit(words.unit, *cgroup2_mount);
+    }
+    if (!words.cgroup.empty()) {
+        const auto path = find_cgroup(words.cgroup, *cgroup2_mount);
         if (!path) return path.error();
-        filter.cgroup = *path;
-        if (*path == "/") filter.cgroup.reset();  // everything
-        const std::string parent = path->substr(0, path->rfind('/'));
-        if (!parent.empty()) filter.parent_cgroup = *cgroup2_mount + parent;
+        set_cgroup(filter, *path, *cgroup2_mount);
+    }
+    if (!words.unit.empty()) {
+        const std::string name = unit_name(words.unit);
+        const auto path = find_unit(name, *cgroup2_mount);
+        if (!path) return path.error();
+        if (*path) {
+            set_cgroup(filter, **path, *cgroup2_mount);
+        } else {
+            filter.unit = name;
+            spdlog::warn("--unit: no '{}' is running; it will be seen when it starts", name);
+        }
     }
     return resolved;
 }
@@ -307,7 +335,7 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
 Result<RecordedFilter> resolve_recorded(const FilterWords& words) {
     const auto resolved = resolve_words(words);
     if (!resolved) return resolved.error();
-    RecordedFilter filter{.filter = *resolved, .user = {}, .unit = {}, .netns_name = {}};
+    RecordedFilter filter{.filter = *resolved, .user = {}};
     if (words.events.empty()) filter.filter.kinds = ~0u;  // all that was recorded
     if (!words.uid.empty()) {
         filter.filter.uid = parse_number(words.uid);
@@ -316,10 +344,9 @@ Result<RecordedFilter> resolve_recorded(const FilterWords& words) {
     if (words.netns == "self") return Error{"--netns: a capture has no 'self'", 0, "give its number or its name"};
     if (!words.netns.empty()) {
         filter.filter.netns = parse_number(words.netns);
-        if (!filter.filter.netns) filter.netns_name = words.netns;
+        if (!filter.filter.netns) filter.filter.netns_name = words.netns;
     }
-    if (!words.unit.empty())
-        filter.unit = words.unit.find('.') == std::string::npos ? words.unit + ".service" : words.unit;
+    if (!words.unit.empty()) filter.filter.unit = unit_name(words.unit);
     if (!words.cgroup.empty()) {
         std::string path = words.cgroup;
         if (path.starts_with("/sys/fs/cgroup/")) path.erase(0, std::string_view("/sys/fs/cgroup").size());

@@ -25,6 +25,7 @@ struct FilterWords {
     std::string comm;
     std::string uid;
     std::string unit;
+    std::string container;
     std::string cgroup;
     std::string netns;
     std::string events;
@@ -66,7 +67,8 @@ struct ParseOutcome {
 
 ParseOutcome parse_command_line(int argc, char** argv);
 
-// Asks the system what the words mean. An error is the user's (exit code 2).
+// Asks the system what the words mean. An error is the user's (exit code 2). A unit or a network namespace that is not
+// there may come: that is warned of, and it is known by its name then.
 Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount);
 
 // The same for a capture, without asking the system.

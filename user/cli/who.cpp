@@ -52,7 +52,8 @@ bt_config config_for(const std::vector<Question>& questions) {
 }
 
 std::vector<HeldPort> named(const PortList& found, const std::vector<Question>& questions, const KernelFacts& facts) {
-    Enricher enricher(facts.cgroup2_mount, found.host_netns, {});
+    Enricher enricher(facts.cgroup2_mount, found.host_netns,
+                      {.warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }});
     std::vector<HeldPort> ports;
     for (const PortHolder& holder : found.holders) {
         const bt_sock& sock = holder.socket.sock;

@@ -145,10 +145,12 @@ class FactorFinder {
         if (now && holder.last_process && !is_same_process(now->task.key, holder.last_process->task.key))
             add(Factor::inherited_fd);
         if (socket_unit(holder)) add(Factor::socket_activated);
+        if (holder.published) add(Factor::container_published);
         if (!now && holder.last_process_exited) add(Factor::holder_exited);
         if (holder.raw.of_kernel != 0 || (holder.raw.has_claim != 0 && holder.raw.op == BT_OP_KERNEL))
             add(Factor::kernel_socket);
-        if (holder_unit && holder_unit->starts_with("session-") && holder_unit->ends_with(".scope"))
+        const UnitPlace place = place_of(holder);
+        if (place.session || place.in_user_manager || (place.type() == "scope" && place.unit->starts_with("session-")))
             add(Factor::user_session);
     }
 

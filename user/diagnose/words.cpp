@@ -13,6 +13,8 @@
 #include <iterator>
 
 #include "bindtrace/rules.h"
+#include "diagnose/holder_words.h"
+#include "model/container.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/unit.h"
@@ -31,34 +33,6 @@ std::string remote_end(const bt_sock& sock) {
     std::string text;
     append_endpoint(text, sock.family, sock.remote_addr, sock.remote_port);
     return text;
-}
-
-std::string comm_of(const bt_task& task) {
-    return {task.comm, strnlen(task.comm, sizeof(task.comm))};
-}
-
-std::optional<std::string> unit_of(const Owner& owner) {
-    return owner.cgroup_path ? unit_of_cgroup(*owner.cgroup_path) : std::nullopt;
-}
-
-// "java[1312] config-client.service"
-std::string name_of(const Owner& owner) {
-    std::string text = fmt::format("{}[{}]", comm_of(owner.task), owner.task.key.pid);
-    if (const auto unit = unit_of(owner)) text += " " + *unit;
-    return text;
-}
-
-std::string name_of(const Holder& holder) {
-    if (const auto unit = socket_unit(holder)) return *unit + (holder.process ? " in " + name_of(*holder.process) : "");
-    if (holder.process) {
-        std::string text = name_of(*holder.process);
-        if (holder.last_process)
-            text += " (inherited from " + name_of(*holder.last_process) +
-                    (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
-        return text;
-    }
-    if (holder.raw.of_kernel != 0) return "the kernel itself";
-    return holder.raw.sock.inode == 0 ? "no process" : "a process that is not known";
 }
 
 // What the holder does with the port.
@@ -133,26 +107,9 @@ std::string sharing_words(const Case& about, const Holder& holder) {
 }
 
 std::string restart(const Case& about) {
-    return about.unit && !about.unit->ends_with(".scope") ? ", then systemctl restart " + *about.unit
-                                                          : ", then start it again";
-}
-
-std::string stop_holder(const Holder& holder) {
-    if (const auto unit = socket_unit(holder)) return "systemctl disable --now " + *unit;
-    const Owner* owner = holder.process ? &*holder.process : nullptr;
-    if (owner == nullptr) return "";
-    const auto unit = unit_of(*owner);
-    if (unit && unit->ends_with(".service")) return "systemctl stop " + *unit;
-    return "stop " + name_of(*owner);
-}
-
-// Whoever has the port now keeps it, whatever is reserved.
-std::string let_go(const Holder& holder) {
-    if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
-    if (!holder.process) return "wait until that connection has ended";
-    const auto unit = unit_of(*holder.process);
-    return unit && unit->ends_with(".service") ? "systemctl restart " + *unit
-                                               : "have " + name_of(*holder.process) + " close that connection";
+    if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
+    return fmt::format(", then {} restart {}",
+                       systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
 }
 
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
@@ -172,6 +129,25 @@ void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
 void advise_stopping(const Case& about, std::vector<std::string>& advice) {
     const std::string stop = stop_holder(*about.holder());
     if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+}
+
+// A published port is changed where its container is made.
+void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    const Published& published = *holder.published;
+    if (published.container_gone) {
+        advice.push_back(fmt::format("kill {}: what it led to has gone, and dockerd has forgotten it{}",
+                                     holder.process ? holder.process->task.key.pid : 0, restart(about)));
+        return;
+    }
+    const std::string words = container_words(holder.container);
+    const std::string inside = published.container_port ? std::to_string(*published.container_port) : "PORT";
+    advice.push_back(
+        fmt::format("publish {} on another port: {} run -p OTHER:{}, or another ports: entry in its "
+                    "compose file",
+                    words.empty() ? "the container" : words, published.runtime, inside));
+    const std::string stop = stop_container(holder);
+    if (!stop.empty()) advice.push_back(stop + restart(about));
 }
 
 // IPv4 and IPv6 each on a socket of its own.
@@ -207,10 +183,21 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
                     "the process has this port open already: let it bind once, or close the first socket");
                 break;
             }
+            if (holder.published) {
+                advise_unpublishing(about, advice);
+                break;
+            }
             if (about.has(Factor::same_unit))
                 advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
                                  restart(about));
-            if (socket_unit(holder)) advise_stopping(about, advice);
+            if (const auto unit = socket_unit(holder)) {
+                advise_stopping(about, advice);
+                const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
+                advice.push_back(
+                    fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit "
+                                "{1})",
+                                setting, *unit));
+            }
             if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
                 advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
             advise_reuseaddr(about, advice);

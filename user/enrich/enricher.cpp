@@ -3,11 +3,14 @@
 
 #include <algorithm>
 
+#include "enrich/proc_stat.h"
+
 namespace bindtrace {
 
 Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes)
     : cgroups_(cgroup2_mount, std::move(notes.cgroup_path)),
-      netns_(host_netns),
+      containers_(std::move(notes.warn)),
+      netns_(host_netns, [this](const NetnsProcesses& processes) { return name_of(processes); }),
       processes_(std::move(notes.process)),
       socket_users_(std::move(notes.socket_users)) {}
 
@@ -20,10 +23,12 @@ const Context& Enricher::enrich(const Event& event) {
         context_.user = users_.name(event.task.uid);
         context_.cgroup_path = cgroups_.find(event.task.cgroup_id);
     }
+    if (context_.cgroup_path) context_.container = containers_.find(event.task.cgroup_id, *context_.cgroup_path);
     if (event.sock.cgroup_id == event.task.cgroup_id)
         context_.socket_cgroup_path = context_.cgroup_path;
     else
         context_.socket_cgroup_path = cgroups_.find(event.sock.cgroup_id);
+    context_.read_paths();
     context_.netns_name = netns_.name(event.sock.netns);
     return context_;
 }
@@ -56,11 +61,44 @@ Holder Enricher::holder(const bt_holder& raw, const bt_task& user) {
     holder.socket_cgroup_path = cgroups_.find(raw.sock.cgroup_id);
     holder.netns_name = netns_.name(raw.sock.netns);
     if (user.key.pid != 0) holder.process = owner(user);
-    if (raw.has_claim == 0 || (raw.flags & BT_EVENT_HAS_TASK) == 0) return holder;
-    if (is_same_process(user.key, raw.task.key)) return holder;
-    holder.last_process = owner(raw.task);
-    holder.last_process_exited = !processes_.is_alive(raw.task.key);
+    const bool claimed = raw.has_claim != 0 && (raw.flags & BT_EVENT_HAS_TASK) != 0;
+    if (claimed && !is_same_process(user.key, raw.task.key)) {
+        holder.last_process = owner(raw.task);
+        holder.last_process_exited = !processes_.is_alive(raw.task.key);
+    }
+    find_container(holder);
     return holder;
+}
+
+void Enricher::find_container(Holder& holder) {
+    const Owner* owner = owner_of(holder);
+    if (owner == nullptr) return;
+    if (auto behind = published_.behind(*owner, holder.raw.sock, clock_ns(CLOCK_REALTIME))) {
+        holder.published = std::move(behind->published);
+        holder.container = std::move(behind->facts);
+    } else if (owner->cgroup_path) {
+        if (const ContainerFacts* facts = containers_.find(owner->task.cgroup_id, *owner->cgroup_path))
+            holder.container = *facts;
+    }
+}
+
+// The container or the pod that has it, else the unit that was given it (PrivateNetwork=), else the oldest process.
+std::optional<std::string> Enricher::name_of(const NetnsProcesses& processes) {
+    std::optional<std::string> unit;
+    for (const NetnsProcess& process : processes) {
+        const auto cgroup = read_proc_cgroup("/proc", process.pid);
+        if (!cgroup) continue;
+        if (const auto path = container_of_cgroup(*cgroup)) {
+            const ContainerFacts facts = containers_.look_up(*path);
+            if (facts.pod && facts.pod->name) return facts.pod->name_space.value_or("?") + "/" + *facts.pod->name;
+            if (facts.container) return facts.container->name.value_or(facts.container->id);
+        }
+        const UnitPlace place = place_of_cgroup(*cgroup);
+        if (!unit && place.type() == "service") unit = *place.unit;
+    }
+    if (unit) return unit;
+    const NetnsProcess& oldest = processes.front();
+    return oldest.comm + "[" + std::to_string(oldest.pid) + "]";
 }
 
 }  // namespace bindtrace

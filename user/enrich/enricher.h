@@ -12,8 +12,10 @@
 
 #include "core/clock.h"
 #include "enrich/cgroup_paths.h"
+#include "enrich/containers.h"
 #include "enrich/netns_names.h"
 #include "enrich/processes.h"
+#include "enrich/published_ports.h"
 #include "enrich/users.h"
 #include "model/conflict.h"
 #include "model/record.h"
@@ -27,10 +29,13 @@ class Enricher {
         Processes::Describe process = [](const bt_process_key&) { return std::nullopt; };
         CgroupPaths::Noted cgroup_path = [](std::uint64_t) { return std::nullopt; };
         std::function<void(std::span<bt_socket_user>)> socket_users = [](auto) {};  // fills in their tasks
+        StateFiles::Warn warn = [](const std::string&) {};                          // of what may not be read
     };
 
     // host_netns: inode number, 0 = not known.
     Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes);
+    Enricher(const Enricher&) = delete;
+    Enricher& operator=(const Enricher&) = delete;
 
     // Lives until the next call.
     const Context& enrich(const Event& event);
@@ -55,8 +60,15 @@ class Enricher {
     Owner owner(const bt_task& task);
 
   private:
+    // Whose container the port or the process is.
+    void find_container(Holder& holder);
+    // Of a network namespace, by those that are in it.
+    std::optional<std::string> name_of(const NetnsProcesses& processes);
+
     WallClock clock_;
     CgroupPaths cgroups_;
+    Containers containers_;
+    PublishedPorts published_{containers_};
     NetnsNames netns_;
     Users users_;
     Processes processes_;

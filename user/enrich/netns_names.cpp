@@ -3,13 +3,30 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
 #include <system_error>
 
 namespace bindtrace {
 
-NetnsNames::NetnsNames(std::uint32_t host, std::string folder) : host_(host), folder_(std::move(folder)) {
-    rescan();
+namespace {
+
+// By Podman or a CNI plugin, which tells nobody anything: "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f".
+bool is_made_up(std::string_view name) {
+    constexpr std::size_t kUuidLength = 36;
+    constexpr std::array<std::string_view, 2> kPrefixes = {"netns-", "cni-"};
+    return std::ranges::any_of(kPrefixes, [name](std::string_view prefix) {
+        return name.starts_with(prefix) && name.size() == prefix.size() + kUuidLength &&
+               name.find_first_not_of("0123456789abcdef-", prefix.size()) == std::string_view::npos;
+    });
+}
+
+}  // namespace
+
+NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc)
+    : host_(host), name_of_(std::move(name_of)), folder_(std::move(folder)), proc_(std::move(proc)) {
+    rescan(Clock::now());
 }
 
 std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
@@ -19,15 +36,28 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 }
 
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
-    rescan();
-    const auto found = names_.find(inum);
-    if (found == names_.end()) return std::nullopt;
-    return found->second;
+    const auto now = Clock::now();
+    rescan(now);
+    auto given = names_.find(inum);
+    if (given != names_.end() && !is_made_up(given->second)) return given->second;
+    if (inum == 0) return std::nullopt;
+    if (look_at_processes(now)) given = names_.find(inum);
+    if (given != names_.end() && !is_made_up(given->second)) return given->second;
+    if (const auto by_process = name_by_process(inum)) return by_process;
+    return given != names_.end() ? std::optional<std::string_view>(given->second) : std::nullopt;
+}
+
+std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum) {
+    const auto found = names_by_process_.find(inum);
+    if (found == names_by_process_.end()) return std::nullopt;
+    // Asked each time, since the number may be another one's by now.
+    if (inum_of(proc_ + "/" + std::to_string(found->second.pid) + "/ns/net") == inum) return found->second.name;
+    names_by_process_.erase(found);
+    return std::nullopt;
 }
 
 // At most once a second, but then always: the number of a namespace that has gone is soon used for another one.
-void NetnsNames::rescan() {
-    const auto now = std::chrono::steady_clock::now();
+void NetnsNames::rescan(Clock::time_point now) {
     if (now < next_scan_) return;
     next_scan_ = now + std::chrono::seconds(1);
     names_.clear();
@@ -36,6 +66,23 @@ void NetnsNames::rescan() {
     for (; !ignored && entry != end; entry.increment(ignored))
         if (const auto inum = inum_of(entry->path())) names_[*inum] = entry->path().filename();
     if (host_ != 0) names_[host_] = "host";
+}
+
+// At most once a second, and where there are many processes less often: it takes one part in fifty of the time at most.
+// With the names that were given meanwhile, which are to be preferred.
+bool NetnsNames::look_at_processes(Clock::time_point now) {
+    if (now < next_look_) return false;
+    next_scan_ = now;
+    rescan(now);
+    std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
+    for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
+    names_by_process_.clear();
+    for (const auto& [netns, processes] : by_netns) {
+        if (auto name = name_of_(processes)) names_by_process_[netns] = {std::move(*name), processes.front().pid};
+    }
+    const auto taken = Clock::now() - now;
+    next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);
+    return true;
 }
 
 }  // namespace bindtrace

@@ -3,18 +3,27 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "enrich/netns_processes.h"
+
 namespace bindtrace {
 
-// Network namespaces by inode number: "host" for init's, else the name `ip netns` gave it.
+// Network namespaces by inode number: "host" for init's, else the name `ip netns` gave it, else what those are called
+// that are in it.
 class NetnsNames {
   public:
+    // Given the processes in one, the oldest first and at least one.
+    using NameOf = std::function<std::optional<std::string>(const NetnsProcesses&)>;
+
     // host: inode number, 0 = not known.
-    explicit NetnsNames(std::uint32_t host, std::string folder = "/run/netns");
+    explicit NetnsNames(
+        std::uint32_t host, NameOf name_of = [](const auto&) { return std::nullopt; },
+        std::string folder = "/run/netns", std::string proc = "/proc");
 
     // Lives until the next call.
     std::optional<std::string_view> name(std::uint32_t inum);
@@ -22,12 +31,22 @@ class NetnsNames {
     static std::optional<std::uint32_t> inum_of(const std::string& path);
 
   private:
-    void rescan();
+    using Clock = std::chrono::steady_clock;
+
+    void rescan(Clock::time_point now);
+    std::optional<std::string_view> name_by_process(std::uint32_t inum);
+    bool look_at_processes(Clock::time_point now);
 
     std::uint32_t host_;
-    std::string folder_;
-    std::chrono::steady_clock::time_point next_scan_{};
+    NameOf name_of_;
+    std::string folder_, proc_;
+    Clock::time_point next_scan_{}, next_look_{};
     std::unordered_map<std::uint32_t, std::string> names_;
+    struct ByProcess {
+        std::string name;
+        std::uint32_t pid = 0;  // the oldest
+    };
+    std::unordered_map<std::uint32_t, ByProcess> names_by_process_;
 };
 
 }  // namespace bindtrace

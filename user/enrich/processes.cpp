@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/processes.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <climits>
 #include <cstring>
-#include <sstream>
 #include <string_view>
 
-#include "core/unique_fd.h"
+#include "enrich/proc_stat.h"
 
 namespace bindtrace {
 namespace {
@@ -25,38 +23,6 @@ std::vector<std::string> split_argv(std::string_view bytes) {
         if (end == std::string_view::npos) return arguments;
         bytes.remove_prefix(end + 1);
     }
-}
-
-// Empty where it cannot be read. Not by a stream: those throw when the process goes away between open() and read().
-std::string read_file(const std::string& path) {
-    const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    std::string text;
-    std::array<char, 4096> chunk{};
-    for (;;) {
-        const ssize_t got = file.valid() ? read(file.get(), chunk.data(), chunk.size()) : 0;
-        if (got <= 0) return text;
-        text.append(chunk.data(), static_cast<std::size_t>(got));
-    }
-}
-
-struct ProcStat {
-    std::string comm;
-    std::uint32_t ppid = 0;
-    std::uint64_t start_ticks = 0;
-};
-
-std::optional<ProcStat> read_stat(const std::string& proc, std::uint32_t pid) {
-    const std::string text = read_file(proc + "/" + std::to_string(pid) + "/stat");
-    const std::size_t open = text.find('('), close = text.rfind(')');  // comm may hold both
-    if (open == std::string::npos || close == std::string::npos || close < open) return std::nullopt;
-    ProcStat stat{.comm = text.substr(open + 1, close - open - 1)};
-    std::istringstream rest(text.substr(close + 1));
-    std::string field;
-    for (int number = 3; rest >> field; ++number) {
-        if (number == 4) stat.ppid = static_cast<std::uint32_t>(std::strtoul(field.c_str(), nullptr, 10));
-        if (number == 22) stat.start_ticks = std::strtoull(field.c_str(), nullptr, 10);
-    }
-    return stat;
 }
 
 // The same process, and not another one under a recycled pid: start times agree to a tick.
@@ -110,21 +76,21 @@ const Process* Processes::find(const bt_process_key& key) {
 }
 
 bool Processes::is_alive(const bt_process_key& key) const {
-    return is_same(read_stat(proc_, key.pid), key);
+    return is_same(read_proc_stat(proc_, key.pid), key);
 }
 
 std::optional<Process> Processes::read_proc(const bt_process_key& key) const {
-    const std::optional<ProcStat> stat = read_stat(proc_, key.pid);
+    const std::optional<ProcStat> stat = read_proc_stat(proc_, key.pid);
     if (!is_same(stat, key)) return std::nullopt;
     Process process;
     const std::string folder = proc_ + "/" + std::to_string(key.pid);
     std::array<char, PATH_MAX> exe{};
     const ssize_t length = readlink((folder + "/exe").c_str(), exe.data(), exe.size());
     if (length > 0) process.exe = std::string(exe.data(), static_cast<std::size_t>(length));
-    const std::string argv = read_file(folder + "/cmdline");
+    const std::string argv = read_proc_file(folder + "/cmdline");
     if (!argv.empty()) process.cmdline = split_argv(argv);
     for (std::uint32_t pid = stat->ppid; pid != 0 && process.ancestry.size() < BT_ANCESTORS;) {
-        const std::optional<ProcStat> parent = read_stat(proc_, pid);
+        const std::optional<ProcStat> parent = read_proc_stat(proc_, pid);
         if (!parent) break;
         process.ancestry.push_back({pid, parent->comm});
         pid = parent->ppid;

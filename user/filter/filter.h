@@ -29,15 +29,19 @@ struct Filter {
     std::optional<std::string> cgroup;         // with its descendants, relative to the root: "/system.slice/x.service"
     std::optional<std::string> parent_cgroup;  // the directory above it, absolute; unset where that is the root
     std::optional<std::uint32_t> netns;
+    // What may start later, by name: compared with what each event is found to belong to.
+    std::optional<std::string> unit;
+    std::optional<std::string> container;  // its id, the first digits of it, or its name
+    std::optional<std::string> netns_name;
     std::uint32_t kinds = kDefaultKinds;  // bits 1 << bt_kind
     bool failed_only = false;
     bool no_ephemeral = false;
 
     bt_config kernel_config() const;
 
-    // The part that the kernel leaves to us: address, comm, and which cgroup below the parent. (A unit's cgroup is made
-    // anew each time the unit starts, so the kernel is told of the one above, which stays.) A cgroup whose path is not
-    // known passes: it went away before we could look, which is what a unit that fails at once does.
+    // The part that the kernel leaves to us: address, comm, names, and which cgroup below the parent. (A unit's cgroup
+    // is made anew each time the unit starts, so the kernel is told of the one above, which stays.) A cgroup whose path
+    // is not known passes: it went away before we could look, which is what a unit that fails at once does.
     bool matches(const Event& event, const Context& context) const;
 };
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "model/names.h"
-#include "model/unit.h"
 
 namespace bindtrace {
 namespace {
@@ -37,9 +36,7 @@ bool passes_kernel_part(const Filter& filter, const Event& event) {
 bool RecordedFilter::matches(const Event& event, const Context& context) const {
     if (!passes_kernel_part(filter, event) || !filter.matches(event, context)) return false;
     if (user && context.user != *user) return false;
-    if (netns_name && context.netns_name != *netns_name) return false;
-    if (filter.cgroup && !context.cgroup_path) return false;
-    return !unit || (context.cgroup_path && unit_of_cgroup(*context.cgroup_path) == unit);
+    return !filter.cgroup || context.cgroup_path;
 }
 
 }  // namespace bindtrace

@@ -49,6 +49,8 @@ std::string_view factor_name(Factor factor) {
             return "inherited-fd";
         case Factor::socket_activated:
             return "socket-activated";
+        case Factor::container_published:
+            return "container-published";
         case Factor::dual_stack:
             return "dual-stack";
         case Factor::wildcard_vs_specific:
@@ -79,13 +81,23 @@ std::string_view factor_name(Factor factor) {
 
 std::optional<std::string> socket_unit(const Holder& holder) {
     if (!holder.socket_cgroup_path) return std::nullopt;
-    auto unit = unit_of_cgroup(*holder.socket_cgroup_path);
-    return unit && unit->ends_with(".socket") ? unit : std::nullopt;
+    const auto unit = place_of_cgroup(*holder.socket_cgroup_path).socket_unit();
+    return unit ? std::optional<std::string>(*unit) : std::nullopt;
+}
+
+const Owner* owner_of(const Holder& holder) {
+    if (holder.process) return &*holder.process;
+    return holder.last_process ? &*holder.last_process : nullptr;
+}
+
+UnitPlace place_of(const Holder& holder) {
+    const Owner* owner = owner_of(holder);
+    return owner != nullptr && owner->cgroup_path ? place_of_cgroup(*owner->cgroup_path) : UnitPlace{};
 }
 
 std::optional<std::string> unit_of(const Holder& holder) {
-    const std::optional<Owner>& owner = holder.process ? holder.process : holder.last_process;
-    return owner && owner->cgroup_path ? unit_of_cgroup(*owner->cgroup_path) : std::nullopt;
+    const auto unit = place_of(holder).unit;
+    return unit ? std::optional<std::string>(*unit) : std::nullopt;
 }
 
 }  // namespace bindtrace

@@ -39,6 +39,7 @@ enum class Factor : std::uint8_t {
     same_unit,
     inherited_fd,
     socket_activated,
+    container_published,
     dual_stack,
     wildcard_vs_specific,
     reuseaddr_missing_requester,
@@ -71,6 +72,8 @@ struct Holder {
     std::optional<Owner> process;       // has it open
     std::optional<Owner> last_process;  // claimed it, and has it open no more
     bool last_process_exited = false;
+    ContainerFacts container;            // it is in, or that has published the port
+    std::optional<Published> published;  // the port leads into that container
 };
 
 // A port that is held, and by how many processes. The holder's process is the one that has run longest.
@@ -82,7 +85,13 @@ struct HeldPort {
 // The systemd socket unit that made the socket, by the cgroup it was born in.
 std::optional<std::string> socket_unit(const Holder& holder);
 
-// The systemd unit of who has the socket open, or else of who claimed it.
+// Who has the socket open, or else who claimed it; null where neither is known.
+const Owner* owner_of(const Holder& holder);
+
+// Where that owner runs, by its cgroup path, of which the views are parts.
+UnitPlace place_of(const Holder& holder);
+
+// The systemd unit of that owner.
 std::optional<std::string> unit_of(const Holder& holder);
 
 // What the kernel side looked at for the holders.

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "bindtrace/event.h"
+#include "model/container.h"
+#include "model/unit.h"
 
 namespace bindtrace {
 
@@ -66,6 +68,15 @@ struct Context {
         cgroup_path;  // of event.task.cgroup_id, relative to the cgroup root: "/system.slice/x.service"
     std::optional<std::string_view> socket_cgroup_path;
     std::optional<std::string_view> netns_name;
+    UnitPlace place;                              // by cgroup_path
+    std::optional<std::string_view> socket_unit;  // by socket_cgroup_path
+    const ContainerFacts* container = nullptr;    // of cgroup_path; null: it is in none
+
+    // What the two paths say.
+    void read_paths() {
+        place = cgroup_path ? place_of_cgroup(*cgroup_path) : UnitPlace{};
+        socket_unit = socket_cgroup_path ? place_of_cgroup(*socket_cgroup_path).socket_unit() : std::nullopt;
+    }
 };
 
 struct Record {

@@ -2,6 +2,7 @@
 #include "pipeline/live_source.h"
 
 #include <netinet/in.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,7 +41,8 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
       enricher_(facts.cgroup2_mount, tracer.host_netns(),
                 {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                  .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                 .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); }}) {}
+                 .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
+                 .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}) {}
 
 Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>& filter_text) {
     tracer_.arm();

@@ -52,11 +52,19 @@ std::string process_of(const HeldPort& port) {
     return text;
 }
 
-// The units, or the cgroup where that is in none, and the network namespace if it is not the host's.
-std::string place_of(const Holder& holder) {
+// The container, else the units, or the cgroup where that is in none, and the network namespace if it is not the
+// host's.
+std::string where_is(const Holder& holder) {
     std::string text;
     if (const auto unit = socket_unit(holder)) append_text(text, *unit + ", ");
-    if (const auto unit = unit_of(holder)) {
+    const std::string container = container_words(holder.container);
+    if (!container.empty()) {
+        append_text(text, container);
+        if (holder.published && holder.published->container_port)
+            text += fmt::format(" port {}", *holder.published->container_port);
+    } else if (holder.published && holder.published->container_gone) {
+        text += "a container that is gone";
+    } else if (const auto unit = unit_of(holder)) {
         append_text(text, *unit);
     } else if (holder.process && holder.process->cgroup_path && *holder.process->cgroup_path != "/") {
         append_text(text, *holder.process->cgroup_path);
@@ -78,7 +86,7 @@ Row row_of(const HeldPort& port, std::size_t alike) {
         append_endpoint(ends, sock.family, sock.remote_addr, sock.remote_port);
         if (alike > 1) ends += fmt::format(" and {} more", alike - 1);
     }
-    return {std::string(protocol_of(sock)), ends, state_of(port.holder), process_of(port), place_of(port.holder)};
+    return {std::string(protocol_of(sock)), ends, state_of(port.holder), process_of(port), where_is(port.holder)};
 }
 
 // What connections that take one line have in common.

@@ -28,6 +28,20 @@ std::string_view acquired_word(const Holder& holder) {
     return op_name(holder.raw.op);
 }
 
+void write_published(JsonLine& line, const std::optional<Published>& published) {
+    line.raw(",\"published\":");
+    if (!published) return line.null();
+    line.raw("{\"host_port\":");
+    line.number(published->host_port);
+    line.raw(",\"container_port\":");
+    line.number_or_null(published->container_port.has_value(), published->container_port.value_or(0));
+    line.raw(",\"container_addr\":");
+    line.string_or_null(published->container_address);
+    line.raw(",\"container_gone\":");
+    line.boolean(published->container_gone);
+    line.raw("}");
+}
+
 }  // namespace
 
 void write_holder_fields(JsonLine& line, const Holder& holder, std::uint64_t now_ns, HolderTimes& times) {
@@ -63,11 +77,9 @@ void write_holder_fields(JsonLine& line, const Holder& holder, std::uint64_t now
     write_owner(line, holder.last_process, times.start);
     line.raw(",\"kernel\":");
     line.boolean(holder.raw.of_kernel != 0);
-    line.raw(",\"unit\":");
-    line.string_or_null(unit_of(holder));
-    line.raw(",\"socket_unit\":");
-    line.string_or_null(socket_unit(holder));
-    line.raw(",\"container\":null,\"pod\":null");  // not looked for yet
+    write_place(line, place_of(holder), socket_unit(holder));
+    write_container(line, holder.container);
+    write_published(line, holder.published);
 }
 
 namespace {

@@ -92,6 +92,47 @@ void write_netns(JsonLine& line, std::uint32_t inum, std::optional<std::string_v
     line.raw("}");
 }
 
+void write_place(JsonLine& line, const UnitPlace& place, std::optional<std::string_view> socket_unit) {
+    line.raw(",\"unit\":");
+    line.string_or_null(place.unit);
+    line.raw(",\"unit_type\":");
+    line.string_or_null(place.type());
+    line.raw(",\"slice\":");
+    line.string_or_null(place.slice);
+    line.raw(",\"session\":");
+    line.string_or_null(place.session);
+    line.raw(",\"socket_unit\":");
+    line.string_or_null(socket_unit);
+}
+
+void write_container(JsonLine& line, const ContainerFacts& facts) {
+    line.raw(",\"container\":");
+    if (facts.container) {
+        line.raw("{\"runtime\":");
+        line.string(facts.container->runtime);
+        line.raw(",\"id\":");
+        line.string(facts.container->id);
+        line.raw(",\"name\":");
+        line.string_or_null(facts.container->name);
+        line.raw(",\"image\":");
+        line.string_or_null(facts.container->image);
+        line.raw("}");
+    } else {
+        line.null();
+    }
+    line.raw(",\"pod\":");
+    if (!facts.pod) return line.null();
+    line.raw("{\"namespace\":");
+    line.string_or_null(facts.pod->name_space);
+    line.raw(",\"name\":");
+    line.string_or_null(facts.pod->name);
+    line.raw(",\"uid\":");
+    line.string_or_null(facts.pod->uid);
+    line.raw(",\"container\":");
+    line.string_or_null(facts.pod->container);
+    line.raw("}");
+}
+
 void write_process(JsonLine& line, const ProcessFields& fields, UtcTimeFormat& start_time) {
     const bt_task& task = fields.task;
     const Process* process = fields.process;

@@ -25,6 +25,12 @@ void write_socket(JsonLine& line, const bt_sock& sock, std::uint8_t state, std::
 
 void write_netns(JsonLine& line, std::uint32_t inum, std::optional<std::string_view> name);
 
+// unit, unit_type, slice, session and socket_unit.
+void write_place(JsonLine& line, const UnitPlace& place, std::optional<std::string_view> socket_unit);
+
+// container and pod.
+void write_container(JsonLine& line, const ContainerFacts& facts);
+
 struct ProcessFields {
     const bt_task& task;
     const Process* process;  // may be null

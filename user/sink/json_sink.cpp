@@ -11,6 +11,8 @@
 namespace bindtrace {
 namespace {
 
+const ContainerFacts kNoContainer;
+
 bool has(const Event& event, bt_event_flag flag) {
     return (event.flags & flag) != 0;
 }
@@ -115,6 +117,8 @@ void JsonSink::record(const Record& record, std::string& out) {
     }
     write_netns(line, event.sock.netns, context.netns_name);
     write_task(line, event, context, start_time_);
+    write_place(line, context.place, context.socket_unit);
+    write_container(line, context.container != nullptr ? *context.container : kNoContainer);
     line.raw(",\"held_ns\":");
     line.number_or_null(has(event, BT_EVENT_HAS_HELD), event.held_ns);
     line.raw(",\"old_state\":");

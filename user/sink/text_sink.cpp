@@ -248,7 +248,8 @@ void TextSink::record(const Record& record, std::string& out) {
     if (has(event, BT_EVENT_HAS_TASK) && context.cgroup_path && *context.cgroup_path != "/") {
         out.push_back(' ');
         line.begin(kDim);
-        append_cgroup_path(*context.cgroup_path, out);
+        const std::string container = context.container != nullptr ? container_words(*context.container) : "";
+        container.empty() ? append_cgroup_path(*context.cgroup_path, out) : append_text(out, container);
         line.end();
     }
     out.push_back('\n');

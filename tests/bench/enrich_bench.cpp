@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// What it costs to say whose an event is, from warm caches and cold.
+#include <benchmark/benchmark.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "enrich/containers.h"
+#include "enrich/enricher.h"
+#include "model/unit.h"
+
+namespace {
+
+using namespace bindtrace;
+
+const std::string kId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4c7b9fd028";
+const std::string kUnitPath = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
+const std::string kContainerPath = "/system.slice/docker-" + kId + ".scope";
+
+// An event of this process, in the cgroup of that path.
+void enrich_event(benchmark::State& state, const std::string& path) {
+    bt_process known{};
+    known.exe_len = known.argv_len = 4;
+    Enricher enricher(
+        std::nullopt, 1,
+        {.process = [&](const bt_process_key&) { return known; }, .cgroup_path = [&](std::uint64_t) { return path; }});
+    Event event{};
+    event.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
+    event.task.key.pid = static_cast<std::uint32_t>(getpid());
+    event.task.cgroup_id = event.sock.cgroup_id = 7;
+    event.sock.netns = 1;
+    for (auto _ : state) benchmark::DoNotOptimize(&enricher.enrich(event));
+}
+BENCHMARK_CAPTURE(enrich_event, unit, kUnitPath);
+BENCHMARK_CAPTURE(enrich_event, container, kContainerPath);
+
+void place(benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(place_of_cgroup(kUnitPath));
+}
+BENCHMARK(place);
+
+void container_path(benchmark::State& state) {
+    for (auto _ : state) benchmark::DoNotOptimize(container_of_cgroup(kContainerPath));
+}
+BENCHMARK(container_path);
+
+// The state file of a container that has not been seen.
+void container_cold(benchmark::State& state) {
+    std::string root = std::filesystem::temp_directory_path() / "bindtrace-bench-XXXXXX";
+    if (mkdtemp(root.data()) == nullptr) return state.SkipWithError("mkdtemp");
+    const std::string folder = root + "/var/lib/docker/containers/" + kId;
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder + "/config.v2.json")
+        << R"({"ID":")" << kId << R"(","Name":"/web","Config":{"Image":"tiny:1","Env":[")" << std::string(4000, 'x')
+        << R"("]},"State":{"Running":true},"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2"}}}})";
+    Containers containers([](const std::string&) {}, root);
+    std::uint64_t id = 0;
+    for (auto _ : state) benchmark::DoNotOptimize(containers.find(++id, kContainerPath));
+    std::filesystem::remove_all(root);
+}
+BENCHMARK(container_cold);
+
+}  // namespace

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include "system_world.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace bindtrace {
+
+using namespace std::chrono_literals;
+
+int take_port(std::uint16_t port, bool listening, int* kept) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    int error = ::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+    if (error == 0 && listening && ::listen(fd, 8) != 0) error = errno;
+    if (kept != nullptr && error == 0)
+        *kept = fd;
+    else
+        ::close(fd);
+    return error;
+}
+
+bool has(const Json& list, std::string_view word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+void SystemTest::SetUpTestSuite() {
+    ASSERT_TRUE(std::filesystem::exists("/run/systemd/system")) << "systemd is not process 1 here";
+    looked_at_ = 0;
+    bindtrace_ = std::make_unique<Bindtrace>(Words{"--json"});
+    ASSERT_TRUE(bindtrace_->attached());
+}
+
+void SystemTest::TearDownTestSuite() {
+    bindtrace_.reset();
+}
+
+void SystemTest::TearDown() {
+    Words stop = units_;
+    stop.insert(stop.begin(), "stop");
+    if (!units_.empty()) systemctl(stop);
+}
+
+int SystemTest::systemctl(Words words) {
+    words.insert(words.begin(), "/usr/bin/systemctl");
+    return run(words, 150s).code.value_or(-1);
+}
+
+void SystemTest::unit(const std::string& name, const std::string& text) {
+    std::ofstream("/run/systemd/system/" + name) << text;
+    units_.push_back(name);
+    ASSERT_EQ(systemctl({"daemon-reload"}), 0);
+}
+
+void SystemTest::drop_in(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories("/run/systemd/system/" + name + ".d");
+    std::ofstream("/run/systemd/system/" + name + ".d/advised.conf") << text;
+    ASSERT_EQ(systemctl({"daemon-reload"}), 0);
+}
+
+std::string SystemTest::service(const std::string& words, const std::string& settings) {
+    const char* libraries = std::getenv("LD_LIBRARY_PATH");
+    return "[Service]\nExecStart=" + own_program() + " " + words +
+           "\nEnvironment=LD_LIBRARY_PATH=" + (libraries != nullptr ? libraries : "") + "\n" + settings + "\n";
+}
+
+Json SystemTest::bind_of(std::uint16_t port, const std::string& result) {
+    std::size_t at = 0;
+    const Line* found = bindtrace_->wait_for(
+        [&](const Line& line) {
+            if (++at <= looked_at_) return false;
+            return line.json["type"] == "bind" && line.json["port"] == port && line.json["result"] == result;
+        },
+        60s);
+    looked_at_ = at;
+    if (found != nullptr) return found->json;
+    ADD_FAILURE() << "no bind of " << port << " that ended with " << result;
+    return Json::parse(R"({"conflict": {"holders": [{}], "factors": [], "advice": [""]}})");
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// What tests on a machine with systemd as process 1 have in common: bindtrace that runs all the time, and units that
+// are stopped when their test is over. The test program itself is what they run: see main().
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "live/live_bindtrace.h"
+
+namespace bindtrace {
+
+// The errno of the bind; with `listening`, of either.
+int take_port(std::uint16_t port, bool listening, int* kept = nullptr);
+
+bool has(const Json& list, std::string_view word);
+
+class SystemTest : public testing::Test {
+  protected:
+    static void SetUpTestSuite();
+    static void TearDownTestSuite();
+    void TearDown() override;
+
+    // Gives its exit code.
+    static int systemctl(Words words);
+
+    void unit(const std::string& name, const std::string& text);
+    static void drop_in(const std::string& name, const std::string& text);
+
+    // The [Service] part of a unit that runs this program.
+    static std::string service(const std::string& words, const std::string& settings);
+
+    // The next bind of that port that ended so. Each is found once.
+    static Json bind_of(std::uint16_t port, const std::string& result);
+
+  private:
+    static inline std::unique_ptr<Bindtrace> bindtrace_;
+    static inline std::size_t looked_at_ = 0;  // of its lines
+    Words units_;
+};
+
+}  // namespace bindtrace

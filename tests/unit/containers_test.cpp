@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+#include "enrich/containers.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "runtime_state.h"
+#include "wait_until.h"
+
+namespace bindtrace {
+namespace {
+
+struct World {
+    TempDir root;
+    std::vector<std::string> warnings;
+    Containers containers{[this](const std::string& sentence) { warnings.push_back(sentence); }, root.path()};
+
+    const ContainerFacts& find(const std::string& path, std::uint64_t id = 7) {
+        static const ContainerFacts kNone;
+        const ContainerFacts* found = containers.find(id, path);
+        EXPECT_NE(found, nullptr) << path;
+        return found != nullptr ? *found : kNone;
+    }
+};
+
+const std::string kDockerPath = "/system.slice/docker-" + kDockerId + ".scope";
+const std::string kPodPath = "/kubepods/burstable/pod6c5b1d9a-0f3e-4c52-9d86-0c1f7f5b7d11/" + kPodId;
+
+void expect(const ContainerFacts& facts, const std::string& runtime, const std::string& name,
+            const std::string& image) {
+    ASSERT_TRUE(facts.container);
+    EXPECT_EQ(facts.container->runtime, runtime);
+    EXPECT_EQ(facts.container->name.value_or("-"), name);
+    EXPECT_EQ(facts.container->image.value_or("-"), image);
+}
+
+TEST(Containers, NamesThoseOfDocker) {
+    World world;
+    write_docker(world.root);
+    expect(world.find(kDockerPath), "docker", "web", "tiny:1");
+    EXPECT_FALSE(world.find(kDockerPath).pod);
+    EXPECT_EQ(world.containers.find(8, "/system.slice/nginx.service"), nullptr);
+}
+
+TEST(Containers, FollowsDockersDataRoot) {
+    World world;
+    write_docker(world.root);
+    std::filesystem::create_directories(world.root / "srv");
+    std::filesystem::rename(world.root / "var/lib/docker", world.root / "srv/docker");
+    world.root.write("etc/docker/daemon.json", R"({"data-root": "/srv/docker"})");
+    expect(world.find(kDockerPath), "docker", "web", "tiny:1");
+}
+
+TEST(Containers, NamesThoseOfPodman) {
+    World world;
+    write_podman(world.root);
+    write_rootless_podman(world.root);
+    expect(world.find("/machine.slice/libpod-" + kPodmanId + ".scope/container"), "podman", "pweb", "localhost/tiny:1");
+    expect(world.find("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kRootlessId + ".scope", 8),
+           "podman", "r1", "localhost/tiny:1");
+}
+
+TEST(Containers, NamesPodsOfContainerd) {
+    World world;
+    write_containerd(world.root);
+    const ContainerFacts& facts = world.find(kPodPath);
+    expect(facts, "containerd", "nginx", "nginx:1.27");
+    ASSERT_TRUE(facts.pod);
+    EXPECT_EQ(facts.pod->name_space, "shop");
+    EXPECT_EQ(facts.pod->name, "web-1");
+    EXPECT_EQ(facts.pod->uid, "6c5b1d9a-0f3e") << "the annotation, not the path";
+    EXPECT_EQ(facts.pod->container, "nginx");
+}
+
+TEST(Containers, NamesPodsOfCrio) {
+    World world;
+    write_crio(world.root);
+    const ContainerFacts& facts = world.find("/kubepods.slice/kubepods-pod0.slice/crio-" + kPodId + ".scope");
+    expect(facts, "cri-o", "api", "quay.io/api:2");
+    ASSERT_TRUE(facts.pod);
+    EXPECT_EQ(facts.pod->name, "api-1");
+}
+
+TEST(Containers, NamesMachines) {
+    World world;
+    expect(world.find("/machine.slice/machine-web\\x2d1.scope/payload"), "systemd-nspawn", "web-1", "-");
+    expect(world.find("/lxc.payload.db/init.scope", 8), "lxc", "db", "-");
+    world.root.write("run/systemd/machines/vm1", "NAME=vm1\nCLASS=vm\n");
+    EXPECT_FALSE(world.find("/machine.slice/machine-vm1.scope", 9).container) << "a virtual machine";
+    world.root.write("secret", "CLASS=vm");
+    EXPECT_FALSE(world.find("/machine.slice/machine-..\\x2fx.scope", 10).container) << "no name of a file";
+}
+
+TEST(Containers, WhatIsNotWrittenDownYetIsFoundLater) {
+    World world;
+    const ContainerFacts& early = world.find(kDockerPath);
+    expect(early, "docker", "-", "-");
+    EXPECT_EQ(early.container->id, kDockerId);
+    write_docker(world.root);
+    EXPECT_TRUE(wait_until([&] { return world.find(kDockerPath).container->name == "web"; }));
+}
+
+TEST(Containers, APodThatIsNotWrittenDownHasItsUid) {
+    World world;
+    const ContainerFacts& facts = world.find(kPodPath);
+    EXPECT_FALSE(facts.container) << "which runtime it is, is not known";
+    ASSERT_TRUE(facts.pod);
+    EXPECT_EQ(facts.pod->uid, "6c5b1d9a-0f3e-4c52-9d86-0c1f7f5b7d11");
+    EXPECT_FALSE(facts.pod->name);
+    write_containerd(world.root);
+    EXPECT_TRUE(wait_until([&] { return world.find(kPodPath).pod->name == "web-1"; }));
+}
+
+TEST(Containers, IsRememberedWhenItHasGone) {
+    World world;
+    write_docker(world.root);
+    expect(world.find(kDockerPath), "docker", "web", "tiny:1");
+    std::filesystem::remove_all(world.root / "var");
+    expect(world.find(kDockerPath), "docker", "web", "tiny:1");
+}
+
+TEST(Containers, BearsWhateverIsInTheFiles) {
+    const std::string file = "var/lib/docker/containers/" + kDockerId + "/config.v2.json";
+    for (const std::string& bytes :
+         {std::string(), std::string("{"), std::string("[]"), std::string("null"), std::string("\xff\x00\x01", 3),
+          std::string(200'000, '['),
+          R"({"ID":7,"Name":{},"Config":[],"State":"x","NetworkSettings":{"Ports":[1]}})" + std::string(),
+          R"({"ID":")" + kPodmanId + R"(","Name":"/another"})"}) {
+        World world;
+        world.root.write(file, bytes);
+        expect(world.find(kDockerPath), "docker", "-", "-");
+    }
+    World world;
+    world.root.write(file, R"({"ID":")" + kDockerId + R"(","Name":["x"],"Config":{"Image":7}})");
+    expect(world.find(kDockerPath), "docker", "-", "-");
+}
+
+TEST(Containers, ReadsNoFileThatIsLargeOrNone) {
+    World world;
+    write_docker(world.root);
+    const std::string file = world.root / ("var/lib/docker/containers/" + kDockerId + "/config.v2.json");
+    std::filesystem::resize_file(file, std::uintmax_t{1} << 40);
+    expect(world.find(kDockerPath, 1), "docker", "-", "-");
+    std::filesystem::remove(file);
+    ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+    expect(world.find(kDockerPath, 2), "docker", "-", "-");
+    std::filesystem::remove(file);
+    std::filesystem::create_symlink("/dev/zero", file);
+    expect(world.find(kDockerPath, 3), "docker", "-", "-");
+}
+
+TEST(Containers, SaysOnceThatItMayNotRead) {
+    if (geteuid() == 0) GTEST_SKIP() << "root may read everything";
+    World world;
+    write_docker(world.root);
+    ASSERT_EQ(chmod((world.root / "var/lib/docker").c_str(), 0), 0);
+    expect(world.find(kDockerPath, 1), "docker", "-", "-");
+    expect(world.find(kDockerPath, 2), "docker", "-", "-");
+    EXPECT_EQ(world.warnings.size(), 1u);
+    ASSERT_EQ(chmod((world.root / "var/lib/docker").c_str(), 0700), 0);
+}
+
+}  // namespace
+}  // namespace bindtrace

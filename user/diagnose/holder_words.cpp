@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#include "diagnose/holder_words.h"
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+
+#include <cstring>
+
+namespace bindtrace {
+namespace {
+
+std::string comm_of(const bt_task& task) {
+    return {task.comm, strnlen(task.comm, sizeof(task.comm))};
+}
+
+std::optional<std::string> unit_of(const Owner& owner) {
+    return owner.cgroup_path ? unit_of_cgroup(*owner.cgroup_path) : std::nullopt;
+}
+
+std::string process_of(const Owner& owner) {
+    return fmt::format("{}[{}]", comm_of(owner.task), owner.task.key.pid);
+}
+
+// What stands behind a published port, or whose the holder is itself.
+std::string container_of(const Holder& holder) {
+    const std::string words = container_words(holder.container);
+    if (!holder.published) return words.empty() ? "" : " in " + words;
+    const Published& published = *holder.published;
+    std::string inside;
+    if (published.container_port) inside = ":" + std::to_string(*published.container_port);
+    if (published.container_gone)
+        return fmt::format(" serving a container that is gone (it was {}{})", published.container_address.value_or("?"),
+                           inside);
+    std::string text = " serving " + (words.empty() ? "a container of " + published.runtime : words);
+    if (published.container_port) text += fmt::format(" (its port {})", *published.container_port);
+    return text;
+}
+
+// Of a pod, whose node does not decide what runs.
+std::string move_pod(const Holder& holder) {
+    if (!holder.container.pod || !holder.container.pod->name) return "";
+    const Pod& pod = *holder.container.pod;
+    return fmt::format("give pod {}{} another hostPort, or no hostNetwork", pod.name_space ? *pod.name_space + "/" : "",
+                       *pod.name);
+}
+
+std::string systemctl_of(const Owner& owner) {
+    return systemctl_of(owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{}, owner.user,
+                        owner.task.uid);
+}
+
+}  // namespace
+
+std::string name_of(const Owner& owner) {
+    const UnitPlace place = owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{};
+    std::string text = process_of(owner);
+    if (!place.unit) return text;
+    if (place.session && owner.user) return fmt::format("{} in session {} of {}", text, *place.session, *owner.user);
+    text += fmt::format(" {}", *place.unit);
+    if (place.in_user_manager && owner.user) text += " of " + *owner.user;
+    return text;
+}
+
+std::string name_of(const Holder& holder) {
+    if (const auto unit = socket_unit(holder)) return *unit + (holder.process ? " in " + name_of(*holder.process) : "");
+    if (holder.process) {
+        // A container's scope is called by its id: its name says more.
+        const bool in_named = !holder.published && !container_words(holder.container).empty();
+        std::string text = (in_named ? process_of(*holder.process) : name_of(*holder.process)) + container_of(holder);
+        if (holder.last_process && !holder.published)  // whose own tools made it: nobody knows those
+            text += " (inherited from " + name_of(*holder.last_process) +
+                    (holder.last_process_exited ? ", which has exited)" : ", which has closed it)");
+        return text;
+    }
+    if (holder.raw.of_kernel != 0) return "the kernel itself";
+    return holder.raw.sock.inode == 0 ? "no process" : "a process that is not known";
+}
+
+std::string systemctl_of(const UnitPlace& place, std::optional<std::string_view> user, std::uint32_t uid) {
+    if (!place.in_user_manager) return "systemctl";
+    return fmt::format("systemctl --user -M {}@", user ? std::string(*user) : std::to_string(place.user.value_or(uid)));
+}
+
+std::string stop_container(const Holder& holder) {
+    if (!holder.container.container || holder.container.pod) return "";
+    const Container& container = *holder.container.container;
+    const std::string& name = container.name ? *container.name : container.id;
+    if (container.runtime == "docker") return "docker stop " + name;
+    if (container.runtime == "systemd-nspawn") return "machinectl stop " + name;
+    if (container.runtime == "lxc") return "lxc-stop -n " + name;
+    if (container.runtime != "podman") return "";
+    const UnitPlace place = place_of(holder);
+    const Owner* owner = owner_of(holder);
+    return place.in_user_manager && owner->user ? fmt::format("as {}: podman stop {}", *owner->user, name)
+                                                : "podman stop " + name;
+}
+
+std::string stop_holder(const Holder& holder) {
+    if (const auto unit = socket_unit(holder)) return "systemctl disable --now " + *unit;
+    const Owner* owner = holder.process ? &*holder.process : nullptr;
+    if (owner == nullptr) return "";
+    for (const std::string& way : {move_pod(holder), stop_container(holder)})
+        if (!way.empty()) return way;
+    const auto unit = unit_of(*owner);
+    if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
+    const UnitPlace place = place_of(holder);
+    if ((place.session || place.in_user_manager) && owner->user)
+        return fmt::format("ask {} to stop {}", *owner->user, process_of(*owner));
+    return "stop " + name_of(*owner);
+}
+
+std::string let_go(const Holder& holder) {
+    if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
+    if (!holder.process) return "wait until that connection has ended";
+    const auto unit = unit_of(*holder.process);
+    return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " restart " + *unit
+                                               : "have " + name_of(*holder.process) + " close that connection";
+}
+
+}  // namespace bindtrace

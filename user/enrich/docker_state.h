@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "enrich/state_files.h"
+#include "model/container.h"
+
+namespace bindtrace {
+
+// A port that a runtime's own files say is published.
+struct PortMapping {
+    std::string protocol;  // "tcp"
+    std::uint16_t host_port = 0;
+    std::uint16_t container_port = 0;
+};
+
+struct DockerContainer {
+    ContainerFacts facts;
+    bool running = false;
+    std::vector<std::string> addresses;
+    std::vector<PortMapping> ports;
+};
+
+// From config.v2.json, which dockerd replaces as a whole whenever something changes. user: of a rootless dockerd.
+std::optional<DockerContainer> docker_container(const StateFiles& files, std::string_view id,
+                                                std::optional<std::uint32_t> user);
+
+// All of them; nothing where we may not look.
+std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files);
+
+}  // namespace bindtrace

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace bindtrace {
+
+// The parts of /proc/PID/stat that are used here.
+struct ProcStat {
+    std::string comm;
+    std::uint32_t ppid = 0;
+    std::uint64_t start_ticks = 0;  // since boot
+};
+
+// proc: where it is mounted. Nothing where the process has gone.
+std::optional<ProcStat> read_proc_stat(const std::string& proc, std::uint32_t pid);
+
+// All of a file below /proc; empty where it cannot be read.
+std::string read_proc_file(const std::string& path);
+
+// Its cgroup in the v2 hierarchy, relative to the root.
+std::optional<std::string> read_proc_cgroup(const std::string& proc, std::uint32_t pid);
+
+}  // namespace bindtrace

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "enrich/published_ports.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "enrich/netns_names.h"
+#include "enrich/netns_processes.h"
+#include "enrich/podman_state.h"
+#include "enrich/proc_stat.h"
+
+namespace bindtrace {
+namespace {
+
+std::optional<std::uint16_t> port_of(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (error != std::errc() || end != text.data() + text.size() || port == 0) return std::nullopt;
+    return port;
+}
+
+// The word after an option.
+std::optional<std::string> after(std::span<const std::string> argv, std::string_view option) {
+    const auto found = std::ranges::find(argv, option);
+    if (found == argv.end() || found + 1 == argv.end()) return std::nullopt;
+    return *(found + 1);
+}
+
+struct Range {
+    std::uint16_t first = 0, last = 0;
+};
+
+std::optional<Range> range_of(std::string_view text) {
+    const std::size_t dash = text.find('-');
+    const auto first = port_of(text.substr(0, dash));
+    const auto last = dash == std::string_view::npos ? first : port_of(text.substr(dash + 1));
+    if (!first || !last || *last < *first) return std::nullopt;
+    return Range{*first, *last};
+}
+
+bool is_udp(const bt_sock& sock) {
+    return sock.protocol == IPPROTO_UDP;
+}
+
+std::string_view protocol_of(const bt_sock& sock) {
+    return is_udp(sock) ? "udp" : sock.protocol == IPPROTO_SCTP ? "sctp" : "tcp";
+}
+
+std::string program_of(const Owner& owner) {
+    if (owner.process && owner.process->exe) return owner.process->exe->substr(owner.process->exe->rfind('/') + 1);
+    return {owner.task.comm, strnlen(owner.task.comm, sizeof(owner.task.comm))};
+}
+
+std::span<const std::string> argv_of(const Owner& owner) {
+    if (!owner.process || !owner.process->cmdline) return {};
+    return *owner.process->cmdline;
+}
+
+const PortMapping* mapping_of(std::span<const PortMapping> ports, const bt_sock& sock) {
+    const auto found = std::ranges::find_if(ports, [&](const PortMapping& port) {
+        return port.host_port == sock.local_port && port.protocol == protocol_of(sock);
+    });
+    return found == ports.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::optional<ProxyArguments> docker_proxy_arguments(std::span<const std::string> argv) {
+    const auto host = after(argv, "-host-port"), inside = after(argv, "-container-port");
+    const auto address = after(argv, "-container-ip");
+    const auto host_port = host ? port_of(*host) : std::nullopt,
+               container_port = inside ? port_of(*inside) : std::nullopt;
+    if (!host_port || !container_port || !address) return std::nullopt;
+    return ProxyArguments{.protocol = after(argv, "-proto").value_or("tcp"),
+                          .container_address = *address,
+                          .host_port = *host_port,
+                          .container_port = *container_port};
+}
+
+std::optional<std::string> conmon_container(std::span<const std::string> argv) {
+    for (const char* option : {"-c", "--cid"}) {
+        auto id = after(argv, option);
+        if (id && is_container_id(*id)) return id;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> slirp4netns_container(std::span<const std::string> argv) {
+    constexpr std::string_view kSuffix = ".net";
+    const auto socket = after(argv, "--api-socket");
+    if (!socket || !socket->ends_with(kSuffix)) return std::nullopt;
+    std::string id = socket->substr(socket->rfind('/') + 1);
+    id.resize(id.size() - kSuffix.size());
+    return is_container_id(id) ? std::optional(std::move(id)) : std::nullopt;
+}
+
+std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port) {
+    const std::string_view option = udp ? "-u" : "-t";
+    for (std::size_t i = 0; i + 1 < argv.size(); ++i) {
+        if (argv[i] != option) continue;
+        std::string_view spec = argv[i + 1];
+        if (const std::size_t slash = spec.rfind('/'); slash != std::string_view::npos) spec.remove_prefix(slash + 1);
+        const std::size_t colon = spec.find(':');
+        const auto outside = range_of(spec.substr(0, colon));
+        const auto inside = colon == std::string_view::npos ? outside : range_of(spec.substr(colon + 1));
+        if (!outside || !inside || host_port < outside->first || host_port > outside->last) continue;
+        const int target = inside->first + host_port - outside->first;
+        if (target <= inside->last) return static_cast<std::uint16_t>(target);
+    }
+    return std::nullopt;
+}
+
+const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_look_) {
+        docker_ = docker_containers(containers_.files());
+        next_look_ = now + std::chrono::seconds(1);
+    }
+    return docker_;
+}
+
+std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& owner, const bt_sock& sock,
+                                                                   std::int64_t now_ns) {
+    const auto arguments = docker_proxy_arguments(argv_of(owner));
+    if (!arguments || arguments->host_port != sock.local_port || !docker()) return std::nullopt;
+    Behind behind{.published = {.host_port = arguments->host_port,
+                                .container_port = arguments->container_port,
+                                .container_address = arguments->container_address,
+                                .runtime = "docker"},
+                  .facts = {}};
+    for (const DockerContainer& container : *docker()) {
+        const PortMapping* mapping = mapping_of(container.ports, sock);
+        if (!container.running || mapping == nullptr || mapping->container_port != arguments->container_port ||
+            std::ranges::find(container.addresses, arguments->container_address) == container.addresses.end())
+            continue;
+        behind.facts = container.facts;
+        return behind;
+    }
+    // The proxy runs a moment before its container is written down.
+    if (!owner.start_time_ns || now_ns - *owner.start_time_ns < kStartsNs) return std::nullopt;
+    behind.published.container_gone = true;
+    return behind;
+}
+
+std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const bt_sock& sock) {
+    if (!docker()) return std::nullopt;
+    for (const DockerContainer& container : *docker()) {
+        const PortMapping* mapping = container.running ? mapping_of(container.ports, sock) : nullptr;
+        if (mapping == nullptr) continue;
+        return Behind{.published = {.host_port = mapping->host_port,
+                                    .container_port = mapping->container_port,
+                                    .runtime = "docker"},
+                      .facts = container.facts};
+    }
+    return std::nullopt;
+}
+
+// CRI-O's conmon holds no ports.
+std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional<std::string>& id, const Owner& owner,
+                                                             const bt_sock& sock) {
+    if (!id || !owner.cgroup_path) return std::nullopt;
+    const UnitPlace place = place_of_cgroup(*owner.cgroup_path);
+    const auto user = owner.task.uid == 0 ? std::nullopt : std::optional(owner.task.uid);
+    auto facts = podman_container(containers_.files(), *id, place.in_user_manager ? place.user : user);
+    if (!facts) return std::nullopt;
+    const std::vector<PortMapping> ports = podman_ports(containers_.files(), *id);
+    Behind behind{.published = {.host_port = sock.local_port, .runtime = "podman"}, .facts = std::move(*facts)};
+    if (const PortMapping* mapping = mapping_of(ports, sock)) behind.published.container_port = mapping->container_port;
+    return behind;
+}
+
+std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock) {
+    const std::vector<std::uint32_t> served = open_netns(proc_, owner.task.key.pid);
+    if (served.empty()) return std::nullopt;
+    for (const NetnsProcess& process : netns_processes(proc_, sock.netns)) {
+        if (std::ranges::find(served, process.netns) == served.end()) continue;
+        const auto cgroup = read_proc_cgroup(proc_, process.pid);
+        const auto path = cgroup ? container_of_cgroup(*cgroup) : std::nullopt;
+        if (!path) continue;
+        Behind behind{.published = {.host_port = sock.local_port, .runtime = std::string(path->runtime)},
+                      .facts = containers_.look_up(*path)};
+        behind.published.container_port = pasta_target(argv_of(owner), is_udp(sock), sock.local_port);
+        return behind;
+    }
+    return std::nullopt;
+}
+
+std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,
+                                                             std::int64_t now_ns) {
+    if (sock.local_port == 0 || sock.remote_port != 0) return std::nullopt;
+    const std::string program = program_of(owner);
+    if (program == "docker-proxy") return docker_proxy(owner, sock, now_ns);
+    if (program == "dockerd") return dockerd(sock);
+    if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
+    if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
+    if (program.starts_with("pasta") || program.starts_with("passt") || program == "rootlessport")
+        return by_netns(owner, sock);
+    return std::nullopt;
+}
+
+}  // namespace bindtrace

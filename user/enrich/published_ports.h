@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Who holds a published port is no part of the container that published it, and each runtime has its own way:
+//
+//     docker        docker-proxy, its arguments say where it leads; dockerd itself where that is switched off
+//     podman, root  conmon, whose arguments have the container's id
+//     rootless      pasta and rootlessport, which keep the container's network namespace open; slirp4netns, whose
+//                   arguments have the container's id
+//
+// So a name of a program alone is never believed: the container that it leads to must be there.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "enrich/containers.h"
+#include "enrich/docker_state.h"
+#include "model/conflict.h"
+
+namespace bindtrace {
+
+// Of docker-proxy.
+struct ProxyArguments {
+    std::string protocol;
+    std::string container_address;
+    std::uint16_t host_port = 0;
+    std::uint16_t container_port = 0;
+};
+std::optional<ProxyArguments> docker_proxy_arguments(std::span<const std::string> argv);
+
+// The container's id that conmon watches.
+std::optional<std::string> conmon_container(std::span<const std::string> argv);
+
+// The container's id that slirp4netns has in the name of its socket, where it forwards ports itself.
+std::optional<std::string> slirp4netns_container(std::span<const std::string> argv);
+
+// Where pasta leads a port of the host: -t 8081-8082:80-81 (-u for UDP).
+std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port);
+
+class PublishedPorts {
+  public:
+    explicit PublishedPorts(Containers& containers, std::string proc = "/proc")
+        : containers_(containers), proc_(std::move(proc)) {}
+
+    struct Behind {
+        Published published;
+        ContainerFacts facts;
+    };
+
+    // What stands behind a port of that socket that this process holds. now_ns: UTC, since the epoch.
+    std::optional<Behind> behind(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
+
+  private:
+    static constexpr std::int64_t kStartsNs = 30'000'000'000;  // that a container may take to be written down
+
+    std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
+    std::optional<Behind> dockerd(const bt_sock& sock);
+    std::optional<Behind> podman(const std::optional<std::string>& id, const Owner& owner, const bt_sock& sock);
+    std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
+
+    // At most a second old.
+    const std::optional<std::vector<DockerContainer>>& docker();
+
+    Containers& containers_;
+    std::string proc_;
+    std::optional<std::vector<DockerContainer>> docker_;
+    std::chrono::steady_clock::time_point next_look_{};
+};
+
+}  // namespace bindtrace

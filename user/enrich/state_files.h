@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bindtrace {
+
+// The files in which container runtimes keep their state. Some belong to users who may put anything there: only regular
+// files are read, none that is large, and what is no JSON is not there.
+class StateFiles {
+  public:
+    using Warn = std::function<void(const std::string& sentence)>;
+
+    // root: put before each path; for tests.
+    explicit StateFiles(std::string root, Warn warn) : root_(std::move(root)), warn_(std::move(warn)) {}
+
+    // Nothing where the file is not there, or not what it should be. Where we may not read it, that is said, once.
+    std::optional<std::string> text(const std::string& path) const;
+    std::optional<nlohmann::json> json(const std::string& path) const;
+
+    // Names of what is in a folder, in order; at most kEntries.
+    std::vector<std::string> names(const std::string& folder) const;
+
+    // The home folder of a user, by the passwd file.
+    std::optional<std::string> home(std::uint32_t uid) const;
+
+    bool can_read(const std::string& folder) const;
+
+  private:
+    static constexpr std::size_t kLargest = std::size_t{16} << 20;
+    static constexpr std::size_t kEntries = 10'000;
+
+    void refused(const std::string& path, int error) const;
+
+    std::string root_;
+    Warn warn_;
+    mutable bool warned_ = false;
+};
+
+// A member that is a string and not empty.
+std::optional<std::string> string_in(const nlohmann::json& object, const char* key);
+
+// A member that is an object; an empty one where there is none.
+const nlohmann::json& object_in(const nlohmann::json& object, const char* key);
+
+}  // namespace bindtrace
