@@ -185,9 +185,9 @@ TEST(CaptureVersions, ABombIsDefused) {
     };
     add(RecordKind::string, std::string(10 << 20, 'x'));
     add(RecordKind::cgroup, "\x01\x01");
-    for (const std::uint64_t part : {1, 1, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1, 4})
+    for (const std::uint64_t part : {1U, 1U, 1U, 1U, 1U, 1U, 1U, 0U, 1U, 0U, 1U, 1U, 4U})
         task.number(part);  // ... with the string as user and exe, and thrice among its words
-    for (const std::uint64_t part : {1, 1, 1, 0}) task.number(part);
+    for (const std::uint64_t part : {1U, 1U, 1U, 0U}) task.number(part);
     for (int i = 0; i < 1000; ++i) add(RecordKind::task, task.out());
     BlockDecoder decoder;
     Heard heard;

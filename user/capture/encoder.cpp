@@ -11,6 +11,11 @@ std::string_view comm_of(const bt_task& task) {
     return {task.comm, strnlen(task.comm, sizeof(task.comm))};
 }
 
+// Wraps around, as the decoder's sum does.
+std::int64_t minus(std::int64_t one, std::uint64_t other) {
+    return static_cast<std::int64_t>(static_cast<std::uint64_t>(one) - other);
+}
+
 std::size_t mixed(std::size_t hash, std::uint64_t value) {
     return (hash ^ value) * 0x9e3779b97f4a7c15 ^ hash >> 29;
 }
@@ -62,7 +67,7 @@ void BlockEncoder::note_time(std::uint64_t ktime_ns) {
 
 // A time of day differs from its boot time by the same in all records, until somebody sets the clock.
 void BlockEncoder::set_clock(std::int64_t time_ns, std::uint64_t ktime_ns) {
-    const std::int64_t offset = time_ns - static_cast<std::int64_t>(ktime_ns);
+    const std::int64_t offset = minus(time_ns, ktime_ns);
     if (clock_ns_ == offset) return;
     clock_ns_ = offset;
     WireWriter body;
@@ -71,7 +76,7 @@ void BlockEncoder::set_clock(std::int64_t time_ns, std::uint64_t ktime_ns) {
 }
 
 std::int64_t BlockEncoder::beside_clock(std::int64_t time_ns, std::uint64_t ktime_ns) const {
-    return time_ns - static_cast<std::int64_t>(ktime_ns) - clock_ns_.value_or(0);
+    return minus(minus(time_ns, ktime_ns), static_cast<std::uint64_t>(clock_ns_.value_or(0)));
 }
 
 std::uint64_t BlockEncoder::string(std::string_view text) {
