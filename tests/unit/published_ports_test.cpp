@@ -68,6 +68,7 @@ struct World {
     Containers containers{[](const std::string&) {}, root.path()};
     PublishedPorts ports{containers, root / "proc"};
     bt_sock sock{};
+    std::uint32_t exec_id = 0;
 
     World() {
         sock.protocol = IPPROTO_TCP;
@@ -78,6 +79,7 @@ struct World {
         Owner owner;
         std::strncpy(owner.task.comm, comm, sizeof(owner.task.comm) - 1);
         owner.task.key.pid = 420;
+        owner.task.key.exec_id = ++exec_id;  // another one each time
         owner.process = Process{.exe = {}, .cmdline = std::move(argv), .ancestry = {}};
         owner.start_time_ns = kNow - kMinute;
         owner.cgroup_path = "/system.slice/any.service";

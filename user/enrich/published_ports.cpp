@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -189,17 +190,34 @@ std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owne
     return std::nullopt;
 }
 
-std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,
-                                                             std::int64_t now_ns) {
-    if (sock.local_port == 0 || sock.remote_port != 0) return std::nullopt;
-    const std::string program = program_of(owner);
+std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& program, const Owner& owner,
+                                                           const bt_sock& sock, std::int64_t now_ns) {
     if (program == "docker-proxy") return docker_proxy(owner, sock, now_ns);
     if (program == "dockerd") return dockerd(sock);
     if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
     if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
-    if (program.starts_with("pasta") || program.starts_with("passt") || program == "rootlessport")
-        return by_netns(owner, sock);
-    return std::nullopt;
+    return by_netns(owner, sock);
+}
+
+std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,
+                                                             std::int64_t now_ns) {
+    if (sock.local_port == 0 || sock.remote_port != 0) return std::nullopt;
+    constexpr std::array<std::string_view, 5> kPrograms = {"docker-proxy", "dockerd", "conmon", "slirp4netns",
+                                                           "rootlessport"};
+    const std::string program = program_of(owner);
+    if (std::ranges::find(kPrograms, program) == kPrograms.end() && !program.starts_with("pasta") &&
+        !program.starts_with("passt"))
+        return std::nullopt;
+    const bt_process_key& process = owner.task.key;
+    const std::uint64_t key = std::uint64_t{process.pid} << 32 | std::uint64_t{sock.protocol} << 16 | sock.local_port;
+    const auto now = std::chrono::steady_clock::now();
+    const Seen* seen = seen_.find(key);
+    if (seen == nullptr || now >= seen->until || !is_same_process(seen->process, process) ||
+        seen->process.exec_id != process.exec_id)
+        seen = &seen_.insert(
+            key,
+            {.process = process, .until = now + std::chrono::seconds(1), .behind = look(program, owner, sock, now_ns)});
+    return seen->behind;
 }
 
 }  // namespace bindtrace

@@ -50,10 +50,21 @@ class PublishedPorts {
         ContainerFacts facts;
     };
 
-    // What stands behind a port of that socket that this process holds. now_ns: UTC, since the epoch.
+    // What stands behind a port of that socket that this process holds, as of a second ago at most: it takes
+    // milliseconds to find out, and a storm of refusals asks again and again. now_ns: UTC, since the epoch.
     std::optional<Behind> behind(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
 
   private:
+    struct Seen {
+        bt_process_key process{};
+        std::chrono::steady_clock::time_point until;
+        std::optional<Behind> behind;
+    };
+    static constexpr std::size_t kSeen = 256;
+
+    std::optional<Behind> look(const std::string& program, const Owner& owner, const bt_sock& sock,
+                               std::int64_t now_ns);
+
     static constexpr std::int64_t kStartsNs = 30'000'000'000;  // that a container may take to be written down
 
     std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
@@ -68,6 +79,7 @@ class PublishedPorts {
     std::string proc_;
     std::optional<std::vector<DockerContainer>> docker_;
     std::chrono::steady_clock::time_point next_look_{};
+    BoundedCache<std::uint64_t, Seen> seen_{kSeen};  // by process number, protocol and port
 };
 
 }  // namespace bindtrace
