@@ -118,8 +118,12 @@ TEST(NetnsNames, CallsTheNamelessByTheOldestProcessInThem) {
         0, [](const auto&) { return std::optional<std::string>("pweb"); }, proc.folder.path(), proc.folder / "proc");
     EXPECT_EQ(podmans.name(proc.inum("netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f")), "pweb") << "says more";
     EXPECT_EQ(podmans.name(proc.inum("netns-blue")), "netns-blue") << "somebody called it so";
+    const bt_process_key goes_on{.start_ns = 5, .pid = 41, .exec_id = 1},
+        another{.start_ns = 6, .pid = 42, .exec_id = 1};
+    EXPECT_EQ(names.name(proc.inum("red"), goes_on), "app40 of 1");
     std::filesystem::remove_all(proc.folder / "proc/40");
-    EXPECT_EQ(names.name(proc.inum("red")), std::nullopt) << "the number may be another one's by now";
+    EXPECT_EQ(names.name(proc.inum("red"), another), std::nullopt) << "the number may be another one's by now";
+    EXPECT_EQ(names.name(proc.inum("red"), goes_on), std::nullopt);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ const Context& Enricher::enrich(const Event& event) {
     else
         context_.socket_cgroup_path = cgroups_.find(event.sock.cgroup_id);
     context_.read_paths();
-    context_.netns_name = netns_.name(event.sock.netns);
+    context_.netns_name = netns_.name(event.sock.netns, event.task.key);
     return context_;
 }
 

@@ -8,9 +8,13 @@
 #include <filesystem>
 #include <system_error>
 
+#include "model/record.h"
+
 namespace bindtrace {
 
 namespace {
+
+constexpr std::chrono::milliseconds kGoesOn{100};
 
 // By Podman or a CNI plugin, which tells nobody anything: "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f".
 bool is_made_up(std::string_view name) {
@@ -35,7 +39,7 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
     return static_cast<std::uint32_t>(status.st_ino);
 }
 
-std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
+std::optional<std::string_view> NetnsNames::name(std::uint32_t inum, const bt_process_key& seen_in_it) {
     const auto now = Clock::now();
     rescan(now);
     auto given = names_.find(inum);
@@ -43,15 +47,24 @@ std::optional<std::string_view> NetnsNames::name(std::uint32_t inum) {
     if (inum == 0) return std::nullopt;
     if (look_at_processes(now)) given = names_.find(inum);
     if (given != names_.end() && !is_made_up(given->second)) return given->second;
-    if (const auto by_process = name_by_process(inum)) return by_process;
+    if (const auto by_process = name_by_process(inum, seen_in_it, now)) return by_process;
     return given != names_.end() ? std::optional<std::string_view>(given->second) : std::nullopt;
 }
 
-std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum) {
+// Asked each time, since the number may be another one's by now; but for a process that goes on in the same namespace:
+// to ask takes longer than all else that an event needs.
+std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum, const bt_process_key& seen_in_it,
+                                                            Clock::time_point now) {
     const auto found = names_by_process_.find(inum);
     if (found == names_by_process_.end()) return std::nullopt;
-    // Asked each time, since the number may be another one's by now.
-    if (inum_of(proc_ + "/" + std::to_string(found->second.pid) + "/ns/net") == inum) return found->second.name;
+    ByProcess& known = found->second;
+    if (seen_in_it.pid != 0 && is_same_process(seen_in_it, known.seen_in_it) && now - known.checked < kGoesOn)
+        return known.name;
+    if (inum_of(proc_ + "/" + std::to_string(known.pid) + "/ns/net") == inum) {
+        known.seen_in_it = seen_in_it;
+        known.checked = now;
+        return known.name;
+    }
     names_by_process_.erase(found);
     return std::nullopt;
 }
@@ -78,7 +91,8 @@ bool NetnsNames::look_at_processes(Clock::time_point now) {
     for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
     names_by_process_.clear();
     for (const auto& [netns, processes] : by_netns) {
-        if (auto name = name_of_(processes)) names_by_process_[netns] = {std::move(*name), processes.front().pid};
+        if (auto name = name_of_(processes))
+            names_by_process_[netns] = {.name = std::move(*name), .pid = processes.front().pid};
     }
     const auto taken = Clock::now() - now;
     next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);

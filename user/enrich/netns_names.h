@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "bindtrace/event.h"
 #include "enrich/netns_processes.h"
 
 namespace bindtrace {
@@ -25,8 +26,8 @@ class NetnsNames {
         std::uint32_t host, NameOf name_of = [](const auto&) { return std::nullopt; },
         std::string folder = "/run/netns", std::string proc = "/proc");
 
-    // Lives until the next call.
-    std::optional<std::string_view> name(std::uint32_t inum);
+    // Lives until the next call. seen_in_it: the process that has just done something there, if it is known.
+    std::optional<std::string_view> name(std::uint32_t inum, const bt_process_key& seen_in_it = {});
     // Of the network namespace behind a path such as /proc/self/ns/net or /run/netns/NAME.
     static std::optional<std::uint32_t> inum_of(const std::string& path);
 
@@ -34,7 +35,8 @@ class NetnsNames {
     using Clock = std::chrono::steady_clock;
 
     void rescan(Clock::time_point now);
-    std::optional<std::string_view> name_by_process(std::uint32_t inum);
+    std::optional<std::string_view> name_by_process(std::uint32_t inum, const bt_process_key& seen_in_it,
+                                                    Clock::time_point now);
     bool look_at_processes(Clock::time_point now);
 
     std::uint32_t host_;
@@ -45,6 +47,8 @@ class NetnsNames {
     struct ByProcess {
         std::string name;
         std::uint32_t pid = 0;  // the oldest
+        bt_process_key seen_in_it{};
+        Clock::time_point checked{};
     };
     std::unordered_map<std::uint32_t, ByProcess> names_by_process_;
 };
