@@ -10,6 +10,7 @@
 #include <csignal>
 #include <exception>
 
+#include "cli/check.h"
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/trace.h"
@@ -51,6 +52,8 @@ int main(int argc, char** argv) {
                 return run_trace(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
+            case Command::check:
+                return run_check(*parsed.options);
             case Command::doctor:
                 return run_doctor(*parsed.options);
         }

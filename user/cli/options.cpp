@@ -24,10 +24,12 @@ Examples:
   bindtrace --failed                 only what was refused
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
+  bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
+  bindtrace check --learn            a registry of what listens now
   bindtrace doctor                   what this kernel and this user allow
 
 Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody, 4 events were lost (with --fail-on-loss).
+nobody or an entry of `check` is not ok, 4 events were lost (with --fail-on-loss).
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -177,6 +179,15 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         ->type_name("PORT[/PROTO]");
     who->add_flag("--json", options.json, "A line of JSON for each socket instead of a table");
     who->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+    CLI::App* check = app.add_subcommand("check", "Does each port belong to whom the registry says, and is it safe");
+    CLI::Option* registries =
+        check->add_option("REGISTRY", options.registries, "Registries in TOML, and folders of *.toml")
+            ->type_name("REGISTRY.toml");
+    CLI::Option* check_json = check->add_flag("--json", options.json, "A line of JSON for each entry");
+    check->add_flag("--learn", options.learn, "Print a registry of what listens now")
+        ->excludes(registries)
+        ->excludes(check_json);
+    check->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");
     try {
@@ -198,6 +209,11 @@ ParseOutcome parse_command_line(int argc, char** argv) {
             return {std::nullopt, kExitUsage};
         }
     }
+    if (check->parsed() && !options.learn && options.registries.empty()) {
+        spdlog::error("check: a registry is missing; bindtrace check --learn prints one to start with");
+        return {std::nullopt, kExitUsage};
+    }
+    if (check->parsed()) options.command = Command::check;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);

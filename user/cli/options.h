@@ -13,7 +13,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, who, doctor };
+enum class Command { trace, who, check, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -39,6 +39,8 @@ struct Options {
     std::string attach = "auto";
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
+    std::vector<std::string> registries;   // of `check`: files and folders
+    bool learn = false;
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };
