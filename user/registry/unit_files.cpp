@@ -113,8 +113,9 @@ std::string UnitFiles::canonical(const std::string& name) const {
     std::string known = name;
     for (int hops = 0; hops < 8; ++hops) {
         const auto path = find(known);
+        if (!path) return known;
         std::error_code error;
-        const fs::path target = path ? fs::read_symlink(*path, error) : fs::path();
+        const fs::path target = fs::read_symlink(*path, error);
         const std::string next = target.filename();
         if (error || next == known || target.extension() != path->extension()) return known;
         known = next;
