@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "live/live_bindtrace.h"
+#include "system_units.h"
 
 namespace bindtrace {
 namespace {
@@ -48,7 +49,7 @@ bool has(const Json& list, std::string_view word) {
     return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-class Systemd : public testing::Test {
+class Systemd : public SystemUnits {
   protected:
     static void SetUpTestSuite() {
         ASSERT_TRUE(std::filesystem::exists("/run/systemd/system")) << "systemd is not process 1 here";
@@ -56,36 +57,6 @@ class Systemd : public testing::Test {
         ASSERT_TRUE(bindtrace_->attached());
     }
     static void TearDownTestSuite() { bindtrace_.reset(); }
-    void TearDown() override {
-        Words stop = units_;
-        stop.insert(stop.begin(), "stop");
-        if (!units_.empty()) systemctl(stop);
-    }
-
-    // Gives its exit code.
-    static int systemctl(Words words) {
-        words.insert(words.begin(), "/usr/bin/systemctl");
-        return run(words, 90s).code.value_or(-1);
-    }
-
-    void unit(const std::string& name, const std::string& text) {
-        std::ofstream("/run/systemd/system/" + name) << text;
-        units_.push_back(name);
-        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
-    }
-    static void drop_in(const std::string& name, const std::string& text) {
-        std::filesystem::create_directories("/run/systemd/system/" + name + ".d");
-        std::ofstream("/run/systemd/system/" + name + ".d/advised.conf") << text;
-        ASSERT_EQ(systemctl({"daemon-reload"}), 0);
-    }
-
-    // The [Service] part of a unit that runs this program.
-    static std::string service(const std::string& words, const std::string& settings) {
-        const char* libraries = std::getenv("LD_LIBRARY_PATH");
-        return "[Service]\nExecStart=" + own_program() + " " + words +
-               "\nEnvironment=LD_LIBRARY_PATH=" + (libraries != nullptr ? libraries : "") + "\n" + settings + "\n";
-    }
-
     // The next bind of that port that ended so. Each is found once.
     static Json bind_of(std::uint16_t port, const std::string& result) {
         std::size_t at = 0;
@@ -104,7 +75,6 @@ class Systemd : public testing::Test {
   private:
     static inline std::unique_ptr<Bindtrace> bindtrace_;
     static inline std::size_t looked_at_ = 0;  // of its lines
-    Words units_;
 };
 
 TEST_F(Systemd, ASocketUnitHasThePortOfAServiceThatDoesNotRun) {

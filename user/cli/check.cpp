@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "cli/check.h"
 
+#include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <climits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,8 +46,13 @@ std::uint32_t own_netns() {
     return NetnsNames::inum_of(kOwnNetns).value_or(0);
 }
 
-Result<HeldSockets> held_sockets(const std::vector<PortEntry>& entries) {
-    const KernelFacts facts = KernelFacts::probe();
+bt_config config_for(const std::vector<PortEntry>& entries) {
+    Filter filter;
+    for (const PortEntry& entry : entries) filter.ports.emplace_back(entry.first_port, entry.last_port);
+    return filter.kernel_config();
+}
+
+Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<PortEntry>& entries) {
     if (const auto error = cannot_trace(facts)) {
         spdlog::warn(
             "{}; so without root it sees only this network namespace, no TCP socket that is bound and does "
@@ -51,9 +60,7 @@ Result<HeldSockets> held_sockets(const std::vector<PortEntry>& entries) {
             error->what);
         return proc_sockets(own_netns());
     }
-    Filter filter;
-    for (const PortEntry& entry : entries) filter.ports.emplace_back(entry.first_port, entry.last_port);
-    const auto found = list_ports(facts, filter.kernel_config());
+    const auto found = list_ports(facts, config_for(entries));
     if (!found) return found.error();
     Enricher enricher(facts.cgroup2_mount, found->host_netns, {});
     HeldSockets held;
@@ -85,12 +92,54 @@ int print(const std::string& text) {
 }
 
 int learn() {
-    const auto held = held_sockets({});
+    const auto held = held_sockets(KernelFacts::probe(), {});
     if (!held) return report(held.error(), kExitRuntime);
     if (!held->complete) spdlog::warn("there are more than these: too many to list them all");
     utsname system{};
     uname(&system);
     return print(learned_registry(*held, own_netns(), system.nodename));
+}
+
+// What was found, and the host that it refers to.
+struct Look {
+    HostState host;
+    std::vector<CheckedEntry> checked;
+
+    bool all_ok() const {
+        return std::ranges::all_of(checked, [](const CheckedEntry& entry) { return entry.status == PortStatus::ok; });
+    }
+};
+
+Result<std::unique_ptr<Look>> look(const KernelFacts& facts, const std::vector<PortEntry>& entries) {
+    auto held = held_sockets(facts, entries);
+    if (!held) return held.error();
+    auto found = std::make_unique<Look>();
+    found->host = {.held = std::move(*held), .netns = netns_states(entries), .units = UnitFiles()};
+    found->checked = check_ports(entries, found->host);
+    return found;
+}
+
+// Looks again whenever something happens to one of the ports. What the attached programs do not see is found by the
+// last look, when the time is over.
+Result<std::unique_ptr<Look>> wait_until_ok(const KernelFacts& facts, const std::vector<PortEntry>& entries,
+                                            std::uint64_t wait_ms) {
+    const auto tracer =
+        attach(std::nullopt, facts, {.config = config_for(entries), .ring_bytes = 1u << 20, .cgroup = {}});
+    if (!tracer) return tracer.error();
+    (*tracer)->arm();
+    const auto start = std::chrono::steady_clock::now();
+    const Tracer::Handler pass_over = [](auto) {};
+    while (true) {
+        (*tracer)->going_to_sleep();
+        constexpr std::size_t kAll = 1u << 20;
+        if (const auto consumed = (*tracer)->consume(pass_over, kAll); !consumed) return consumed.error();
+        auto found = look(facts, entries);
+        const std::uint64_t waited_ms = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count());
+        if (!found || (*found)->all_ok() || waited_ms >= wait_ms) return found;
+        pollfd waiting{.fd = (*tracer)->poll_fd(), .events = POLLIN, .revents = 0};
+        poll(&waiting, 1, static_cast<int>(std::min<std::uint64_t>(wait_ms - waited_ms, INT_MAX)));
+    }
 }
 
 }  // namespace
@@ -99,19 +148,17 @@ int run_check(const Options& options) {
     if (options.learn) return learn();
     const auto entries = read_registries(options.registries);
     if (!entries) return report_escaped(entries.error(), kExitUsage);
-    auto held = held_sockets(*entries);
-    if (!held) return report(held.error(), kExitRuntime);
-    const HostState host{.held = std::move(*held), .netns = netns_states(*entries), .units = UnitFiles()};
-    const std::vector<CheckedEntry> checked = check_ports(*entries, host);
+    const KernelFacts facts = KernelFacts::probe();
+    const auto found = options.wait_ms ? wait_until_ok(facts, *entries, *options.wait_ms) : look(facts, *entries);
+    if (!found) return report(found.error(), kExitRuntime);
 
     std::string text;
     if (options.json)
-        append_check_json(text, checked, static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME)));
+        append_check_json(text, (*found)->checked, static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME)));
     else
-        append_check_text(text, checked, wants_colour());
+        append_check_text(text, (*found)->checked, wants_colour());
     if (const int code = print(text); code != kExitFine) return code;
-    const auto is_ok = [](const CheckedEntry& entry) { return entry.status == PortStatus::ok; };
-    return std::ranges::all_of(checked, is_ok) ? kExitFine : kExitBad;
+    return (*found)->all_ok() ? kExitFine : kExitBad;
 }
 
 }  // namespace bindtrace

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <system_error>
 
 #include "core/exit_codes.h"
@@ -25,6 +26,7 @@ Examples:
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
+  bindtrace check --wait 30s FILE    the same, once all is well: in a roll-out, after a start
   bindtrace check --learn            a registry of what listens now
   bindtrace doctor                   what this kernel and this user allow
 
@@ -184,9 +186,18 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         check->add_option("REGISTRY", options.registries, "Registries in TOML, and folders of *.toml")
             ->type_name("REGISTRY.toml");
     CLI::Option* check_json = check->add_flag("--json", options.json, "A line of JSON for each entry");
+    CLI::Option* wait = check
+                            ->add_option("--wait", options.wait_ms,
+                                         "Wait until every entry is ok, at most so long; needs what tracing needs")
+                            ->transform(CLI::AsNumberWithUnit(
+                                std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
+                                CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE |
+                                                               CLI::AsNumberWithUnit::UNIT_REQUIRED)))
+                            ->type_name("30s");
     check->add_flag("--learn", options.learn, "Print a registry of what listens now")
         ->excludes(registries)
-        ->excludes(check_json);
+        ->excludes(check_json)
+        ->excludes(wait);
     check->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");

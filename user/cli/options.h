@@ -3,6 +3,7 @@
 // its cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ struct Options {
     std::vector<std::string> asked_ports;  // of `who`, as typed
     std::vector<std::string> registries;   // of `check`: files and folders
     bool learn = false;
+    std::optional<std::uint64_t> wait_ms;  // --wait
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };
