@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "../unit/wait_until.h"
 #include "live_bindtrace.h"
 #include "live_netns.h"
 
@@ -273,6 +274,12 @@ TEST_F(LiveCheck, WithoutRootItSaysWhatItDoesNotSeeAndNothingUnknownPasses) {
     });
 }
 
+bool sleeps_in_poll(pid_t pid) {
+    std::string where;
+    std::ifstream("/proc/" + std::to_string(pid) + "/wchan") >> where;
+    return where.find("poll") != std::string::npos;
+}
+
 TEST_F(LiveCheck, WaitsUntilThePortIsItsOwners) {
     netns_.run([&] {
         const std::string file = registry("[[port]]\nport = 8080\nowner = " + own_exe() + "\n");
@@ -287,8 +294,8 @@ TEST_F(LiveCheck, WaitsUntilThePortIsItsOwners) {
         EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(200));
 
         Bindtrace waiting({"check", "--json", "--wait", "60s", "-v", file});
+        ASSERT_TRUE(wait_until([&] { return sleeps_in_poll(waiting.pid()); }, std::chrono::seconds(30)));
         Socket late(Kind::tcp);
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
         ASSERT_EQ(late.bind("127.0.0.1", 8080), 0);
         ASSERT_EQ(late.listen(), 0);
         const Bindtrace::Output output = waiting.wait_for_end(std::chrono::seconds(30));

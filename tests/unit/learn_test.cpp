@@ -33,24 +33,24 @@ TEST_F(Learn, NamesOwnersThatLast) {
     has(made_for(by(held({"::", 22}), kSystemd), "/system.slice/ssh.socket"));
     EXPECT_EQ(learn(), R"(# The ports of web1 and their owners, as bindtrace check --learn found them.
 
-# systemd[1] for ssh.socket
+# systemd (/usr/lib/systemd/systemd), user root
 [[port]]
 port = 22
 owner = "ssh.socket"
 
-# nginx[812] of nginx.service
+# nginx (/usr/sbin/nginx), user root
 [[port]]
 port = 443
 address = "0.0.0.0"
 owner = "nginx.service"
 
-# app[900] of session-3.scope
+# app (/opt/app), user bob
 [[port]]
 port = 8080
 address = "127.0.0.1"
 owner = "exe:/opt/app"
 
-# gone[901]
+# gone, user bob
 [[port]]
 port = 53
 proto = "udp"
@@ -100,10 +100,18 @@ TEST_F(Learn, WhatHasNoNameIsAComment) {
     has(by(held({"0.0.0.0", 4789, IPPROTO_UDP, TCP_CLOSE}), kNginx));
     has(by(held({"0.0.0.0", 80}), kNginx));
     EXPECT_NE(
-        learn().find("\n# Not listed:\n#   tcp 40197: nginx[812] of nginx.service, on a port that the kernel chose\n"
-                     "#   udp 4789: the kernel, without a name that the registry could have\n"),
+        learn().find("\n# Not listed:\n#   tcp, a port that the kernel chose: nginx (/usr/sbin/nginx), user root\n"
+                     "#   udp 4789, whose owner has no name that would last: the kernel\n"),
         std::string::npos)
         << learn();
+    expect_content();
+    EXPECT_EQ(checked_.size(), 1u);
+}
+
+TEST_F(Learn, WithoutRootWhoChoseAPortIsNotKnown) {
+    state_.held.with_processes = false;
+    has(by(held({"0.0.0.0", 8080}), kNginx));
+    state_.held.sockets.back().holder.raw.explicit_port = 0;
     expect_content();
     EXPECT_EQ(checked_.size(), 1u);
 }

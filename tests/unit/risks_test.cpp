@@ -58,6 +58,11 @@ TEST_F(Risks, TheLineIsForTheNamespaceOfTheEntry) {
     state_.netns["web"].sysctls.reserved = PortSet();
     const CheckedEntry& checked = check_one("port = 8080\nnetns = 'web'\nowner = 'app.service'");
     EXPECT_EQ(checked.risks.at(0).fix, "ip netns exec web sysctl -w net.ipv4.ip_local_reserved_ports=8080");
+    state_.netns["host"] = {kNetns, {}};
+    state_.netns["host"].sysctls = sysctls() = state_.netns["web"].sysctls;
+    check("[[port]]\nport = 8080\nowner = 'free'\n[[port]]\nport = 8081\nowner = 'free'\nnetns = 'host'");
+    ASSERT_EQ(risks_of(checked_[1]), Words{"range-overlap"}) << "one namespace with two names: one line";
+    EXPECT_EQ(checked_[1].risks[0].fix, "sysctl -w net.ipv4.ip_local_reserved_ports=8080-8081");
 }
 
 TEST_F(Risks, APrivilegedPortWithoutTheCapability) {
@@ -99,14 +104,15 @@ TEST_F(Risks, TwoUnitsThatDeclareOnePort) {
     const CheckedEntry& checked = check_one("port = 8080\nowner = 'app.service'");
     ASSERT_EQ(risks_of(checked), Words{"declared-twice"});
     EXPECT_EQ(checked.risks[0].summary,
-              "tcp 8080 is declared by app.socket and by other.socket: whichever starts second fails");
+              "app.socket and other.socket both declare tcp 8080: whichever starts second fails");
     EXPECT_EQ(checked.risks[0].fix, "systemctl disable --now other.socket");
     EXPECT_EQ(risks_of(check_one("port = 8080\nproto = 'udp'\nowner = 'app.service'")), Words{});
     EXPECT_EQ(risks_of(check_one("port = 8080\naddress = '10.0.0.1'\nowner = 'app.service'")), Words{});
     EXPECT_EQ(risks_of(check_one("port = 8080\nowner = 'third.service'")), (Words{"declared-twice", "declared-twice"}));
-    EXPECT_EQ(checked_[0].risks[0].summary.find("tcp 8080 is declared by the registry for third.service and by app.s"),
-              0u)
-        << checked_[0].risks[0].summary;
+    EXPECT_EQ(checked_[0].risks[0].summary,
+              "app.socket declares tcp 8080, which the registry gives to third.service: whichever starts second fails");
+    state_.netns["host"] = {kNetns + 1, {}};
+    EXPECT_EQ(risks_of(check_one("port = 8080\nowner = 'app.service'")), Words{}) << "the units are elsewhere";
 }
 
 TEST_F(Risks, AnotherOnesDualStackSocketShadowsIPv4) {

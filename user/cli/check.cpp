@@ -76,9 +76,10 @@ Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<Por
 std::map<std::string, NetnsState> netns_states(const std::vector<PortEntry>& entries) {
     std::map<std::string, NetnsState> states;
     states[""] = {NetnsNames::inum_of(kOwnNetns), read_port_sysctls()};
+    states["host"] = {NetnsNames::inum_of("/proc/1/ns/net"), read_port_sysctls_of("/proc/1/ns/net")};
     for (const PortEntry& entry : entries) {
         if (!entry.netns || states.contains(*entry.netns)) continue;
-        const std::string path = *entry.netns == "host" ? "/proc/1/ns/net" : "/run/netns/" + *entry.netns;
+        const std::string path = "/run/netns/" + *entry.netns;
         states[*entry.netns] = {NetnsNames::inum_of(path), read_port_sysctls_of(path)};
     }
     return states;

@@ -44,6 +44,11 @@ std::optional<OwnerRule> lasting_owner(const HeldSocket& socket) {
 
 using Place = std::pair<std::uint16_t, std::uint16_t>;  // protocol, port
 
+// Without privilege that is not known; then it is taken for the owner's choice.
+bool is_port_of_kernels_choice(const HeldSocket& socket, const HeldSockets& held) {
+    return held.with_processes && socket.holder.raw.explicit_port == 0;
+}
+
 // One place and who is there.
 struct Listener {
     const HeldSocket* socket = nullptr;
@@ -63,9 +68,19 @@ bool has_toml_string(const std::string& text) {
     return written.find("\xef\xbf\xbd") == std::string::npos && written.find("\\ud") == std::string::npos;
 }
 
+// Who it was, in what will be the same at the next look: no pid, and no session.
 std::string comment(const HeldSocket& socket) {
+    std::string words;
+    if (socket.users.empty()) {
+        words = socket.holder.raw.of_kernel != 0 ? "the kernel" : fmt::format("uid {}", socket.holder.raw.uid);
+    } else {
+        const Owner& user = socket.users.front();
+        words = std::string(user.task.comm, strnlen(user.task.comm, sizeof(user.task.comm)));
+        if (user.process && user.process->exe) words += " (" + *user.process->exe + ")";
+        words += ", user " + user.user.value_or(std::to_string(user.task.uid));
+    }
     std::string text;
-    append_text(text, holder_words(socket));
+    append_text(text, words);
     return text;
 }
 
@@ -126,33 +141,26 @@ void append_port(std::string& out, const Place& place, const std::vector<Listene
 std::string learned_registry(const HeldSockets& held, std::uint32_t netns, const std::string& host_name) {
     std::map<Place, std::vector<Listener>> ports;
     std::set<std::string> left_out;
+    std::set<Place> nameless;
     for (const HeldSocket& socket : held.sockets) {
         const bt_holder& raw = socket.holder.raw;
         const bt_sock& sock = raw.sock;
         if (sock.netns != netns || is_connection(sock)) continue;
         const bool udp = has_ports_of(sock, IPPROTO_UDP);
         if (!udp && !has_ports_of(sock, IPPROTO_TCP)) continue;
-        const auto leave_out = [&](const char* why) {
-            left_out.insert(fmt::format("{} {}: {}, {}", udp ? "udp" : "tcp", sock.local_port, comment(socket), why));
-        };
+        const std::string protocol = udp ? "udp" : "tcp";
         const auto owner = lasting_owner(socket);
-        if (raw.explicit_port == 0) {
-            leave_out("on a port that the kernel chose");
+        if (is_port_of_kernels_choice(socket, held)) {
+            left_out.insert(fmt::format("{}, a port that the kernel chose: {}", protocol, comment(socket)));
         } else if (!owner || !has_toml_string(owner->name)) {
-            leave_out("without a name that the registry could have");
+            left_out.insert(fmt::format("{} {}, whose owner has no name that would last: {}", protocol, sock.local_port,
+                                        comment(socket)));
+            nameless.insert({udp ? IPPROTO_UDP : IPPROTO_TCP, sock.local_port});
         } else {
             ports[{udp ? IPPROTO_UDP : IPPROTO_TCP, sock.local_port}].push_back({&socket, owners_text({*owner})});
         }
     }
-    // Of a port that also belongs to what cannot be named no entry would be true.
-    for (const HeldSocket& socket : held.sockets) {
-        const bt_sock& sock = socket.holder.raw.sock;
-        const bool udp = has_ports_of(sock, IPPROTO_UDP);
-        if (sock.netns != netns || is_connection(sock) ||
-            (lasting_owner(socket) && socket.holder.raw.explicit_port != 0))
-            continue;
-        ports.erase({udp ? IPPROTO_UDP : IPPROTO_TCP, sock.local_port});
-    }
+    for (const Place& place : nameless) ports.erase(place);  // no entry of such a port would be true
     std::string name;
     append_text(name, host_name);
     std::string out = "# The ports of " + name + " and their owners, as bindtrace check --learn found them.\n";

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
+#include <set>
 
 #include "bindtrace/rules.h"
 #include "model/endpoint.h"
@@ -19,7 +19,7 @@ void add(CheckedEntry& checked, RiskKind kind, std::string summary, std::string 
 }
 
 std::string name_of(const PortEntry& entry) {
-    return entry.owners.empty() ? "its owner" : owners_text(entry.owners);
+    return entry.owners.empty() ? "nobody" : owners_text(entry.owners);
 }
 
 bool is_wildcard(const bt_sock& sock) {
@@ -45,10 +45,11 @@ PortSet exposed_ports(const PortEntry& entry, const PortSysctls& sysctls) {
 
 // One line for all entries of a namespace: whoever sets it sets all of it.
 void add_range_overlaps(std::span<CheckedEntry> entries, const HostState& host) {
+    std::set<std::uint32_t> seen;  // "" and "host" may be one
     for (const auto& [name, netns] : host.netns) {
-        if (!netns.sysctls.reserved) continue;
+        if (!netns.sysctls.reserved || !netns.inum || !seen.insert(*netns.inum).second) continue;
         PortSet wanted = *netns.sysctls.reserved;
-        const auto is_here = [&](const CheckedEntry& checked) { return checked.entry->netns.value_or("") == name; };
+        const auto is_here = [&](const CheckedEntry& checked) { return checked.netns == netns.inum; };
         for (const CheckedEntry& checked : entries) {
             if (is_here(checked)) wanted |= exposed_ports(*checked.entry, netns.sysctls);
         }
@@ -80,9 +81,10 @@ bool declares(const SocketUnit& unit, const PortEntry& entry) {
     });
 }
 
-// Of the host's own namespace, where the units are.
-bool is_of_units(const PortEntry& entry) {
-    return !entry.netns || *entry.netns == "host";
+// In the host's own namespace, where the units are.
+bool is_of_units(const CheckedEntry& checked, const HostState& host) {
+    const auto first = host.netns.find("host");
+    return first == host.netns.end() || !first->second.inum || checked.netns == first->second.inum;
 }
 
 void add_privileged(CheckedEntry& checked, const HostState& host) {
@@ -136,9 +138,14 @@ bool is_owner(const PortEntry& entry, const SocketUnit& unit, const UnitFiles& u
     });
 }
 
+// Or that it is to be free.
+bool names_unit(const PortEntry& entry) {
+    return entry.owners.empty() || std::ranges::count(entry.owners, OwnerRule::Kind::unit, &OwnerRule::kind) > 0;
+}
+
 void add_declared_twice(CheckedEntry& checked, const HostState& host) {
     const PortEntry& entry = *checked.entry;
-    if (!is_of_units(entry)) return;
+    if (!is_of_units(checked, host)) return;
     std::vector<const SocketUnit*> all;
     for (const SocketUnit& unit : host.units.sockets()) {
         if (declares(unit, entry)) all.push_back(&unit);
@@ -146,15 +153,14 @@ void add_declared_twice(CheckedEntry& checked, const HostState& host) {
     // The owner's own first.
     std::ranges::stable_partition(all, [&](const SocketUnit* unit) { return is_owner(entry, *unit, host.units); });
     for (const SocketUnit* unit : all) {
-        const bool own = is_owner(entry, *unit, host.units);
-        if (own && unit == all.front()) continue;
-        const bool named = std::ranges::any_of(
-            entry.owners, [](const OwnerRule& owner) { return owner.kind == OwnerRule::Kind::unit; });
-        if (!own && !named && !entry.owners.empty() && all.size() == 1) continue;  // may well be run by that unit
-        const std::string first = unit != all.front() ? all.front()->name : "the registry for " + name_of(entry);
+        if (unit == all.front() && is_owner(entry, *unit, host.units)) continue;
+        if (all.size() == 1 && !names_unit(entry)) continue;  // a user or a program may well be run by that unit
         add(checked, RiskKind::declared_twice,
-            fmt::format("{} is declared by {} and by {}: whichever starts second fails", place_text(entry), first,
-                        unit->name),
+            unit == all.front()
+                ? fmt::format("{} declares {}, which the registry gives to {}: whichever starts second fails",
+                              unit->name, place_text(entry), name_of(entry))
+                : fmt::format("{} and {} both declare {}: whichever starts second fails", all.front()->name, unit->name,
+                              place_text(entry)),
             "systemctl disable --now " + unit->name);
     }
 }

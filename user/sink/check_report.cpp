@@ -82,7 +82,7 @@ void append_risks(std::string& out, std::span<const CheckedEntry> entries) {
             }
             out += "  fix: " + escaped(risk.fix) + "\n";
             if (risk.kind == RiskKind::range_overlap)
-                out += "       (and net.ipv4.ip_local_reserved_ports=... in a file in /etc/sysctl.d, to persist it)\n";
+                out += "       (the same setting in a file in /etc/sysctl.d persists it)\n";
         }
     }
 }
