@@ -51,6 +51,11 @@ TEST_F(Check, APersonsUnitOfTheSameNameIsNotTheOwner) {
     has(by(held({"0.0.0.0", 80}),
            {"x", 9, "/user.slice/user-1000.slice/user@1000.service/app.slice/nginx.service", nullptr, "x", 1000}));
     EXPECT_EQ(status("port = 80\nowner = 'nginx.service'"), "taken");
+    state_.held.sockets[0] =
+        made_for(state_.held.sockets[0], "/user.slice/user-1000.slice/user@1000.service/app.slice/web.socket");
+    EXPECT_EQ(status("port = 80\nowner = 'web.socket'"), "taken");
+    state_.held.sockets[0].users[0].cgroup_path = "/user.slice/user-1000.slice/user@1000.service/init.scope";
+    EXPECT_EQ(status("port = 80\nowner = 'init.scope'"), "taken");
 }
 
 TEST_F(Check, ASocketUnitCountsForItsServiceAndTheOtherWayRound) {

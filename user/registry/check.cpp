@@ -67,7 +67,7 @@ void judge_nobody(CheckedEntry& checked, const HeldSockets& held, std::size_t le
                 leftovers, leftovers > 1 ? "s" : "");
     } else if (!held.with_processes && entry.protocol == IPPROTO_TCP) {
         checked.status = PortStatus::unknown;
-        checked.reason = "nobody listens, but without root a socket that is bound and does not listen is not seen";
+        checked.reason = "nobody listens, but without BPF a socket that is bound and does not listen is not seen";
     } else {
         checked.status = PortStatus::ok;
     }
@@ -106,7 +106,7 @@ CheckedEntry check_entry(const PortEntry& entry, const HostState& host) {
         return checked;
     }
     if (!host.held.with_processes && entry.netns) {
-        checked.reason = "without root other network namespaces are not seen";
+        checked.reason = "without BPF other network namespaces are not seen";
         return checked;
     }
     const Found found = find_sockets(entry, host.held, *netns.inum);

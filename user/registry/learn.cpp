@@ -25,7 +25,7 @@ namespace {
 // program; else its user. Nothing for a socket of the kernel's, and where nobody knows.
 std::optional<OwnerRule> lasting_owner(const HeldSocket& socket) {
     using Kind = OwnerRule::Kind;
-    if (const auto unit = socket_unit(socket.holder)) return OwnerRule{Kind::unit, *unit};
+    if (const auto unit = system_socket_unit(socket.holder)) return OwnerRule{Kind::unit, *unit};
     for (const Owner& user : socket.users) {
         const auto unit = system_unit_of(user);
         if (unit && unit->ends_with(".service") && !unit->starts_with("user@")) return OwnerRule{Kind::unit, *unit};

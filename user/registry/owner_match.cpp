@@ -10,13 +10,19 @@
 namespace bindtrace {
 namespace {
 
+// Below user@UID.service a person's own manager names the units.
+bool is_of_person(std::string_view cgroup_path) {
+    return cgroup_path.find("/user@") != std::string_view::npos &&
+           !unit_of_cgroup(cgroup_path).value_or("user@").starts_with("user@");
+}
+
 // As the registry names it: a template stands for each of its instances.
 bool is_unit(const std::string& unit, const std::string& wanted) {
     return unit == wanted || template_of(unit) == wanted;
 }
 
 bool unit_has(const std::string& wanted, const HeldSocket& socket, const UnitFiles& units) {
-    if (const auto made_by = socket_unit(socket.holder)) {
+    if (const auto made_by = system_socket_unit(socket.holder)) {
         const SocketUnit* unit = units.socket(*made_by);
         const std::string service =
             unit != nullptr ? unit->service : made_by->substr(0, made_by->rfind('.')) + ".service";
@@ -85,10 +91,11 @@ MatchResult match_owner(const OwnerRule& owner, const HeldSocket& socket, const 
 }  // namespace
 
 std::optional<std::string> system_unit_of(const Owner& user) {
-    if (!user.cgroup_path) return std::nullopt;
-    const auto unit = unit_of_cgroup(*user.cgroup_path);
-    const bool of_person = user.cgroup_path->find("/user@") != std::string::npos && unit && !unit->starts_with("user@");
-    return of_person ? std::nullopt : unit;
+    return user.cgroup_path && !is_of_person(*user.cgroup_path) ? unit_of_cgroup(*user.cgroup_path) : std::nullopt;
+}
+
+std::optional<std::string> system_socket_unit(const Holder& holder) {
+    return holder.socket_cgroup_path && !is_of_person(*holder.socket_cgroup_path) ? socket_unit(holder) : std::nullopt;
 }
 
 MatchResult match_owners(const std::vector<OwnerRule>& owners, const HeldSocket& socket, const UnitFiles& units) {

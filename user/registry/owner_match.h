@@ -26,4 +26,7 @@ MatchResult match_owners(const std::vector<OwnerRule>& owners, const HeldSocket&
 // The unit of the system manager that a process runs in; that of a person's own manager is none, whatever its name.
 std::optional<std::string> system_unit_of(const Owner& user);
 
+// The system manager's socket unit that made the socket.
+std::optional<std::string> system_socket_unit(const Holder& holder);
+
 }  // namespace bindtrace

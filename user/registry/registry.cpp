@@ -157,6 +157,7 @@ bool same_place(const PortEntry& one, const PortEntry& other) {
 
 Status refuse_overlaps(const std::vector<PortEntry>& entries) {
     std::vector<const PortEntry*> by_port;
+    by_port.reserve(entries.size());
     for (const PortEntry& entry : entries) by_port.push_back(&entry);
     std::ranges::stable_sort(by_port, {}, &PortEntry::first_port);
     for (auto one = by_port.begin(); one != by_port.end(); ++one) {

@@ -46,7 +46,9 @@ PortSet exposed_ports(const PortEntry& entry, const PortSysctls& sysctls) {
 // One line for all entries of a namespace: whoever sets it sets all of it.
 void add_range_overlaps(std::span<CheckedEntry> entries, const HostState& host) {
     std::set<std::uint32_t> seen;  // "" and "host" may be one
-    for (const auto& [name, netns] : host.netns) {
+    for (const auto& named : host.netns) {
+        const std::string& name = named.first;
+        const NetnsState& netns = named.second;
         if (!netns.sysctls.reserved || !netns.inum || !seen.insert(*netns.inum).second) continue;
         PortSet wanted = *netns.sysctls.reserved;
         const auto is_here = [&](const CheckedEntry& checked) { return checked.netns == netns.inum; };
@@ -114,7 +116,7 @@ void add_privileged(CheckedEntry& checked, const HostState& host) {
 void add_socket_without_service(CheckedEntry& checked, const HostState& host) {
     for (const Claim& claim : checked.claims) {
         const HeldSocket& socket = *claim.socket;
-        const auto unit = socket_unit(socket.holder);
+        const auto unit = system_socket_unit(socket.holder);
         const auto is_systemd = [](const Owner& user) { return user.task.key.pid == 1; };
         if (!unit || socket.users.empty() || !std::ranges::all_of(socket.users, is_systemd)) continue;
         const SocketUnit* file = host.units.socket(*unit);
@@ -151,7 +153,8 @@ void add_declared_twice(CheckedEntry& checked, const HostState& host) {
         if (declares(unit, entry)) all.push_back(&unit);
     }
     // The owner's own first.
-    std::ranges::stable_partition(all, [&](const SocketUnit* unit) { return is_owner(entry, *unit, host.units); });
+    std::stable_partition(all.begin(), all.end(),
+                          [&](const SocketUnit* unit) { return is_owner(entry, *unit, host.units); });
     for (const SocketUnit* unit : all) {
         if (unit == all.front() && is_owner(entry, *unit, host.units)) continue;
         if (all.size() == 1 && !names_unit(entry)) continue;  // a user or a program may well be run by that unit
@@ -224,7 +227,7 @@ void add_wildcard(CheckedEntry& checked) {
         if (claim.match.match != Match::yes || is_connection(sock) || !is_wildcard(sock)) continue;
         bt_sock wanted = *entry.address;
         wanted.local_port = sock.local_port;
-        const auto unit = socket_unit(claim.socket->holder);
+        const auto unit = system_socket_unit(claim.socket->holder);
         add(checked, RiskKind::wildcard_exposed,
             fmt::format("{} is bound to {}, on every address, where the registry says {}", name_of(entry),
                         endpoint_of(sock), endpoint_of(wanted)),
