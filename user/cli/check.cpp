@@ -55,8 +55,8 @@ bt_config config_for(const std::vector<PortEntry>& entries) {
 Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<PortEntry>& entries) {
     if (const auto error = cannot_trace(facts)) {
         spdlog::warn(
-            "{}; so without root it sees only this network namespace, no TCP socket that is bound and does "
-            "not listen, and only this user's processes",
+            "{}; so it can only look into /proc: not seen are other network namespaces, TCP sockets that are bound "
+            "and do not listen, and who has a socket open of those processes that are not this user's",
             error->what);
         return proc_sockets(own_netns());
     }
