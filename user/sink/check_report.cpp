@@ -40,12 +40,10 @@ std::string holders_of(const CheckedEntry& checked) {
         if (in_the_way != (checked.status == PortStatus::taken)) continue;
         told.push_back(claim_words(claim));
     }
-    std::size_t alike = told.size();
     told.erase(std::unique(told.begin(), told.end()), told.end());
     constexpr std::size_t kTold = 2;
     for (std::size_t i = 0; i < std::min(told.size(), kTold); ++i) text += (i > 0 ? "; " : "") + told[i];
-    alike = told.size() > kTold ? told.size() - kTold : 0;
-    if (alike > 0) text += fmt::format("; {} more", alike);
+    if (told.size() > kTold) text += fmt::format("; {} more", told.size() - kTold);
     if (!checked.reason.empty()) text += (text.empty() ? "" : ": ") + checked.reason;
     return text.empty() ? "nobody" : text;
 }
@@ -104,9 +102,12 @@ void write_entry(JsonLine& line, const CheckedEntry& checked) {
     line.raw(",\"addr\":");
     line.address_or_null(entry.address.has_value(), entry.address ? entry.address->family : std::uint16_t{0},
                          entry.address ? entry.address->local_addr : nullptr);
-    line.raw(",\"owner\":");
-    line.string(owners_text(entry.owners));
-    line.raw(",\"netns\":{\"inum\":");
+    line.raw(",\"owners\":[");
+    for (const OwnerRule& owner : entry.owners) {
+        if (&owner != &entry.owners.front()) line.raw(",");
+        line.string(owners_text({owner}));
+    }
+    line.raw("],\"netns\":{\"inum\":");
     line.number_or_null(checked.netns.has_value(), checked.netns.value_or(0));
     line.raw(",\"name\":");
     line.string_or_null(entry.netns);
