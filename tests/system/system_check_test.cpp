@@ -84,8 +84,9 @@ TEST_F(SystemCheck, AMetricsContainerThatTakes9100StopsTheRollOut) {
     ASSERT_EQ(systemctl({"stop", "metrics-container.service"}), 0);
     EXPECT_EQ(check(entry)["status"], "free");
     ASSERT_EQ(systemctl({"start", "node_exporter.service"}), 0);
-    const Json ok = wait_for(entry, "ok");
-    EXPECT_EQ(ok["holders"][0]["is_owner"], true);
+    const Ended up = run({bindtrace_binary(), "check", "--wait", "90s", registry("[[port]]\n" + entry)}, 150s);
+    EXPECT_EQ(up.code, 0) << up.out << up.errors;
+    EXPECT_EQ(check(entry)["holders"][0]["is_owner"], true);
 }
 
 TEST_F(SystemCheck, APrivilegedPortOfAUnitWithoutTheCapability) {

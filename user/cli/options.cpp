@@ -186,14 +186,15 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         check->add_option("REGISTRY", options.registries, "Registries in TOML, and folders of *.toml")
             ->type_name("REGISTRY.toml");
     CLI::Option* check_json = check->add_flag("--json", options.json, "A line of JSON for each entry");
-    CLI::Option* wait = check
-                            ->add_option("--wait", options.wait_ms,
-                                         "Wait until every entry is ok, at most so long; needs what tracing needs")
-                            ->transform(CLI::AsNumberWithUnit(
-                                std::map<std::string, std::uint64_t>{{"ms", 1}, {"s", 1000}, {"m", 60000}},
-                                CLI::AsNumberWithUnit::Options(CLI::AsNumberWithUnit::CASE_SENSITIVE |
-                                                               CLI::AsNumberWithUnit::UNIT_REQUIRED)))
-                            ->type_name("30s");
+    const auto strict = static_cast<CLI::AsNumberWithUnit::Options>(CLI::AsNumberWithUnit::CASE_SENSITIVE |
+                                                                    CLI::AsNumberWithUnit::UNIT_REQUIRED);
+    const std::map<std::string, std::uint64_t> units = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
+    CLI::Option* wait =
+        check
+            ->add_option("--wait", options.wait_ms,
+                         "Wait until every entry is ok, at most so long: 500ms, 30s, 5m. Needs what tracing needs")
+            ->transform(CLI::AsNumberWithUnit(units, strict).description(""))
+            ->type_name("TIME");
     check->add_flag("--learn", options.learn, "Print a registry of what listens now")
         ->excludes(registries)
         ->excludes(check_json)
