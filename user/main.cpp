@@ -13,6 +13,7 @@
 #include <csignal>
 #include <exception>
 
+#include "cli/check.h"
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/record.h"
@@ -60,6 +61,8 @@ int main(int argc, char** argv) {
                 return run_replay(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
+            case Command::check:
+                return run_check(*parsed.options);
             case Command::doctor:
                 return run_doctor(*parsed.options);
         }

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -28,11 +29,14 @@ Examples:
   bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
   bindtrace replay x.btcap --failed  the same stream as live, on any machine
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
+  bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
+  bindtrace check --wait 30s FILE    the same, once all is well: in a roll-out, after a start
+  bindtrace check --learn            a registry of what listens now
   bindtrace doctor                   what this kernel and this user allow
 
 Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody, 4 events were lost (with --fail-on-loss), or a capture is damaged or has no end.
-`record -- COMMAND` ends with the exit code of COMMAND.
+nobody or an entry of `check` is not ok, 4 events were lost (with --fail-on-loss), or a capture is damaged
+or has no end. `record -- COMMAND` ends with the exit code of COMMAND.
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -210,6 +214,25 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         ->type_name("PORT[/PROTO]");
     who->add_flag("--json", options.json, "A line of JSON for each socket instead of a table");
     who->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+    CLI::App* check = app.add_subcommand("check", "Does each port belong to whom the registry says, and is it safe");
+    CLI::Option* registries =
+        check->add_option("REGISTRY", options.registries, "Registries in TOML, and folders of *.toml")
+            ->type_name("REGISTRY.toml");
+    CLI::Option* check_json = check->add_flag("--json", options.json, "A line of JSON for each entry");
+    const auto strict = static_cast<CLI::AsNumberWithUnit::Options>(CLI::AsNumberWithUnit::CASE_SENSITIVE |
+                                                                    CLI::AsNumberWithUnit::UNIT_REQUIRED);
+    const std::map<std::string, std::uint64_t> units = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
+    CLI::Option* wait =
+        check
+            ->add_option("--wait", options.wait_ms,
+                         "Wait until every entry is ok, at most so long: 500ms, 30s, 5m. Needs what tracing needs")
+            ->transform(CLI::AsNumberWithUnit(units, strict).description(""))
+            ->type_name("TIME");
+    check->add_flag("--learn", options.learn, "Print a registry of what listens now")
+        ->excludes(registries)
+        ->excludes(check_json)
+        ->excludes(wait);
+    check->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* doctor = app.add_subcommand("doctor", "What this kernel and this user allow, and what to do about it");
     doctor->add_flag("--json", options.json, "JSON instead of text");
     const auto ours = take_command(argc, argv, options.record.command);
@@ -248,6 +271,11 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         return {std::nullopt, kExitUsage};
     }
     if (replay->parsed()) options.command = Command::replay;
+    if (check->parsed() && !options.learn && options.registries.empty()) {
+        spdlog::error("check: a registry is missing; bindtrace check --learn prints one to start with");
+        return {std::nullopt, kExitUsage};
+    }
+    if (check->parsed()) options.command = Command::check;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);

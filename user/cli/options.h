@@ -15,7 +15,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, record, replay, who, doctor };
+enum class Command { trace, record, replay, who, check, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -54,7 +54,10 @@ struct Options {
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
     RecordOptions record;
-    std::vector<std::string> captures;  // of `replay`
+    std::vector<std::string> captures;    // of `replay`
+    std::vector<std::string> registries;  // of `check`: files and folders
+    bool learn = false;
+    std::optional<std::uint64_t> wait_ms;  // --wait
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };

@@ -37,15 +37,6 @@ Result<std::pair<std::uint16_t, std::uint16_t>> parse_range(std::string_view tex
     return std::pair(*first, *last);
 }
 
-// An id is as good as its first twelve digits, which is what the runtimes print.
-bool is_called(const ContainerFacts* facts, std::string_view word) {
-    constexpr std::size_t kShortId = 12;
-    if (facts == nullptr || !facts->container) return false;
-    const Container& container = *facts->container;
-    return container.name == word || container.id == word ||
-           (word.size() >= kShortId && is_container_id(container.id) && container.id.starts_with(word));
-}
-
 }  // namespace
 
 Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text) {
@@ -127,7 +118,7 @@ bool Filter::matches(const Event& event, const Context& context) const {
         if (path != *cgroup && !(path.starts_with(*cgroup) && path[cgroup->size()] == '/')) return false;
     }
     if (unit && context.place.unit != *unit && context.socket_unit != *unit) return false;
-    if (container && !is_called(context.container, *container)) return false;
+    if (container && (context.container == nullptr || !is_called(*context.container, *container))) return false;
     if (netns_name && context.netns_name != *netns_name) return false;
     if (comm) {
         const std::string_view actual(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));

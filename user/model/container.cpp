@@ -134,6 +134,14 @@ std::optional<ContainerPath> container_of_cgroup(std::string_view path) {
     }
 }
 
+bool is_called(const ContainerFacts& facts, std::string_view word) {
+    constexpr std::size_t kShortId = 12;
+    if (!facts.container) return false;
+    const Container& container = *facts.container;
+    return container.name == word || container.id == word ||
+           (word.size() >= kShortId && is_container_id(container.id) && container.id.starts_with(word));
+}
+
 std::string container_words(const ContainerFacts& facts) {
     std::string words;
     if (facts.container && facts.container->name) words = "container " + *facts.container->name;

@@ -46,6 +46,9 @@ struct ContainerFacts {
     bool operator==(const ContainerFacts&) const = default;
 };
 
+// Is that its container's name, its id, or at least the twelve digits of it that the runtimes print?
+bool is_called(const ContainerFacts& facts, std::string_view word);
+
 // "container web", "container nginx of pod shop/web-1"; empty where only the id is known, or nothing is.
 std::string container_words(const ContainerFacts& facts);
 

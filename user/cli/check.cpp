@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "cli/check.h"
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <climits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/report.h"
+#include "core/clock.h"
+#include "core/exit_codes.h"
+#include "enrich/enricher.h"
+#include "enrich/netns_names.h"
+#include "filter/filter.h"
+#include "kernel/attach.h"
+#include "kernel/port_list.h"
+#include "registry/check.h"
+#include "registry/learn.h"
+#include "registry/proc_sockets.h"
+#include "sink/check_report.h"
+#include "sink/escape.h"
+#include "sink/output.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr const char* kOwnNetns = "/proc/self/ns/net";
+
+// Words of a file that somebody else wrote may be in it.
+int report_escaped(Error error, int exit_code) {
+    std::string text;
+    append_text(text, error.what);
+    error.what = text;
+    return report(error, exit_code);
+}
+
+std::uint32_t own_netns() {
+    return NetnsNames::inum_of(kOwnNetns).value_or(0);
+}
+
+bt_config config_for(const std::vector<PortEntry>& entries) {
+    Filter filter;
+    for (const PortEntry& entry : entries) filter.ports.emplace_back(entry.first_port, entry.last_port);
+    return filter.kernel_config();
+}
+
+Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<PortEntry>& entries) {
+    if (const auto error = cannot_trace(facts)) {
+        spdlog::warn(
+            "{}; so it can only look into /proc: not seen are other network namespaces, TCP sockets that are bound "
+            "and do not listen, and who has a socket open of those processes that are not this user's",
+            error->what);
+        return proc_sockets(own_netns());
+    }
+    const auto found = list_ports(facts, config_for(entries));
+    if (!found) return found.error();
+    Enricher enricher(facts.cgroup2_mount, found->host_netns,
+                      {.warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }});
+    HeldSockets held;
+    held.complete = found->complete;
+    for (const PortHolder& port : found->holders) {
+        HeldSocket& socket = held.sockets.emplace_back();
+        socket.holder = enricher.holder(port.socket, port.socket.task);
+        for (const bt_task& user : port.users) socket.users.push_back(enricher.owner(user));
+    }
+    return held;
+}
+
+std::map<std::string, NetnsState> netns_states(const std::vector<PortEntry>& entries) {
+    std::map<std::string, NetnsState> states;
+    states[""] = {NetnsNames::inum_of(kOwnNetns), read_port_sysctls()};
+    states["host"] = {NetnsNames::inum_of("/proc/1/ns/net"), read_port_sysctls_of("/proc/1/ns/net")};
+    for (const PortEntry& entry : entries) {
+        if (!entry.netns || states.contains(*entry.netns)) continue;
+        const std::string path = "/run/netns/" + *entry.netns;
+        states[*entry.netns] = {NetnsNames::inum_of(path), read_port_sysctls_of(path)};
+    }
+    return states;
+}
+
+int print(const std::string& text) {
+    Output output(STDOUT_FILENO, -1);
+    output.buffer() += text;
+    const Status written = output.finish();
+    return written ? kExitFine : report(written.error(), kExitRuntime);
+}
+
+int learn() {
+    const auto held = held_sockets(KernelFacts::probe(), {});
+    if (!held) return report(held.error(), kExitRuntime);
+    if (!held->complete) spdlog::warn("there are more than these: too many to list them all");
+    utsname system{};
+    uname(&system);
+    return print(learned_registry(*held, own_netns(), system.nodename));
+}
+
+// What was found, and the host that it refers to.
+struct Look {
+    HostState host;
+    std::vector<CheckedEntry> checked;
+
+    bool all_ok() const {
+        return std::ranges::all_of(checked, [](const CheckedEntry& entry) { return entry.status == PortStatus::ok; });
+    }
+};
+
+Result<std::unique_ptr<Look>> look(const KernelFacts& facts, const std::vector<PortEntry>& entries) {
+    auto held = held_sockets(facts, entries);
+    if (!held) return held.error();
+    auto found = std::make_unique<Look>();
+    found->host = {.held = std::move(*held), .netns = netns_states(entries), .units = UnitFiles()};
+    found->checked = check_ports(entries, found->host);
+    return found;
+}
+
+// Looks again whenever something happens to one of the ports. What the attached programs do not see is found by the
+// last look, when the time is over.
+Result<std::unique_ptr<Look>> wait_until_ok(const KernelFacts& facts, const std::vector<PortEntry>& entries,
+                                            std::uint64_t wait_ms) {
+    const auto tracer =
+        attach(std::nullopt, facts, {.config = config_for(entries), .ring_bytes = 1u << 20, .cgroup = {}});
+    if (!tracer) return tracer.error();
+    (*tracer)->arm();
+    const auto start = std::chrono::steady_clock::now();
+    const Tracer::Handler pass_over = [](auto) {};
+    while (true) {
+        (*tracer)->going_to_sleep();
+        constexpr std::size_t kAll = 1u << 20;
+        if (const auto consumed = (*tracer)->consume(pass_over, kAll); !consumed) return consumed.error();
+        auto found = look(facts, entries);
+        const std::uint64_t waited_ms = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count());
+        if (!found || (*found)->all_ok() || waited_ms >= wait_ms) return found;
+        pollfd waiting{.fd = (*tracer)->poll_fd(), .events = POLLIN, .revents = 0};
+        poll(&waiting, 1, static_cast<int>(std::min<std::uint64_t>(wait_ms - waited_ms, INT_MAX)));
+    }
+}
+
+}  // namespace
+
+int run_check(const Options& options) {
+    if (options.learn) return learn();
+    const auto entries = read_registries(options.registries);
+    if (!entries) return report_escaped(entries.error(), kExitUsage);
+    const KernelFacts facts = KernelFacts::probe();
+    const auto found = options.wait_ms ? wait_until_ok(facts, *entries, *options.wait_ms) : look(facts, *entries);
+    if (!found) return report(found.error(), kExitRuntime);
+
+    std::string text;
+    if (options.json)
+        append_check_json(text, (*found)->checked, static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME)));
+    else
+        append_check_text(text, (*found)->checked, wants_colour());
+    if (const int code = print(text); code != kExitFine) return code;
+    return (*found)->all_ok() ? kExitFine : kExitBad;
+}
+
+}  // namespace bindtrace

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "registry/held_sockets.h"
+
+namespace bindtrace {
+
+// A registry of what listens now in that network namespace (inode number), as a person would commit it: by protocol and
+// port, each with the name of its owner that will be the same after a restart. `check` is content with it at once.
+// What has no such name, or a port that the kernel chose, is a comment.
+std::string learned_registry(const HeldSockets& held, std::uint32_t netns, const std::string& host_name);
+
+}  // namespace bindtrace
