@@ -14,6 +14,7 @@
 #include <exception>
 
 #include "cli/doctor.h"
+#include "cli/export.h"
 #include "cli/options.h"
 #include "cli/record.h"
 #include "cli/replay.h"
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
                 return run_record(*parsed.options);
             case Command::replay:
                 return run_replay(*parsed.options);
+            case Command::exported:
+                return run_export(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
             case Command::doctor:
