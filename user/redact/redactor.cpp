@@ -23,7 +23,7 @@ std::optional<std::string> replaced(const std::optional<Text>& text, Replace rep
 
 }  // namespace
 
-std::string Redactor::netns(std::string_view name) const {
+std::string Redactor::netns_token(std::string_view name) const {
     return name == "host" ? "host" : tokens_.word("netns", name);
 }
 
@@ -78,7 +78,7 @@ void Redactor::redact(Holder& holder) const {
     redact(holder.raw);
     holder.socket_cgroup_path =
         replaced(holder.socket_cgroup_path, [this](const std::string& path) { return tokens_.cgroup_path(path); });
-    holder.netns_name = replaced(holder.netns_name, [this](const std::string& name) { return netns(name); });
+    holder.netns_name = replaced(holder.netns_name, [this](const std::string& name) { return netns_token(name); });
     if (holder.process) redact(*holder.process);
     if (holder.last_process) redact(*holder.last_process);
     redact(holder.container);
@@ -110,7 +110,7 @@ void Redactor::meta(const Meta& meta) {
         const std::size_t space = filter.find(' ');
         const std::string name = filter.substr(0, space);
         if (space == std::string::npos || is_harmless_filter(name)) continue;
-        filter = name + " " + tokens_.word("word", filter.substr(space + 1));
+        filter.replace(space + 1, std::string::npos, tokens_.word("word", filter.substr(space + 1)));
     }
     next_.meta(redacted);
 }
@@ -127,7 +127,7 @@ void Redactor::event(const Event& event, const Context& context, const Findings*
     const std::optional<std::string> cgroup = replaced(context.cgroup_path, path);
     const std::optional<std::string> socket_cgroup = replaced(context.socket_cgroup_path, path);
     const std::optional<std::string> name =
-        replaced(context.netns_name, [this](std::string_view text) { return netns(text); });
+        replaced(context.netns_name, [this](std::string_view text) { return netns_token(text); });
     Context about{.time_ns = context.time_ns,
                   .process = nullptr,
                   .start_time_ns = context.start_time_ns,

@@ -32,7 +32,7 @@ class Redactor final : public Receiver {
     void redact(ContainerFacts& facts) const;
     void redact(Holder& holder) const;
     void redact(Findings& findings) const;
-    std::string netns(std::string_view name) const;
+    std::string netns_token(std::string_view name) const;
 
     const Tokens& tokens_;
     Receiver& next_;
