@@ -192,6 +192,32 @@ TEST(Perfetto, AHoldingIsASliceAndARefusalAnInstant) {
     EXPECT_FALSE(verdict["fix"].empty());
 }
 
+// Slices of one track would be taken for a stack: the first end would end the second holding.
+TEST(Perfetto, HoldingsOfOnePortAtOnceAreOnTracksOfTheirOwn) {
+    PerfettoSink sink;
+    std::string out;
+    Teller teller(sink, out);
+    teller.meta(sampled_meta());
+    for (const bt_kind kind : {BT_KIND_BIND, BT_KIND_RELEASE}) {
+        for (const std::uint64_t cookie : {71u, 72u}) {
+            Sampled shared(kind);
+            shared.event.sock.cookie = cookie;
+            teller.event(shared.event, shared.context, nullptr);
+        }
+    }
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> slices;  // type and track
+    for (const Field& packet : parse_message(out)) {
+        const auto event = find(parse_message(packet.bytes), 11);
+        if (!event) continue;
+        const auto parts = parse_message(event->bytes);
+        slices.emplace_back(find(parts, 9)->value, find(parts, 11)->value);
+    }
+    ASSERT_EQ(slices.size(), 4u);
+    EXPECT_NE(slices[0].second, slices[1].second);
+    EXPECT_EQ(slices[2], std::pair(std::uint64_t{2}, slices[0].second));
+    EXPECT_EQ(slices[3], std::pair(std::uint64_t{2}, slices[1].second));
+}
+
 // The first column of all rows, in lines.
 std::string ask(const std::string& path, const char* sql) {
     sqlite3* database = nullptr;

@@ -36,7 +36,7 @@ Result<int> tell(const Options& options, const RecordedFilter& filter, Sink& sin
     if (options.exported.redact) {
         auto made = Tokens::make();
         if (!made) return made.error();
-        tokens = std::move(*made);
+        tokens = *made;
         redactor.emplace(*tokens, retelling);
     }
     Filtered filtered(filter, redactor ? static_cast<Receiver&>(*redactor) : retelling);
