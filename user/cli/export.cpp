@@ -63,7 +63,7 @@ Result<int> export_text(const Options& options, const RecordedFilter& filter, Ca
     return tell(options, filter, *sink, out, flush, [] { return true; });
 }
 
-// SQLite opens files by name: so the name has to lead to the file that was made, and to nothing else.
+// SQLite opens the file that was made by its name, and follows no link.
 Result<int> fill_database(const Options& options, const RecordedFilter& filter, const std::string& path) {
     auto sink = SqliteSink::open(path);
     if (!sink) return sink.error();
