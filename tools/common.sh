@@ -12,8 +12,8 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
 # shellcheck disable=SC2034 # used by those who source this
 {
   BUILD_PACKAGES=(cmake ninja-build g++ clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev
-    libzstd-dev libxxhash-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libtomlplusplus-dev libgtest-dev
-    libbenchmark-dev)
+    libzstd-dev libxxhash-dev libsqlite3-dev libsodium-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
+    libtomlplusplus-dev libgtest-dev libbenchmark-dev)
   DEMO_PACKAGES=(python3-minimal iproute2)
   TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base)
   read -ra GUEST_PACKAGES < <(tools/guest deps)

@@ -15,6 +15,7 @@
 
 #include "cli/check.h"
 #include "cli/doctor.h"
+#include "cli/export.h"
 #include "cli/options.h"
 #include "cli/record.h"
 #include "cli/replay.h"
@@ -59,6 +60,8 @@ int main(int argc, char** argv) {
                 return run_record(*parsed.options);
             case Command::replay:
                 return run_replay(*parsed.options);
+            case Command::exported:
+                return run_export(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
             case Command::check:

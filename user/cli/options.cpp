@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/export_options.h"
 #include "cli/record_options.h"
 #include "core/exit_codes.h"
 #include "enrich/netns_names.h"
@@ -28,6 +29,7 @@ Examples:
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
   bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
   bindtrace replay x.btcap --failed  the same stream as live, on any machine
+  bindtrace export x.btcap --to sqlite -o x.db   for other tools: jsonl, csv, perfetto, sqlite
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
   bindtrace check --wait 30s FILE    the same, once all is well: in a roll-out, after a start
@@ -207,6 +209,10 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_filter_options(*replay, options.filter);
     replay->add_flag("--json", options.json, "JSON lines instead of text");
     replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+    CLI::App* exported = app.add_subcommand("export", "What captures tell, for other tools");
+    add_export_options(*exported, options);
+    add_filter_options(*exported, options.filter);
+    exported->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* who = app.add_subcommand("who", "Who holds these ports now, in every network namespace");
     who->add_option("PORT", options.asked_ports,
                     "Port or range, with or without a protocol: 8080, 53/udp, 9000-9100/tcp (default: all that listen "
@@ -251,7 +257,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace, record, replay}) {
+    for (CLI::App* parsed : {&app, trace, record, replay, exported}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
@@ -276,6 +282,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         return {std::nullopt, kExitUsage};
     }
     if (check->parsed()) options.command = Command::check;
+    if (exported->parsed()) {
+        options.command = Command::exported;
+        if (Status checked = check_export(options); !checked) {
+            spdlog::error("{}", checked.error().what);
+            return {std::nullopt, kExitUsage};
+        }
+    }
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);

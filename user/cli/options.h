@@ -15,7 +15,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, record, replay, who, check, doctor };
+enum class Command { trace, record, replay, exported, who, check, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -45,6 +45,13 @@ struct RecordOptions {
     std::vector<std::string> command;
 };
 
+struct ExportOptions {
+    std::string format;  // "jsonl", "csv", "perfetto", "sqlite"
+    std::string path;    // "-" is stdout
+    bool force = false;
+    bool redact = false;
+};
+
 struct Options {
     Command command = Command::trace;
     bool json = false;
@@ -54,7 +61,8 @@ struct Options {
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
     RecordOptions record;
-    std::vector<std::string> captures;    // of `replay`
+    ExportOptions exported;
+    std::vector<std::string> captures;    // of `replay` and `export`
     std::vector<std::string> registries;  // of `check`: files and folders
     bool learn = false;
     std::optional<std::uint64_t> wait_ms;  // --wait

@@ -32,4 +32,8 @@ std::unique_ptr<Sink> make_sink(bool json) {
     return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour()});
 }
 
+void tell_totals(const Totals& totals) {
+    spdlog::info("{} events, {} of them failures, {} lost", totals.events, totals.failures, totals.lost);
+}
+
 }  // namespace bindtrace

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "core/result.h"
+#include "pipeline/recorded.h"
 #include "sink/sink.h"
 
 namespace bindtrace {
@@ -16,5 +17,8 @@ bool wants_colour();
 
 // For stdout: JSON lines, or text.
 std::unique_ptr<Sink> make_sink(bool json);
+
+// On stderr, of what has been read from captures.
+void tell_totals(const Totals& totals);
 
 }  // namespace bindtrace

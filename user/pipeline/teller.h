@@ -22,6 +22,7 @@ class Teller final : public Receiver {
         sink_.record({event, context, &conflict}, out_);
     }
     void loss(const Loss& loss) override { sink_.loss(loss, out_); }
+    void checkpoint(const Checkpoint& checkpoint) override { sink_.held_at_start(checkpoint, out_); }
 
   private:
     Sink& sink_;

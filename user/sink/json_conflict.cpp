@@ -20,14 +20,6 @@ void write_owner(JsonLine& line, const std::optional<Owner>& owner, UtcTimeForma
                   start_time);
 }
 
-// How it came to the port: by which call, or "inherited" where who has it is not who claimed it.
-std::string_view acquired_word(const Holder& holder) {
-    if (holder.process && holder.last_process) return "inherited";
-    if (holder.raw.has_claim == 0) return (holder.raw.flags & BT_EVENT_EPHEMERAL) != 0 ? op_name(BT_OP_CONNECT) : "";
-    if (holder.raw.since_ns == 0) return "before-start";
-    return op_name(holder.raw.op);
-}
-
 void write_published(JsonLine& line, const std::optional<Published>& published) {
     line.raw(",\"published\":");
     if (!published) return line.null();
@@ -43,6 +35,13 @@ void write_published(JsonLine& line, const std::optional<Published>& published) 
 }
 
 }  // namespace
+
+std::string_view acquired_word(const Holder& holder) {
+    if (holder.process && holder.last_process) return "inherited";
+    if (holder.raw.has_claim == 0) return (holder.raw.flags & BT_EVENT_EPHEMERAL) != 0 ? op_name(BT_OP_CONNECT) : "";
+    if (holder.raw.since_ns == 0) return "before-start";
+    return op_name(holder.raw.op);
+}
 
 void write_holder_fields(JsonLine& line, const Holder& holder, std::uint64_t now_ns, HolderTimes& times) {
     const bt_sock& sock = holder.raw.sock;

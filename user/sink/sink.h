@@ -9,12 +9,17 @@
 
 namespace bindtrace {
 
+struct Checkpoint;
+
 class Sink {
   public:
     virtual ~Sink() = default;
     virtual void meta(const Meta& meta, std::string& out) = 0;
     virtual void record(const Record& record, std::string& out) = 0;
     virtual void loss(const Loss& loss, std::string& out) = 0;
+
+    // The ports that were held when the recording began; only of a capture, and for those who want to know.
+    virtual void held_at_start(const Checkpoint& /*checkpoint*/, std::string& /*out*/) {}
 };
 
 }  // namespace bindtrace

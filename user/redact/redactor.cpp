@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "redact/redactor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+namespace bindtrace {
+namespace {
+
+// "--port 80" tells nothing; "--unit NAME" and whatever is not known here does.
+bool is_harmless_filter(std::string_view name) {
+    constexpr std::string_view kHarmless[] = {"--port", "--proto", "--pid", "--events", "--failed", "--no-ephemeral"};
+    return std::ranges::find(kHarmless, name) != std::end(kHarmless);
+}
+
+template <typename Text, typename Replace>
+std::optional<std::string> replaced(const std::optional<Text>& text, Replace replace) {
+    if (!text) return std::nullopt;
+    return replace(*text);
+}
+
+}  // namespace
+
+std::string Redactor::netns_token(std::string_view name) const {
+    return name == "host" ? "host" : tokens_.word("netns", name);
+}
+
+void Redactor::redact(bt_task& task) const {
+    const std::string token = tokens_.word("comm", {task.comm, strnlen(task.comm, sizeof(task.comm))});
+    std::memset(task.comm, 0, sizeof(task.comm));
+    token.copy(task.comm, sizeof(task.comm) - 1);
+}
+
+void Redactor::redact(bt_sock& sock) const {
+    tokens_.replace_address(sock.family, sock.local_addr);
+    tokens_.replace_address(sock.family, sock.remote_addr);
+}
+
+void Redactor::redact(bt_holder& raw) const {
+    redact(raw.task);
+    redact(raw.sock);
+}
+
+void Redactor::redact(Process& process) const {
+    process.cmdline.reset();
+    process.exe = replaced(process.exe, [this](const std::string& exe) { return tokens_.word("exe", exe); });
+    for (Ancestor& ancestor : process.ancestry) ancestor.comm = tokens_.word("comm", ancestor.comm);
+}
+
+void Redactor::redact(Owner& owner) const {
+    redact(owner.task);
+    if (owner.process) redact(*owner.process);
+    owner.user = replaced(owner.user, [this](const std::string& user) { return tokens_.word("user", user); });
+    owner.cgroup_path =
+        replaced(owner.cgroup_path, [this](const std::string& path) { return tokens_.cgroup_path(path); });
+}
+
+void Redactor::redact(ContainerFacts& facts) const {
+    const auto replace = [this](std::optional<std::string>& text, std::string_view kind) {
+        if (text) text = tokens_.word(kind, *text);
+    };
+    if (facts.container) {
+        facts.container->id = tokens_.word("container", facts.container->id);
+        replace(facts.container->name, "container");
+        replace(facts.container->image, "image");
+    }
+    if (facts.pod) {
+        replace(facts.pod->name_space, "namespace");
+        replace(facts.pod->name, "pod");
+        replace(facts.pod->uid, "pod");
+        replace(facts.pod->container, "container");
+    }
+}
+
+void Redactor::redact(Holder& holder) const {
+    redact(holder.raw);
+    holder.socket_cgroup_path =
+        replaced(holder.socket_cgroup_path, [this](const std::string& path) { return tokens_.cgroup_path(path); });
+    holder.netns_name = replaced(holder.netns_name, [this](const std::string& name) { return netns_token(name); });
+    if (holder.process) redact(*holder.process);
+    if (holder.last_process) redact(*holder.last_process);
+    redact(holder.container);
+    if (holder.published)
+        holder.published->container_address = replaced(
+            holder.published->container_address, [this](const std::string& text) { return tokens_.address(text); });
+}
+
+void Redactor::redact(Findings& findings) const {
+    if (findings.refusal) {
+        redact(findings.refusal->claimant);
+        for (bt_holder& raw : findings.refusal->holders) redact(raw);
+    }
+    for (Holder& holder : findings.holders) redact(holder);
+    if (findings.range)
+        for (RangeShare& share : findings.range->shares)
+            if (share.owner) redact(*share.owner);
+    if (!findings.local_addresses) return;
+    for (LocalAddress& local : *findings.local_addresses) {
+        if (local.interface != "lo") local.interface = tokens_.word("if", local.interface);
+        tokens_.replace_address(local.family, local.address.data());
+    }
+}
+
+void Redactor::meta(const Meta& meta) {
+    Meta redacted = meta;
+    redacted.host = tokens_.word("host", meta.host);
+    for (std::string& filter : redacted.filters) {
+        const std::size_t space = filter.find(' ');
+        const std::string name = filter.substr(0, space);
+        if (space == std::string::npos || is_harmless_filter(name)) continue;
+        filter.replace(space + 1, std::string::npos, tokens_.word("word", filter.substr(space + 1)));
+    }
+    next_.meta(redacted);
+}
+
+void Redactor::event(const Event& event, const Context& context, const Findings* findings) {
+    Event told = event;
+    redact(told.task);
+    redact(told.sock);
+    tokens_.replace_address(told.addr_family, told.addr);
+
+    const auto path = [this](std::string_view text) { return tokens_.cgroup_path(text); };
+    const std::optional<std::string> user =
+        replaced(context.user, [this](std::string_view text) { return tokens_.word("user", text); });
+    const std::optional<std::string> cgroup = replaced(context.cgroup_path, path);
+    const std::optional<std::string> socket_cgroup = replaced(context.socket_cgroup_path, path);
+    const std::optional<std::string> name =
+        replaced(context.netns_name, [this](std::string_view text) { return netns_token(text); });
+    Context about{.time_ns = context.time_ns,
+                  .process = nullptr,
+                  .start_time_ns = context.start_time_ns,
+                  .user = user,
+                  .cgroup_path = cgroup,
+                  .socket_cgroup_path = socket_cgroup,
+                  .netns_name = name,
+                  .place = {},
+                  .socket_unit = {},
+                  .container = nullptr};
+    about.read_paths();
+    Process process;
+    if (context.process != nullptr) {
+        process = *context.process;
+        redact(process);
+        about.process = &process;
+    }
+    ContainerFacts container;
+    if (context.container != nullptr) {
+        container = *context.container;
+        redact(container);
+        about.container = &container;
+    }
+    if (findings == nullptr) return next_.event(told, about, nullptr);
+    Findings found = *findings;
+    redact(found);
+    next_.event(told, about, &found);
+}
+
+void Redactor::checkpoint(const Checkpoint& checkpoint) {
+    Checkpoint redacted = checkpoint;
+    for (HeldPort& port : redacted.ports) redact(port.holder);
+    next_.checkpoint(redacted);
+}
+
+}  // namespace bindtrace

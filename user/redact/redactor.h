@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Takes out of a recording what tells of people, hosts and programs, before anything is made of it: verdicts, advice
+// and every format speak of the tokens.
+//
+// Left: times, ports, numbers (pid, uid, inodes, network namespaces), outcomes, socket options, loopback and wildcard
+// addresses. Dropped: command lines. Tokens: names of hosts, users, threads (comm), executables, cgroups, units,
+// containers, images, pods, network namespaces and interfaces, and all other addresses.
+#pragma once
+
+#include <string>
+
+#include "model/receiver.h"
+#include "redact/tokens.h"
+
+namespace bindtrace {
+
+class Redactor final : public Receiver {
+  public:
+    Redactor(const Tokens& tokens, Receiver& next) : tokens_(tokens), next_(next) {}
+
+    void meta(const Meta& meta) override;
+    void event(const Event& event, const Context& context, const Findings* findings) override;
+    void loss(const Loss& loss) override { next_.loss(loss); }
+    void checkpoint(const Checkpoint& checkpoint) override;
+
+  private:
+    void redact(bt_task& task) const;
+    void redact(bt_sock& sock) const;
+    void redact(bt_holder& raw) const;
+    void redact(Process& process) const;
+    void redact(Owner& owner) const;
+    void redact(ContainerFacts& facts) const;
+    void redact(Holder& holder) const;
+    void redact(Findings& findings) const;
+    std::string netns_token(std::string_view name) const;
+
+    const Tokens& tokens_;
+    Receiver& next_;
+};
+
+}  // namespace bindtrace

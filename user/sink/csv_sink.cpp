@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "sink/csv_sink.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "model/names.h"
+
+namespace bindtrace {
+namespace {
+
+// The holder named first, and what the verdict says to do; then what only a loss has.
+constexpr std::string_view kOwnColumns[] = {"advice", "loss_reason", "loss_count", "host"};
+
+constexpr std::size_t kColumns =
+    std::size(kEventColumns) + 2 * std::size(kProcessColumns) + std::size(kHolderColumns) + std::size(kOwnColumns);
+
+std::string all_advice(const Conflict& conflict) {
+    std::string out;
+    for (const std::string& advice : conflict.advice) {
+        if (!out.empty()) out += "; or: ";
+        out += escaped(advice);
+    }
+    return out;
+}
+
+}  // namespace
+
+void append_csv_field(std::string& out, std::string_view text) {
+    if (text.empty()) return;
+    const bool is_formula = std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos;
+    if (!is_formula && text.find_first_of(",\"\r\n") == std::string_view::npos) {
+        out += text;
+        return;
+    }
+    out += '"';
+    if (is_formula) out += '\'';
+    for (const char character : text) {
+        if (character == '"') out += '"';
+        out += character;
+    }
+    out += '"';
+}
+
+void CsvSink::heading(std::string& out) {
+    if (has_heading_) return;
+    has_heading_ = true;
+    std::string line;
+    const auto add = [&line](std::string_view prefix, const auto& columns) {
+        for (const std::string_view column : columns) line += fmt::format(",{}{}", prefix, column);
+    };
+    add("", kEventColumns);
+    add("", kProcessColumns);
+    add("holder_", kHolderColumns);
+    add("holder_", kProcessColumns);
+    add("", kOwnColumns);
+    out += line.substr(1) + "\r\n";
+}
+
+void CsvSink::row(std::string& out) const {
+    for (std::size_t i = 0; i < cells_.size(); ++i) {
+        if (i != 0) out += ',';
+        if (const auto* const number = std::get_if<std::int64_t>(&cells_[i])) out += std::to_string(*number);
+        if (const auto* const text = std::get_if<std::string>(&cells_[i])) append_csv_field(out, *text);
+    }
+    out += "\r\n";
+}
+
+void CsvSink::meta(const Meta& meta, std::string& out) {
+    heading(out);
+    host_ = escaped(meta.host);
+}
+
+void CsvSink::record(const Record& record, std::string& out) {
+    heading(out);
+    cells_.clear();
+    writer_.event(record, cells_);
+    if ((record.event.flags & BT_EVENT_HAS_TASK) != 0)
+        writer_.process({.task = record.event.task,
+                         .process = record.context.process,
+                         .user = record.context.user,
+                         .start_time_ns = record.context.start_time_ns},
+                        cells_);
+    cells_.resize(std::size(kEventColumns) + std::size(kProcessColumns));
+    if (record.conflict != nullptr && !record.conflict->holders.empty()) {
+        const Holder& holder = record.conflict->holders.front();
+        writer_.holder(holder, record.event.ktime_ns, cells_);
+        if (const Owner* const owner = owner_of(holder)) writer_.process(fields_of(*owner), cells_);
+    }
+    cells_.resize(kColumns);
+    if (record.conflict != nullptr) cells_[kColumns - 4] = all_advice(*record.conflict);
+    cells_[kColumns - 1] = host_;
+    row(out);
+}
+
+void CsvSink::loss(const Loss& loss, std::string& out) {
+    heading(out);
+    cells_.assign(kColumns, {});
+    cells_[0] = writer_.time(loss.time_ns);
+    cells_[1] = static_cast<std::int64_t>(loss.ktime_ns);
+    cells_[2] = "loss";
+    cells_[kColumns - 3] = std::string(loss_reason_name(loss.reason));
+    cells_[kColumns - 2] = static_cast<std::int64_t>(loss.count);
+    cells_[kColumns - 1] = host_;
+    row(out);
+}
+
+}  // namespace bindtrace
