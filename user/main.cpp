@@ -17,6 +17,7 @@
 #include "cli/options.h"
 #include "cli/record.h"
 #include "cli/replay.h"
+#include "cli/report_captures.h"
 #include "cli/trace.h"
 #include "cli/who.h"
 #include "core/exit_codes.h"
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
                 return run_record(*parsed.options);
             case Command::replay:
                 return run_replay(*parsed.options);
+            case Command::report:
+                return run_report(*parsed.options);
             case Command::who:
                 return run_who(*parsed.options);
             case Command::doctor:

@@ -27,11 +27,13 @@ Examples:
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
   bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
   bindtrace replay x.btcap --failed  the same stream as live, on any machine
+  bindtrace report x.btcap           what went wrong, on one screen
+  bindtrace report x.btcap --port 8080   all that happened to a port; --at 20:53 who held it then
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace doctor                   what this kernel and this user allow
 
-Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody, 4 events were lost (with --fail-on-loss), or a capture is damaged or has no end.
+Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` or `report` was asked about
+is held by nobody, or nothing is known of it, 4 events were lost (with --fail-on-loss), or a capture is damaged or has no end.
 `record -- COMMAND` ends with the exit code of COMMAND.
 Data goes to stdout, everything else to stderr.)";
 
@@ -203,6 +205,19 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_filter_options(*replay, options.filter);
     replay->add_flag("--json", options.json, "JSON lines instead of text");
     replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+    CLI::App* post_mortem =
+        app.add_subcommand("report", "What happened, from captures: conflicts, races, who held what");
+    post_mortem->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+        ->required();
+    add_filter_options(*post_mortem, options.filter);
+    post_mortem->get_option("--port")->type_name("N[/PROTO]")->description("The whole history of a port, or a range");
+    post_mortem
+        ->add_option("--at", options.at,
+                     "Who held what then: 20:53:08 (UTC, of the day of the recording) or 2026-11-21T20:53:08Z")
+        ->type_name("TIME");
+    post_mortem->add_flag("--json", options.json,
+                          "One object; lines of JSON with --port (as the live stream) and --at (as who)");
+    post_mortem->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* who = app.add_subcommand("who", "Who holds these ports now, in every network namespace");
     who->add_option("PORT", options.asked_ports,
                     "Port or range, with or without a protocol: 8080, 53/udp, 9000-9100/tcp (default: all that listen "
@@ -228,7 +243,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace, record, replay}) {
+    for (CLI::App* parsed : {&app, trace, record, replay, post_mortem}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
@@ -248,6 +263,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         return {std::nullopt, kExitUsage};
     }
     if (replay->parsed()) options.command = Command::replay;
+    if (post_mortem->parsed()) options.command = Command::report;
     if (who->parsed()) options.command = Command::who;
     if (doctor->parsed()) options.command = Command::doctor;
     options.filter_text = filter_text(options.filter);

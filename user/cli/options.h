@@ -15,7 +15,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, record, replay, who, doctor };
+enum class Command { trace, record, replay, report, who, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -54,7 +54,8 @@ struct Options {
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
     RecordOptions record;
-    std::vector<std::string> captures;  // of `replay`
+    std::vector<std::string> captures;  // of `replay` and `report`
+    std::string at;                     // of `report`, as typed; empty = not given
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };

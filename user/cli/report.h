@@ -5,6 +5,7 @@
 
 #include "core/result.h"
 #include "sink/sink.h"
+#include "sink/time_format.h"
 
 namespace bindtrace {
 
@@ -14,7 +15,7 @@ int report(const Error& error, int exit_code);
 // For stdout: only a terminal, and only where NO_COLOR does not forbid it.
 bool wants_colour();
 
-// For stdout: JSON lines, or text.
-std::unique_ptr<Sink> make_sink(bool json);
+// For stdout: JSON lines, whose times are UTC always, or text.
+std::unique_ptr<Sink> make_sink(bool json, Zone zone = Zone::local);
 
 }  // namespace bindtrace
