@@ -238,7 +238,7 @@ TEST(History, TellsHoldersOfTheStartAndAllThatFollows) {
     EXPECT_TRUE(history.found());
     EXPECT_NE(text.find("held already:\nPROTO"), std::string::npos) << text;
     EXPECT_NE(text.find("release"), std::string::npos) << text;
-    EXPECT_NE(text.find("-- 0 claims, 0 failures, 1 releases; at the end nobody holds it --"), std::string::npos)
+    EXPECT_NE(text.find("-- 0 claims, 0 failures, 1 release; at the end nobody holds it --"), std::string::npos)
         << text;
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
 }

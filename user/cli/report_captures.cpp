@@ -16,6 +16,7 @@
 #include "report/gather.h"
 #include "report/held_at.h"
 #include "report/history.h"
+#include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/output.h"
 #include "sink/report_json.h"
@@ -118,7 +119,8 @@ std::string windows_text(const SpanFinder& finder) {
     for (const auto& [recording, span] : finder.spans()) {
         if (!span.utc_offset_ns) continue;
         if (!text.empty()) text += ", and ";
-        text += span.meta.host + " from " + utc_text(span.first_ns()) + " to " + utc_text(span.last_ns());
+        append_text(text, span.meta.host.empty() ? "?" : span.meta.host);
+        text += " from " + utc_text(span.first_ns()) + " to " + utc_text(span.last_ns());
     }
     return text;
 }

@@ -90,8 +90,10 @@ void History::loss(const Loss& loss) {
 void History::finish() {
     if (!form_.json && day_ >= 0) {
         Checkpoint last = held_.checkpoint(0, 0);
-        fmt::format_to(std::back_inserter(out_), "-- {} claims, {} failures, {} releases; at the end {} --\n", claims_,
-                       failures_, releases_, last.ports.empty() ? "nobody holds it" : "held by:");
+        const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
+        fmt::format_to(std::back_inserter(out_), "-- {} claim{}, {} failure{}, {} release{}; at the end {} --\n",
+                       claims_, plural(claims_), failures_, plural(failures_), releases_, plural(releases_),
+                       last.ports.empty() ? "nobody holds it" : "held by");
         if (!last.ports.empty()) tell_held(std::move(last.ports), 0);
     }
     held_.restart({}, true);
