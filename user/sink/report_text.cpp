@@ -12,6 +12,7 @@
 
 #include "model/endpoint.h"
 #include "model/names.h"
+#include "report/top.h"
 #include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/time_format.h"
@@ -161,7 +162,7 @@ class Writer {
         }
         if (more != 0)
             line("  and {} of {} (--json has up to {} of them)", counted(more, what), counted(entries, "further kind"),
-                 256);
+                 Top<Value>::kKept);
     }
 
     void write(const ConflictGroup& group) {
@@ -200,14 +201,15 @@ class Writer {
     void write_loops() {
         std::size_t told = 0;
         for (const ConflictGroup& group : summary_.conflicts.kept) {
-            if (!group.restart_loop || told == kOthersShown) continue;
-            if (told++ == 0) {
+            if (!group.restart_loop || ++told > kOthersShown) continue;
+            if (told == 1) {
                 out_.push_back('\n');
                 heading("RESTART LOOPS");
             }
             line("  {}: {} failed on {} within {}", escaped(name_of(group.who)), counted(group.starts, "start"),
                  place_text(group.place), duration(group.last_ns - group.first_ns));
         }
+        if (told > kOthersShown) line("  and {} more (--json has them)", told - kOthersShown);
     }
 
     std::string& out_;
