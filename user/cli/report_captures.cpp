@@ -132,12 +132,14 @@ int report_held_at(const Options& options, const RecordedFilter& filter, const M
                           kExitUsage);
     SpanFinder finder;
     PartReading finding(finder);
-    if (const auto found = read_series(options.captures, finding, Tell::nothing); !found)
-        return report(found.error(), kExitRuntime);
+    const auto found = read_series(options.captures, finding, Tell::nothing);
+    if (!found) return report(found.error(), kExitRuntime);
     HeldAt held_at(finder.spans(), moment);
-    if (!held_at.is_within())
+    if (!held_at.is_within()) {
+        if (!found->complete) spdlog::warn("the capture is damaged or has no end: report without --at tells where");
         return report({"--at: " + options.at + " is outside of what was recorded", 0, windows_text(finder)},
-                      kExitUsage);
+                      found->complete ? kExitUsage : kExitIncomplete);
+    }
     PartReading reading(held_at);
     const auto read = read_series(options.captures, reading);
     if (!read) return report(read.error(), kExitRuntime);
