@@ -19,6 +19,7 @@
 #include "cli/options.h"
 #include "cli/record.h"
 #include "cli/replay.h"
+#include "cli/report_captures.h"
 #include "cli/trace.h"
 #include "cli/who.h"
 #include "core/exit_codes.h"
@@ -60,6 +61,8 @@ int main(int argc, char** argv) {
                 return run_record(*parsed.options);
             case Command::replay:
                 return run_replay(*parsed.options);
+            case Command::report:
+                return run_report(*parsed.options);
             case Command::exported:
                 return run_export(*parsed.options);
             case Command::who:

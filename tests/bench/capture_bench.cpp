@@ -22,6 +22,7 @@
 #include "capture/capture_reader.h"
 #include "capture/capture_writer.h"
 #include "pipeline/teller.h"
+#include "report/gather.h"
 #include "sink/json_sink.h"
 
 namespace {
@@ -258,11 +259,19 @@ int main(int argc, char** argv) {
     tell("capture: processor time to write an event", writing / events * 1e9, "ns");
     tell("memory until here, with the capture in it", static_cast<double>(memory_mib()), "MiB");
 
-    auto reader = CaptureReader::of(std::move(memory.bytes));
+    auto reader = CaptureReader::of(memory.bytes);
     Count counted;
     start = cpu_seconds();
     if (!reader->read(counted) || counted.events != kEvents) return 1;
     tell("capture: 10 million events read", (cpu_seconds() - start) / events * 1e7, "s");
+
+    RecordedFilter filter;
+    filter.filter.kinds = ~0u;
+    Gather gather(filter);
+    gather.begin_of(0);
+    start = cpu_seconds();
+    if (!CaptureReader::of(std::move(memory.bytes))->read(gather)) return 1;
+    tell("report: 10 million events", (cpu_seconds() - start) / events * 1e7, "s");
 
     JsonSink sink;
     std::string line, packed(ZSTD_compressBound(1 << 20), '\0');

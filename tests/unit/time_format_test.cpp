@@ -38,8 +38,8 @@ std::string utc(UtcTimeFormat& format, std::int64_t time_ns) {
     return out;
 }
 
-std::string local(LocalTimeFormat& format, std::int64_t time_ns) {
-    std::string out(LocalTimeFormat::kLength, '?');
+std::string local(ClockTimeFormat& format, std::int64_t time_ns) {
+    std::string out(ClockTimeFormat::kLength, '?');
     EXPECT_EQ(format.write(out.data(), time_ns), out.data() + out.size());
     return out;
 }
@@ -74,7 +74,7 @@ TEST(UtcTime, CacheFollowsTimesInAnyOrder) {
 
 TEST(LocalTime, FollowsTheZoneAndItsSummerTime) {
     const TimeZone zone("CET-1CEST,M3.5.0,M10.5.0/3");
-    LocalTimeFormat format;
+    ClockTimeFormat format;
     EXPECT_EQ(local(format, 1'795'294'388 * kSecond + 123'999'999), "21:53:08.123");
     EXPECT_EQ(local(format, 1'795'294'388 * kSecond + 999'999'999), "21:53:08.999");
     EXPECT_EQ(local(format, 1'782'000'000 * kSecond), "02:00:00.000");

@@ -108,8 +108,11 @@ BlockUnpacker::~BlockUnpacker() {
     ZSTD_freeDCtx(static_cast<ZSTD_DCtx*>(zstd_));
 }
 
+bool BlockUnpacker::is_intact(const BlockHeader& header, std::string_view stored) {
+    return stored.size() == header.stored_bytes && sum_of(stored) == header.payload_sum;
+}
+
 std::optional<std::string_view> BlockUnpacker::unpack(const BlockHeader& header, std::string_view stored) {
-    if (stored.size() != header.stored_bytes || sum_of(stored) != header.payload_sum) return std::nullopt;
     if (header.compression == Compression::none) {
         if (header.raw_bytes != stored.size()) return std::nullopt;
         return stored;

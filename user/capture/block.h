@@ -54,8 +54,11 @@ class BlockUnpacker {
     BlockUnpacker(const BlockUnpacker&) = delete;
     BlockUnpacker& operator=(const BlockUnpacker&) = delete;
 
-    // The records. Nothing where the payload is not what the header says. Lives until the next call, and as long as
-    // `stored` does.
+    // Is the payload what was written? Costs no decompression.
+    static bool is_intact(const BlockHeader& header, std::string_view stored);
+
+    // The records of an intact one. Nothing where they are not what the header says. Lives until the next call, and as
+    // long as `stored` does.
     std::optional<std::string_view> unpack(const BlockHeader& header, std::string_view stored);
 
   private:

@@ -86,8 +86,8 @@ Result<bool> CaptureReader::take_block(Receiver& receiver, const Choose& choose)
     if (Status filled = fill(size); !filled) return filled.error();
     if (ahead().size() < size) return false;
     const bool is_newer = header->major > kCaptureMajor;
-    const auto records = unpacker_.unpack(*header, ahead().substr(kBlockHeaderBytes, header->stored_bytes));
-    if (!records && !is_newer) return false;
+    const std::string_view stored = ahead().substr(kBlockHeaderBytes, header->stored_bytes);
+    if (!BlockUnpacker::is_intact(*header, stored) && !is_newer) return false;
     end_of_damage();
     if (is_newer) {
         ++report_.newer_blocks;
@@ -96,11 +96,20 @@ Result<bool> CaptureReader::take_block(Receiver& receiver, const Choose& choose)
         check_sequence(*header);
         report_.ended = header->kind == BlockKind::end;
         const Choice choice = is_repeated_ ? Choice::skip : choose ? choose(*header) : Choice::read;
-        if (choice == Choice::read) decoder_.decode(*records, header->recording, receiver);
+        if (choice == Choice::read) decode(*header, stored, receiver);
         is_stopped_ = choice == Choice::stop;
     }
     at_ += size;
     return true;
+}
+
+void CaptureReader::decode(const BlockHeader& header, std::string_view stored, Receiver& receiver) {
+    if (const auto records = unpacker_.unpack(header, stored))
+        return decoder_.decode(*records, header.recording, receiver);
+    const std::size_t bytes = kBlockHeaderBytes + stored.size();
+    --report_.blocks;
+    report_.lost_bytes += bytes;
+    damaged(offset(), bytes, "damaged before it was written");
 }
 
 // The next place where a block may begin, after this one.

@@ -62,6 +62,7 @@ class CaptureReader {
     std::string_view ahead() const { return std::string_view(buffer_).substr(at_); }
     std::uint64_t offset() const { return before_ + at_; }
     Result<bool> take_block(Receiver& receiver, const Choose& choose);
+    void decode(const BlockHeader& header, std::string_view stored, Receiver& receiver);
     Status seek_magic();
     void end_of_damage();
     void check_sequence(const BlockHeader& header);

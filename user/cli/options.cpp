@@ -29,6 +29,8 @@ Examples:
   bindtrace --port 8080 --json       all that happens to port 8080, for a program
   bindtrace record -o x.btcap -- ./deploy.sh   what happens to ports meanwhile, for later
   bindtrace replay x.btcap --failed  the same stream as live, on any machine
+  bindtrace report x.btcap           what went wrong, on one screen
+  bindtrace report x.btcap --port 8080   all that happened to a port; --at 20:53 who held it then
   bindtrace export x.btcap --to sqlite -o x.db   for other tools: jsonl, csv, perfetto, sqlite
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
@@ -36,9 +38,10 @@ Examples:
   bindtrace check --learn            a registry of what listens now
   bindtrace doctor                   what this kernel and this user allow
 
-Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` was asked about is held by
-nobody or an entry of `check` is not ok, 4 events were lost (with --fail-on-loss), or a capture is damaged
-or has no end. `record -- COMMAND` ends with the exit code of COMMAND.
+Exit codes: 0 fine, 1 runtime error, 2 usage error, 3 a port that `who` or `report` was asked about
+is held by nobody, or nothing is known of it, or an entry of `check` is not ok, 4 events were lost
+(with --fail-on-loss), or a capture is damaged or has no end. `record -- COMMAND` ends with the exit
+code of COMMAND.
 Data goes to stdout, everything else to stderr.)";
 
 void add_filter_options(CLI::App& app, FilterWords& words) {
@@ -209,6 +212,19 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     add_filter_options(*replay, options.filter);
     replay->add_flag("--json", options.json, "JSON lines instead of text");
     replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
+    CLI::App* post_mortem =
+        app.add_subcommand("report", "What happened, from captures: conflicts, races, who held what");
+    post_mortem->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+        ->required();
+    add_filter_options(*post_mortem, options.filter);
+    post_mortem->get_option("--port")->type_name("N[/PROTO]")->description("The whole history of a port, or a range");
+    post_mortem
+        ->add_option("--at", options.at,
+                     "Who held what then: 20:53:08 (UTC, of the day of the recording) or 2026-11-21T20:53:08Z")
+        ->type_name("TIME");
+    post_mortem->add_flag("--json", options.json,
+                          "One object; lines of JSON with --port (as the live stream) and --at (as who)");
+    post_mortem->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* exported = app.add_subcommand("export", "What captures tell, for other tools");
     add_export_options(*exported, options);
     add_filter_options(*exported, options.filter);
@@ -257,7 +273,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace, record, replay, exported}) {
+    for (CLI::App* parsed : {&app, trace, record, replay, post_mortem, exported}) {
         for (const CLI::Option* option : parsed->get_options()) {
             if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
                 continue;
@@ -277,6 +293,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         return {std::nullopt, kExitUsage};
     }
     if (replay->parsed()) options.command = Command::replay;
+    if (post_mortem->parsed()) options.command = Command::report;
     if (check->parsed() && !options.learn && options.registries.empty()) {
         spdlog::error("check: a registry is missing; bindtrace check --learn prints one to start with");
         return {std::nullopt, kExitUsage};

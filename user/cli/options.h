@@ -15,7 +15,7 @@
 
 namespace bindtrace {
 
-enum class Command { trace, record, replay, exported, who, check, doctor };
+enum class Command { trace, record, replay, report, exported, who, check, doctor };
 
 // As typed; empty or unset = not given.
 struct FilterWords {
@@ -62,7 +62,8 @@ struct Options {
     std::vector<std::string> asked_ports;  // of `who`, as typed
     RecordOptions record;
     ExportOptions exported;
-    std::vector<std::string> captures;    // of `replay` and `export`
+    std::vector<std::string> captures;    // of `replay`, `report` and `export`
+    std::string at;                       // of `report`, as typed; empty = not given
     std::vector<std::string> registries;  // of `check`: files and folders
     bool learn = false;
     std::optional<std::uint64_t> wait_ms;  // --wait

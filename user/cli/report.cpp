@@ -27,9 +27,9 @@ bool wants_colour() {
     return isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
 }
 
-std::unique_ptr<Sink> make_sink(bool json) {
+std::unique_ptr<Sink> make_sink(bool json, Zone zone) {
     if (json) return std::make_unique<JsonSink>();
-    return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour()});
+    return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour(), .zone = zone});
 }
 
 void tell_totals(const Totals& totals) {

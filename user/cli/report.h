@@ -6,6 +6,7 @@
 #include "core/result.h"
 #include "pipeline/recorded.h"
 #include "sink/sink.h"
+#include "sink/time_format.h"
 
 namespace bindtrace {
 
@@ -15,8 +16,8 @@ int report(const Error& error, int exit_code);
 // For stdout: only a terminal, and only where NO_COLOR does not forbid it.
 bool wants_colour();
 
-// For stdout: JSON lines, or text.
-std::unique_ptr<Sink> make_sink(bool json);
+// For stdout: JSON lines, whose times are UTC always, or text.
+std::unique_ptr<Sink> make_sink(bool json, Zone zone = Zone::local);
 
 // On stderr, of what has been read from captures.
 void tell_totals(const Totals& totals);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cli/who.h"
 
-#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -9,7 +8,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "cli/report.h"
@@ -26,23 +24,12 @@
 namespace bindtrace {
 namespace {
 
-bool is_listener(const bt_sock& sock) {
-    return sock.state == TCP_LISTEN;
-}
-
 // An MPTCP socket has a TCP port.
 bool is_asked(const Question& question, const bt_sock& sock) {
     const std::string_view protocol = protocol_name(sock.protocol, sock.type);
     return sock.local_port >= question.first_port && sock.local_port <= question.last_port &&
            (question.protocol.empty() || question.protocol == protocol ||
             (question.protocol == "tcp" && protocol == "mptcp"));
-}
-
-// By port, listeners first, connections last.
-auto rank(const HeldPort& port) {
-    const bt_sock& sock = port.holder.raw.sock;
-    return std::tuple(sock.local_port, sock.protocol, !is_listener(sock), sock.remote_port != 0, sock.netns,
-                      port.holder.raw.substate, sock.remote_port, sock.inode);
 }
 
 bt_config config_for(const std::vector<Question>& questions) {
@@ -62,7 +49,7 @@ std::vector<HeldPort> named(const PortList& found, const std::vector<Question>& 
         ports.push_back(
             {.holder = enricher.holder(holder.socket, holder.socket.task), .processes = holder.users.size()});
     }
-    std::ranges::sort(ports, {}, rank);
+    sort_held_ports(ports);
     return ports;
 }
 

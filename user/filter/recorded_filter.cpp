@@ -39,4 +39,27 @@ bool RecordedFilter::matches(const Event& event, const Context& context) const {
     return !filter.cgroup || context.cgroup_path;
 }
 
+bool RecordedFilter::matches(const HeldPort& port) const {
+    const Holder& holder = port.holder;
+    Event event{};
+    event.kind = BT_KIND_BIND;
+    event.flags = BT_EVENT_HAS_SOCK | (holder.raw.flags & BT_EVENT_EPHEMERAL);
+    event.sock = holder.raw.sock;
+    Context context;
+    if (const Owner* owner = owner_of(holder)) {
+        event.flags |= BT_EVENT_HAS_TASK;
+        event.task = owner->task;
+        context.user = owner->user;
+        context.cgroup_path = owner->cgroup_path;
+    }
+    context.socket_cgroup_path = holder.socket_cgroup_path;
+    context.netns_name = holder.netns_name;
+    context.container = &holder.container;
+    context.read_paths();
+    RecordedFilter of_holders = *this;
+    of_holders.filter.kinds = ~0u;
+    of_holders.filter.failed_only = false;
+    return of_holders.matches(event, context);
+}
+
 }  // namespace bindtrace

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "filter/filter.h"
+#include "model/conflict.h"
 
 namespace bindtrace {
 
@@ -16,6 +17,9 @@ struct RecordedFilter {
 
     // Where a name was not known to the recorder it does not match.
     bool matches(const Event& event, const Context& context) const;
+
+    // The same of a port that is held, by whoever has it; --failed and --events say nothing of those.
+    bool matches(const HeldPort& port) const;
 };
 
 }  // namespace bindtrace

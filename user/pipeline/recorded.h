@@ -28,33 +28,13 @@ class Filtered final : public Receiver {
     }
     void loss(const Loss& loss) override { next_.loss(loss); }
 
-    // As if each port were bound at that moment.
     void checkpoint(const Checkpoint& checkpoint) override {
         Checkpoint wanted = checkpoint;
-        std::erase_if(wanted.ports, [this](const HeldPort& port) { return !matches(port.holder); });
+        std::erase_if(wanted.ports, [this](const HeldPort& port) { return !filter_.matches(port); });
         next_.checkpoint(wanted);
     }
 
   private:
-    bool matches(const Holder& holder) const {
-        Event event{};
-        event.kind = BT_KIND_BIND;
-        event.flags = BT_EVENT_HAS_SOCK | (holder.raw.flags & BT_EVENT_EPHEMERAL);
-        event.sock = holder.raw.sock;
-        Context context;
-        context.socket_cgroup_path = holder.socket_cgroup_path;
-        context.netns_name = holder.netns_name;
-        context.container = &holder.container;
-        if (const Owner* const owner = owner_of(holder)) {
-            event.flags |= BT_EVENT_HAS_TASK;
-            event.task = owner->task;
-            context.user = owner->user;
-            context.cgroup_path = owner->cgroup_path;
-        }
-        context.read_paths();
-        return filter_.matches(event, context);
-    }
-
     const RecordedFilter& filter_;
     Receiver& next_;
 };

@@ -99,7 +99,18 @@ Kind kind_of(const HeldPort& port) {
             holder.raw.of_kernel != 0};
 }
 
+// The order they are told in.
+auto rank(const HeldPort& port) {
+    const bt_sock& sock = port.holder.raw.sock;
+    return std::tuple(sock.local_port, sock.protocol, sock.state != TCP_LISTEN, sock.remote_port != 0, sock.netns,
+                      port.holder.raw.substate, sock.remote_port, sock.inode);
+}
+
 }  // namespace
+
+void sort_held_ports(std::vector<HeldPort>& ports) {
+    std::ranges::sort(ports, {}, rank);
+}
 
 void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, std::uint64_t now_ns) {
     HolderTimes times;

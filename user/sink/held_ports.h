@@ -4,10 +4,14 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/conflict.h"
 
 namespace bindtrace {
+
+// By port, listeners first, connections last.
+void sort_held_ports(std::vector<HeldPort>& ports);
 
 // A line of JSON each. now_ns: boot-time clock.
 void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, std::uint64_t now_ns);

@@ -71,8 +71,8 @@ class Painter {
     std::size_t column_ = 0;
 };
 
-void write_time(Painter& line, LocalTimeFormat& format, std::int64_t time_ns) {
-    std::array<char, LocalTimeFormat::kLength> text;
+void write_time(Painter& line, ClockTimeFormat& format, std::int64_t time_ns) {
+    std::array<char, ClockTimeFormat::kLength> text;
     format.write(text.data(), time_ns);
     line.field(kDim, {text.data(), text.size()});
     line.pad_to(kKindColumn, 2);

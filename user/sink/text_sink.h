@@ -19,9 +19,10 @@ class TextSink : public Sink {
   public:
     struct Options {
         bool colour = false;
+        Zone zone = Zone::local;
     };
 
-    explicit TextSink(Options options) : options_(options) {}
+    explicit TextSink(Options options) : options_(options), time_(options.zone) {}
 
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
@@ -31,7 +32,7 @@ class TextSink : public Sink {
     void append_conflict(const Conflict& conflict, std::string& out) const;
 
     const Options options_;
-    LocalTimeFormat time_;
+    ClockTimeFormat time_;
     std::string claim_;    // scratch, kept so that a record does not allocate
     std::string outcome_;  // scratch
 };

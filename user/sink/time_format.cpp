@@ -72,12 +72,12 @@ char* UtcTimeFormat::write(char* at, std::int64_t time_ns) {
     return at;
 }
 
-char* LocalTimeFormat::write(char* at, std::int64_t time_ns) {
+char* ClockTimeFormat::write(char* at, std::int64_t time_ns) {
     const SplitTime time = split(time_ns);
     if (second_ != time.second) {
         const std::time_t second = time.second;
         std::tm local{};
-        localtime_r(&second, &local);
+        zone_ == Zone::utc ? gmtime_r(&second, &local) : localtime_r(&second, &local);
         char* to = write_clock(second_text_.data(), static_cast<std::uint32_t>(local.tm_hour),
                                static_cast<std::uint32_t>(local.tm_min), static_cast<std::uint32_t>(local.tm_sec));
         *to = '.';

@@ -28,10 +28,14 @@ class UtcTimeFormat {
     std::array<char, kSecondLength> second_text_{};
 };
 
-// "20:53:08.123", in the time zone of the process (TZ, /etc/localtime).
-class LocalTimeFormat {
+enum class Zone { local, utc };  // local: of the process (TZ, /etc/localtime)
+
+// "20:53:08.123"
+class ClockTimeFormat {
   public:
     static constexpr std::size_t kLength = 12;
+
+    explicit ClockTimeFormat(Zone zone = Zone::local) : zone_(zone) {}
 
     // Writes kLength bytes for a time since the epoch and gives the end.
     char* write(char* at, std::int64_t time_ns);
@@ -39,6 +43,7 @@ class LocalTimeFormat {
   private:
     static constexpr std::size_t kSecondLength = 9;
 
+    Zone zone_;
     std::optional<std::int64_t> second_;
     std::array<char, kSecondLength> second_text_{};
 };

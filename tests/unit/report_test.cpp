@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+// What a report makes of a recording: groups, races, ports that changed hands, who held what when, and its bounds.
+#include <gtest/gtest.h>
+
+#include "capture_samples.h"
+#include "report/gather.h"
+#include "report/held_at.h"
+#include "report/history.h"
+#include "sink/report_json.h"
+#include "sink/text_sink.h"
+
+namespace bindtrace {
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000'000'000;
+
+// One party's doings on one port, in order.
+class Report : public testing::Test {
+  protected:
+    Report() {
+        filter_.filter.kinds = ~0u;
+        gather_.begin_of(1);
+        gather_.meta(sampled_meta());
+    }
+
+    Sampled made(bt_kind kind, const std::string& unit, std::uint16_t port, std::uint32_t pid = 0) {
+        Sampled sampled(kind, ++number_);
+        sampled.cgroup_path = "/system.slice/" + unit;
+        sampled.context.cgroup_path = sampled.cgroup_path;
+        sampled.context.container = nullptr;
+        sampled.context.read_paths();
+        if (pid != 0) sampled.event.task.key.pid = pid;
+        sampled.event.port = sampled.event.sock.local_port = port;
+        return sampled;
+    }
+    void bind(const std::string& unit, std::uint16_t port) { tell(made(BT_KIND_BIND, unit, port)); }
+    void release(const std::string& unit, std::uint16_t port) { tell(made(BT_KIND_RELEASE, unit, port)); }
+    void connect(const std::string& unit, std::uint16_t port) {
+        Sampled sampled = made(BT_KIND_AUTOBIND, unit, port);
+        sampled.event.flags |= BT_EVENT_EPHEMERAL;
+        tell(sampled);
+    }
+    void fail(const std::string& unit, std::uint16_t port, std::uint32_t holder_flags = 0, std::uint32_t pid = 77) {
+        Sampled sampled = made(BT_KIND_BIND, unit, port, pid);
+        sampled.event.error = EADDRINUSE;
+        sampled.event.sock.local_port = 0;
+        Findings found = sampled_findings();
+        for (Holder& holder : found.holders) holder.raw.flags |= holder_flags;
+        gather_.event(sampled.event, sampled.context, &found);
+    }
+    void tell(const Sampled& sampled) { gather_.event(sampled.event, sampled.context, nullptr); }
+
+    RecordedFilter filter_;
+    Gather gather_{filter_};
+    std::uint64_t number_ = 0;
+};
+
+TEST_F(Report, GroupsFailuresOfOnePartyForOneReason) {
+    for (std::uint32_t pid = 100; pid < 105; ++pid) fail("a.service", 8080, 0, pid);
+    fail("b.service", 8080);
+    fail("a.service", 8081);
+    fail("a.service", 8081);
+    bind("a.service", 8081);
+    const Summary summary = gather_.summary();
+    ASSERT_EQ(summary.conflicts.kept.size(), 3u);
+    const ConflictGroup& first = summary.conflicts.kept[0];
+    EXPECT_EQ(first.count, 5u);
+    EXPECT_EQ(first.starts, 5u);
+    EXPECT_TRUE(first.restart_loop);
+    EXPECT_EQ(first.who.unit, "a.service");
+    EXPECT_FALSE(first.resolved_ns);
+    EXPECT_LT(first.first_ns, first.last_ns);
+    EXPECT_EQ(summary.conflicts.kept[1].who.unit, "b.service");
+    EXPECT_EQ(summary.conflicts.kept[2].place.port, 8081) << "what was resolved comes last, whatever its count";
+    EXPECT_TRUE(summary.conflicts.kept[2].resolved_ns);
+    EXPECT_EQ(summary.recordings[0].failures, 8u);
+}
+
+TEST_F(Report, AnotherOnesSuccessResolvesNothing) {
+    fail("a.service", 8080);
+    bind("b.service", 8080);
+    EXPECT_FALSE(gather_.summary().conflicts.kept.at(0).resolved_ns);
+}
+
+TEST_F(Report, RaceOfAServerWithAClient) {
+    fail("a.service", 8080, BT_EVENT_EPHEMERAL);
+    fail("a.service", 8080, BT_EVENT_EPHEMERAL);
+    fail("b.service", 8081);
+    const Summary summary = gather_.summary();
+    ASSERT_EQ(summary.races.kept.size(), 1u);
+    EXPECT_TRUE(summary.races.kept[0].has_failed);
+    EXPECT_EQ(summary.races.kept[0].count, 2u);
+    EXPECT_EQ(summary.races.kept[0].server.unit, "a.service");
+}
+
+TEST_F(Report, ClientThatGotThePortOfAServerWhileItWasAway) {
+    bind("a.service", 8080);
+    release("a.service", 8080);
+    connect("c.service", 8080);
+    bind("b.service", 8090);
+    connect("c.service", 8091);  // nobody's
+    const Summary summary = gather_.summary();
+    ASSERT_EQ(summary.races.kept.size(), 1u);
+    EXPECT_FALSE(summary.races.kept[0].has_failed);
+    EXPECT_EQ(summary.races.kept[0].client.unit, "c.service");
+    EXPECT_EQ(summary.races.kept[0].server.unit, "a.service");
+}
+
+TEST_F(Report, PortsThatChangedHands) {
+    bind("a.service", 8080);
+    bind("b.service", 8080);  // beside it, at another address
+    release("b.service", 8080);
+    release("a.service", 8080);
+    bind("a.service", 8080);  // a restart
+    release("a.service", 8080);
+    bind("b.service", 8080);
+    const Summary summary = gather_.summary();
+    ASSERT_EQ(summary.hand_overs.kept.size(), 1u);
+    const HandOver& hand_over = summary.hand_overs.kept[0];
+    EXPECT_EQ(hand_over.count, 1u);
+    EXPECT_EQ(hand_over.from.unit, "a.service");
+    EXPECT_EQ(hand_over.to.unit, "b.service");
+    EXPECT_EQ(hand_over.gap_ns, 1'234'567u);
+}
+
+TEST_F(Report, KnowsWhoHeldAPortBeforeTheStart) {
+    HeldPort held{.holder = sampled_holder(1), .processes = 1};
+    const bt_sock& sock = held.holder.raw.sock;
+    held.holder.raw.sock.remote_port = 0;
+    gather_.checkpoint({.time_ns = sampled_meta().time_ns, .ktime_ns = kBegin, .complete = true, .ports = {held}});
+    EXPECT_TRUE(gather_.knows_holders());
+    release("a.service", sock.local_port);
+    bind("a.service", sock.local_port);
+    EXPECT_EQ(gather_.summary().hand_overs.kept.size(), 1u);
+}
+
+// Ten million different failures take no more memory than a few hundred.
+TEST_F(Report, KeepsTheMostImportantAndCountsTheRest) {
+    constexpr std::uint64_t kGroups = 5000;
+    for (int i = 0; i < 20; ++i) fail("often.service", 9);
+    for (std::uint64_t i = 0; i < kGroups; ++i) fail("x" + std::to_string(i) + ".service", 8080);
+    const Summary summary = gather_.summary();
+    EXPECT_EQ(summary.conflicts.kept.size(), Top<ConflictGroup>::kKept);
+    EXPECT_EQ(summary.conflicts.kept[0].count, 20u);
+    EXPECT_EQ(summary.conflicts.rest.count, kGroups + 1 - Top<ConflictGroup>::kKept);
+    EXPECT_EQ(summary.recordings[0].failures, kGroups + 20);
+}
+
+TEST_F(Report, FollowsNoMorePortsThanItHasRoomFor) {
+    for (std::uint32_t netns = 1; netns <= 3; ++netns) {
+        for (std::uint32_t port = 1; port < 65536; port += 2) {
+            Sampled sampled = made(BT_KIND_BIND, "a.service", static_cast<std::uint16_t>(port));
+            sampled.event.sock.netns = netns;
+            tell(sampled);
+        }
+    }
+    EXPECT_EQ(gather_.summary().ports_not_followed, 3 * 32768u - 65536u);
+}
+
+TEST(Moment, IsATimeOfTheDayOrOfTheCalendar) {
+    EXPECT_EQ(parse_moment("20:53")->ns, (20 * 60 + 53) * 60'000'000'000);
+    EXPECT_EQ(parse_moment("00:00:01.5")->ns, 1'500'000'000);
+    EXPECT_EQ(parse_moment("1970-01-02T00:00:00Z")->ns, kDay);
+    EXPECT_EQ(parse_moment("1970-01-02 01:00:00+01:00")->ns, kDay);
+    for (const char* wrong :
+         {"", "8", "20:5", "24:00", "20:60", "20:53:", "20:53:08.", "20:53Z", "noon", "2026-02-30T00:00:00Z",
+          "2026-01-01T00:00:00", "2026-01-01", "20:53 ", "9999-01-01T00:00:00Z", "-1:00"})
+        EXPECT_FALSE(parse_moment(wrong)) << wrong;
+}
+
+TEST(Moment, WithoutADateIsOfTheRecording) {
+    const std::int64_t begin = 3 * kDay + kDay / 2;
+    EXPECT_EQ(utc_of({.has_date = false, .ns = kDay / 2 + 5}, begin, begin + 10), begin + 5);
+    EXPECT_EQ(utc_of({.has_date = false, .ns = 5}, begin, begin + kDay), 4 * kDay + 5) << "after midnight";
+    EXPECT_EQ(utc_of({.has_date = false, .ns = 5}, begin, begin + 10), 3 * kDay + 5) << "outside";
+}
+
+// A recording of two checkpoints, and what was held between any two of its events.
+TEST(HeldAt, BeginsAtTheLastCheckpointBefore) {
+    MemoryOutput output;
+    CaptureWriter writer(output);
+    ASSERT_TRUE(writer.start(sampled_meta(), sampled_host(), {}, true));
+    const auto utc = [](std::uint64_t ktime_ns) { return kUtcOffset + static_cast<std::int64_t>(ktime_ns); };
+    constexpr std::uint64_t kStep = 40'000'000'000;
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+        Sampled claim(BT_KIND_BIND, i);
+        claim.event.ktime_ns = kBegin + i * kStep;
+        claim.context.time_ns = utc(claim.event.ktime_ns);
+        writer.event(claim.event, claim.context, nullptr);
+        ASSERT_TRUE(writer.tick(claim.context.time_ns, claim.event.ktime_ns));
+    }
+    ASSERT_TRUE(writer.finish());
+
+    SpanFinder finder;
+    ASSERT_TRUE(CaptureReader::of(output.bytes)->read(finder, [&](const BlockHeader& header) {
+        return finder.begin_block(header);
+    }));
+    ASSERT_EQ(finder.spans().size(), 1u);
+    const RecordingSpan& span = finder.spans().begin()->second;
+    EXPECT_EQ(span.checkpoints.size(), 3u);
+    EXPECT_EQ(span.first_ns(), utc(kBegin));
+    for (std::uint64_t i = 0; i <= 4; ++i) {
+        const std::int64_t when = utc(kBegin + i * kStep);
+        HeldAt held_at(finder.spans(), {.has_date = true, .ns = when});
+        ASSERT_TRUE(held_at.is_within());
+        std::size_t read = 0, events = 0;
+        ASSERT_TRUE(CaptureReader::of(output.bytes)->read(held_at, [&](const BlockHeader& header) {
+            const auto choice = held_at.begin_block(header);
+            if (choice == CaptureReader::Choice::read) (header.kind == BlockKind::checkpoint ? read : events)++;
+            return choice;
+        }));
+        EXPECT_EQ(held_at.held().at(0).held.ports.size(), i);
+        EXPECT_TRUE(held_at.held()[0].held.complete);
+        EXPECT_EQ(read, 1u) << "checkpoints";
+        EXPECT_LE(events, 1u) << "blocks of events, of four";
+    }
+    EXPECT_FALSE(HeldAt(finder.spans(), {.has_date = true, .ns = utc(kBegin) - 1}).is_within());
+    EXPECT_FALSE(HeldAt(finder.spans(), {.has_date = true, .ns = utc(kBegin + 5 * kStep)}).is_within());
+}
+
+TEST(History, TellsHoldersOfTheStartAndAllThatFollows) {
+    RecordedFilter filter;
+    filter.filter.kinds = ~0u;
+    TextSink sink({.colour = false, .zone = Zone::utc});
+    std::string text;
+    const HeldPort held{.holder = sampled_holder(1), .processes = 1};
+    const std::uint16_t port = held.holder.raw.sock.local_port;
+    filter.filter.ports = {{port, port}};
+    History history(filter, sink, text, {});
+    history.begin_of(1);
+    history.meta(sampled_meta());
+    history.checkpoint({.time_ns = sampled_meta().time_ns, .ktime_ns = kBegin, .complete = true, .ports = {held}});
+    Sampled release(BT_KIND_RELEASE, 1);
+    release.event.sock = held.holder.raw.sock;
+    history.event(release.event, release.context, nullptr);
+    history.event(Sampled(BT_KIND_BIND, 9).event, release.context, nullptr);  // of another port
+    history.finish();
+    EXPECT_TRUE(history.found());
+    EXPECT_NE(text.find("held already:\nPROTO"), std::string::npos) << text;
+    EXPECT_NE(text.find("release"), std::string::npos) << text;
+    EXPECT_NE(text.find("-- 0 claims, 0 failures, 1 release; at the end nobody holds it --"), std::string::npos)
+        << text;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+}
+
+TEST(History, OfAPortThatIsNotThere) {
+    RecordedFilter filter;
+    filter.filter.kinds = ~0u;
+    filter.filter.ports = {{1, 1}};
+    JsonSink sink;
+    std::string text;
+    History history(filter, sink, text, {.json = true});
+    history.begin_of(1);
+    history.meta(sampled_meta());
+    history.event(Sampled(BT_KIND_BIND).event, Sampled(BT_KIND_BIND).context, nullptr);
+    history.finish();
+    EXPECT_FALSE(history.found());
+}
+
+}  // namespace
+}  // namespace bindtrace

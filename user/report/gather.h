@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <set>
+#include <unordered_map>
+
+#include "diagnose/diagnose.h"
+#include "filter/recorded_filter.h"
+#include "report/port_owners.h"
+#include "report/summary.h"
+#include "report/top.h"
+
+namespace bindtrace {
+
+bool is_before(const ConflictGroup& one, const ConflictGroup& other);
+
+// Adds up what is read from captures, of one recording after the other. Memory does not grow with the number of events.
+class Gather final : public Receiver {
+  public:
+    explicit Gather(const RecordedFilter& filter) : filter_(filter) {}
+
+    // What follows is of this recording.
+    void begin_of(std::uint64_t recording);
+    // Has it no use for the ports held that a checkpoint tells?
+    bool knows_holders() const { return knows_holders_.contains(recording_); }
+
+    void meta(const Meta& meta) override;
+    void host(const Host& host) override;
+    void event(const Event& event, const Context& context, const Findings* findings) override;
+    void loss(const Loss& loss) override;
+    void checkpoint(const Checkpoint& checkpoint) override;
+    void end(const RecordingEnd& end) override;
+
+    // To be called once, at the end.
+    Summary summary();
+
+  private:
+    RecordingSummary& current() { return summary_.recordings[index_]; }
+    void seen_at(std::int64_t time_ns);
+    void failed(const Event& event, const Context& context, const Conflict& verdict);
+    void raced(const Event& event, const Context& context, const Conflict& verdict);
+    void succeeded(const Event& event, const Context& context);
+
+    const RecordedFilter& filter_;
+    std::uint64_t recording_ = 0;
+    std::size_t index_ = 0;  // in summary_.recordings
+    std::unordered_map<std::uint64_t, std::size_t> indexes_;
+    std::set<std::uint64_t> knows_holders_;
+    Diagnosis diagnosis_;
+    PortOwners owners_;
+    Top<ConflictGroup> conflicts_;
+    std::bitset<65536> failing_ports_;  // of those groups
+    Summary summary_;
+};
+
+}  // namespace bindtrace
