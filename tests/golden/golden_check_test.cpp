@@ -11,7 +11,7 @@ struct Files : Golden {
     using Golden::expect_file;
 };
 
-class GoldenCheck : public Host {
+class GoldenCheck : public CheckedHost {
   protected:
     std::string text(bool colour = false) const {
         std::string out;

@@ -7,7 +7,7 @@
 namespace bindtrace {
 namespace {
 
-using Check = Host;
+using Check = CheckedHost;
 
 const Person kNginx = {"nginx", 812, "/system.slice/nginx.service", "/usr/sbin/nginx", "www-data", 33};
 const Person kOther = {"other", 813, "/user.slice/user-1000.slice/session-3.scope", "/home/x/nginx", "x", 1000};

@@ -83,9 +83,9 @@ inline HeldSocket connected(HeldSocket socket, const char* address, std::uint16_
     return socket;
 }
 
-class Host : public testing::Test {
+class CheckedHost : public testing::Test {
   protected:
-    Host() {
+    CheckedHost() {
         state_.netns[""] = {kNetns, {}};
         state_.units = UnitFiles(root_.path());
     }

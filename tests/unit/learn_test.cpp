@@ -9,7 +9,7 @@
 namespace bindtrace {
 namespace {
 
-class Learn : public Host {
+class Learn : public CheckedHost {
   protected:
     std::string learn() { return learned_registry(state_.held, kNetns, "web1"); }
 

@@ -56,7 +56,8 @@ TEST(NetnsNames, LearnsOfANewOne) {
     const TempDir folder;
     NetnsNames names = of(4026531840, folder.path());
     const std::uint32_t late = add(folder, "late");
-    EXPECT_TRUE(wait_until([&] { return names.name(late) == "late"; }));
+    EXPECT_EQ(names.name(late), "late") << "when it is first asked for";
+    EXPECT_TRUE(wait_until([&, later = add(folder, "later")] { return names.name(later) == "later"; }));
 }
 
 // The kernel gives the lowest free number to the next namespace: a name must not outlive its namespace.

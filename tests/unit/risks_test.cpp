@@ -7,7 +7,7 @@
 namespace bindtrace {
 namespace {
 
-using Risks = Host;
+using Risks = CheckedHost;
 using Words = std::vector<std::string>;
 
 const Person kApp = {"app", 812, "/system.slice/app.service"};

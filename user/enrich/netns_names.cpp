@@ -42,9 +42,10 @@ std::optional<std::uint32_t> NetnsNames::inum_of(const std::string& path) {
 std::optional<std::string_view> NetnsNames::name(std::uint32_t inum, const bt_process_key& seen_in_it) {
     const auto now = Clock::now();
     rescan(now);
-    auto given = names_.find(inum);
-    if (given != names_.end() && !is_made_up(given->second)) return given->second;
     if (inum == 0) return std::nullopt;
+    auto given = names_.find(inum);
+    if (given == names_.end() && look_for_new(now)) given = names_.find(inum);
+    if (given != names_.end() && !is_made_up(given->second)) return given->second;
     if (look_at_processes(now)) given = names_.find(inum);
     if (given != names_.end() && !is_made_up(given->second)) return given->second;
     if (const auto by_process = name_by_process(inum, seen_in_it, now)) return by_process;
@@ -79,6 +80,16 @@ void NetnsNames::rescan(Clock::time_point now) {
     for (; !ignored && entry != end; entry.increment(ignored))
         if (const auto inum = inum_of(entry->path())) names_[*inum] = entry->path().filename();
     if (host_ != 0) names_[host_] = "host";
+}
+
+// One that is not known may have come since the last look: looked for at once, but for no more than one part in fifty
+// of the time.
+bool NetnsNames::look_for_new(Clock::time_point now) {
+    if (now < next_new_) return false;
+    next_scan_ = now;
+    rescan(now);
+    next_new_ = now + std::max<Clock::duration>(std::chrono::milliseconds(20), (Clock::now() - now) * 50);
+    return true;
 }
 
 // At most once a second, and where there are many processes less often: it takes one part in fifty of the time at most.

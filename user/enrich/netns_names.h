@@ -37,12 +37,13 @@ class NetnsNames {
     void rescan(Clock::time_point now);
     std::optional<std::string_view> name_by_process(std::uint32_t inum, const bt_process_key& seen_in_it,
                                                     Clock::time_point now);
+    bool look_for_new(Clock::time_point now);
     bool look_at_processes(Clock::time_point now);
 
     std::uint32_t host_;
     NameOf name_of_;
     std::string folder_, proc_;
-    Clock::time_point next_scan_{}, next_look_{};
+    Clock::time_point next_scan_{}, next_new_{}, next_look_{};
     std::unordered_map<std::uint32_t, std::string> names_;
     struct ByProcess {
         std::string name;
