@@ -26,7 +26,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kKeys = 24;
+constexpr std::size_t kKeys = 31;
 
 void require(bool holds) {
     if (!holds) std::abort();
@@ -105,6 +105,7 @@ bindtrace::Conflict diagnose(const bindtrace::Sample& sample, const bindtrace::C
             if (context.process != nullptr) owner.process = *context.process;
             owner.user = context.user;
             owner.cgroup_path = context.cgroup_path;
+            if (context.container != nullptr) holder.container = *context.container;
             if ((raw.has_claim & 1) != 0) holder.process = owner;
             if ((raw.explicit_port & 1) != 0) holder.last_process = owner;
         }
@@ -139,6 +140,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     context.user = context.netns_name;
     context.cgroup_path = rest.substr(rest.size() / 2);
     context.socket_cgroup_path = context.cgroup_path;
+    context.read_paths();
+    const std::string name(context.netns_name.value_or(""));
+    const bindtrace::ContainerFacts container{
+        .container = bindtrace::Container{.runtime = "docker", .id = name, .name = name, .image = name},
+        .pod = bindtrace::Pod{.name_space = name, .name = name, .uid = name, .container = name}};
+    context.container = &container;
     const bindtrace::Conflict verdict = diagnose(*sample, context);
     check({event, context, &verdict});
     return 0;
