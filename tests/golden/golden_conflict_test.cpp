@@ -289,6 +289,10 @@ TEST_F(GoldenConflict, Requests) {
     add("no memory", Refused({"0.0.0.0", 8080}, ENOMEM));
     add("not to be done", Refused({"0.0.0.0", 8080}, EAFNOSUPPORT));
     add("an errno without a story", Refused({"0.0.0.0", 8080}, EIO));
+    Refused ping({"0.0.0.0", 4711}, EADDRINUSE);
+    ping.story.event.sock.protocol = IPPROTO_ICMP;
+    ping.story.event.sock.type = SOCK_DGRAM;
+    add("a protocol whose table is not looked at", ping);
     expect_file("conflict_request");
 }
 

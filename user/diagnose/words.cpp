@@ -351,6 +351,12 @@ std::string summary_of(const Case& about) {
 
 namespace {
 
+// Is the protocol one whose ports the kernel side looks up?
+bool has_table(const bt_sock& sock) {
+    const std::string_view protocol = protocol_name(sock.protocol, sock.type);
+    return protocol == "tcp" || protocol == "mptcp" || protocol == "udp" || protocol == "udplite";
+}
+
 std::string summary_of_request(const Case& about) {
     const std::string errno_text = errno_name(about.event.error);
     switch (about.verdict.cause) {
@@ -371,6 +377,10 @@ std::string summary_of_request(const Case& about) {
         default:
             break;
     }
+    if (about.event.error == EADDRINUSE && !has_table(about.event.sock))
+        return "who has it is not known: only the kernel's tables of TCP and UDP ports are looked at";
+    if (about.event.error == EADDRINUSE && about.refusal == nullptr)
+        return "who has it is not known: the kernel's table was not looked at";
     if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }
