@@ -11,6 +11,7 @@
 #include "sink/escape.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
+#include "sink/table.h"
 
 namespace bindtrace {
 namespace {
@@ -49,18 +50,10 @@ std::string holders_of(const CheckedEntry& checked) {
 }
 
 void append_rows(std::string& out, const std::vector<Row>& rows, bool colour) {
-    std::array<std::size_t, kColumns> widths{};
-    for (const Row& row : rows) {
-        for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-        std::string line;
-        for (std::size_t i = 0; i < kColumns; ++i) line += fmt::format("{:<{}}  ", rows[r][i], widths[i]);
-        line.erase(line.find_last_not_of(' ') + 1);
+    append_table(out, rows, [&](std::size_t r) {
         const bool bad = r > 0 && rows[r][0] != "ok";
-        const char* start = !colour ? "" : r == 0 ? "\x1b[2m" : bad ? "\x1b[31m" : "";
-        out += start + line + (*start != '\0' ? "\x1b[0m\n" : "\n");
-    }
+        return !colour ? "" : r == 0 ? "\x1b[2m" : bad ? "\x1b[31m" : "";
+    });
 }
 
 // Risks that one change prevents are told together.

@@ -16,6 +16,7 @@
 #include "sink/escape.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
+#include "sink/table.h"
 
 namespace bindtrace {
 namespace {
@@ -147,16 +148,7 @@ void append_held_ports_text(std::string& out, std::span<const HeldPort> ports, b
         }
         rows.push_back(row_of(port, count));
     }
-    std::array<std::size_t, kColumns> widths{};
-    for (const Row& row : rows) {
-        for (std::size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-        std::string line;
-        for (std::size_t i = 0; i < kColumns; ++i) line += fmt::format("{:<{}}  ", rows[r][i], widths[i]);
-        line.erase(line.find_last_not_of(' ') + 1);
-        out += r == 0 && colour ? "\x1b[2m" + line + "\x1b[0m\n" : line + "\n";
-    }
+    append_table(out, rows, [&](std::size_t r) { return r == 0 && colour ? "\x1b[2m" : ""; });
 }
 
 }  // namespace bindtrace
