@@ -32,7 +32,7 @@ class SkeletonImage final : public BpfImage {
 };
 
 template <typename Skeleton>
-std::unique_ptr<BpfImage> image(std::span<const std::byte> vmlinux_btf) {
+std::unique_ptr<BpfImage> image(const BtfReader* vmlinux_btf) {
     auto opened = open_skeleton<Skeleton>(vmlinux_btf);
     if (!opened.skeleton) return nullptr;
     return std::make_unique<SkeletonImage<Skeleton>>(std::move(opened));
@@ -40,7 +40,7 @@ std::unique_ptr<BpfImage> image(std::span<const std::byte> vmlinux_btf) {
 
 }  // namespace
 
-std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy, bool can_cast, std::span<const std::byte> vmlinux_btf) {
+std::unique_ptr<BpfImage> BpfImage::open(Strategy strategy, bool can_cast, const BtfReader* vmlinux_btf) {
     switch (strategy) {
         case Strategy::fentry:
             return can_cast ? image<fentry_cast_bpf>(vmlinux_btf) : image<fentry_bpf>(vmlinux_btf);

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 
 #include "bindtrace/event.h"
+#include "kernel/btf_reader.h"
 #include "kernel/strategy.h"
 
 struct bpf_object;
@@ -19,7 +19,7 @@ class BpfImage {
     // Null with errno set where libbpf cannot open it.
     // can_cast: the kernel has bpf_rdonly_cast. Each way of reading has an object of its own, since the verifier takes
     // longer to remove the other from one object than to walk what is left.
-    static std::unique_ptr<BpfImage> open(Strategy strategy, bool can_cast, std::span<const std::byte> vmlinux_btf);
+    static std::unique_ptr<BpfImage> open(Strategy strategy, bool can_cast, const BtfReader* vmlinux_btf);
 
     virtual ~BpfImage() = default;
     virtual bpf_object* object() = 0;

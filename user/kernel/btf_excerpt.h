@@ -6,10 +6,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <optional>
-#include <span>
-#include <string>
 #include <vector>
 
 #include "kernel/btf_reader.h"
@@ -17,7 +13,7 @@
 namespace bindtrace {
 
 // BTF with the structs, unions and enums of these names and all that is inside them; what they point to is void. Type
-// ids are not those of the kernel. Nothing where `btf` is no BTF that we know.
-std::optional<std::vector<std::byte>> btf_excerpt(std::span<const std::byte> btf, const TypeNames& names);
+// ids are not those of the kernel.
+std::vector<std::byte> btf_excerpt(const BtfReader& btf, const TypeNames& names);
 
 }  // namespace bindtrace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The types in a BTF blob, one after the other, with every length checked.
+// The types in a BTF blob by their ids, with every length checked once. It must outlive this.
 #pragma once
 
 #include <linux/btf.h>
@@ -7,90 +7,36 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
-#include <unordered_set>
+#include <vector>
+
+#include "kernel/type_names.h"
 
 namespace bindtrace {
 
-// Names to look for. Each of the kernel's 130,000 types is looked up in them.
-struct TypeNameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-};
-using TypeNames = std::unordered_set<std::string, TypeNameHash, std::equal_to<>>;
-
 class BtfReader {
   public:
-    // Nothing where the header, or where it says that the rest is, does not fit.
+    // Nothing where something does not fit, or is of a kind that we do not know.
     static std::optional<BtfReader> open(std::span<const std::byte> bytes);
 
-    // Calls take(offset, type) for each type, in the order of their ids, which begin at 1. False where the types do not
-    // fit, or are of a kind that we do not know.
-    template <typename Take>
-    bool for_each(Take take) const {
-        for (std::size_t offset = 0; offset < types_.size();) {
-            if (offset + sizeof(btf_type) > types_.size()) return false;
-            const auto type = at<btf_type>(offset);
-            const auto extra = extra_bytes(type.info);
-            if (!extra || type.name_off >= strings_.size() || offset + sizeof(type) + *extra > types_.size())
-                return false;
-            take(offset, type);
-            offset += sizeof(type) + *extra;
-        }
-        return true;
-    }
+    // Ids of types are from 1 to this.
+    std::uint32_t last_id() const { return static_cast<std::uint32_t>(offsets_.size() - 1); }
+    bool has(std::uint32_t id) const { return id != 0 && id < offsets_.size(); }
 
-    // Bytes that follow a type's common header; linux/btf.h describes each. Nothing for a kind we do not know.
-    static std::optional<std::size_t> extra_bytes(std::uint32_t info) {
-        const std::size_t count = BTF_INFO_VLEN(info);
-        switch (BTF_INFO_KIND(info)) {
-            case BTF_KIND_INT:
-                return sizeof(std::uint32_t);
-            case BTF_KIND_ARRAY:
-                return sizeof(btf_array);
-            case BTF_KIND_STRUCT:
-            case BTF_KIND_UNION:
-                return count * sizeof(btf_member);
-            case BTF_KIND_ENUM:
-                return count * sizeof(btf_enum);
-            case BTF_KIND_FUNC_PROTO:
-                return count * sizeof(btf_param);
-            case BTF_KIND_VAR:
-                return sizeof(btf_var);
-            case BTF_KIND_DATASEC:
-                return count * sizeof(btf_var_secinfo);
-            case BTF_KIND_DECL_TAG:
-                return sizeof(btf_decl_tag);
-            case BTF_KIND_ENUM64:
-                return count * sizeof(btf_enum64);
-            case BTF_KIND_PTR:
-            case BTF_KIND_FWD:
-            case BTF_KIND_TYPEDEF:
-            case BTF_KIND_VOLATILE:
-            case BTF_KIND_CONST:
-            case BTF_KIND_RESTRICT:
-            case BTF_KIND_FUNC:
-            case BTF_KIND_FLOAT:
-            case BTF_KIND_TYPE_TAG:
-                return 0;
-            default:
-                return std::nullopt;
-        }
-    }
+    // For an id that it has.
+    btf_type type(std::uint32_t id) const { return at<btf_type>(offsets_[id]); }
 
-    // No more types than this, to make room for.
-    std::size_t most_types() const { return types_.size() / sizeof(btf_type); }
-
-    // At an offset that for_each() gave, or in the bytes that follow such a type.
+    // The index-th of the parts that follow a type's header.
     template <typename T>
-    T at(std::size_t offset) const {
-        T value;
-        std::memcpy(&value, types_.data() + offset, sizeof(value));
-        return value;
+    T part(std::uint32_t id, std::size_t index) const {
+        return at<T>(offsets_[id] + sizeof(btf_type) + index * sizeof(T));
+    }
+
+    // Is the name at that offset one of these?
+    bool is_named(std::uint32_t offset, const TypeNames& names) const {
+        return offset < strings_.size() && names.contains(strings_.substr(offset));
     }
 
     // Empty for an offset outside.
@@ -101,8 +47,18 @@ class BtfReader {
   private:
     BtfReader(std::span<const std::byte> types, std::string_view strings) : types_(types), strings_(strings) {}
 
+    template <typename T>
+    T at(std::size_t offset) const {
+        T value;
+        std::memcpy(&value, types_.data() + offset, sizeof(value));
+        return value;
+    }
+
+    bool find_types();
+
     std::span<const std::byte> types_;
-    std::string_view strings_;  // ends with a NUL
+    std::string_view strings_;               // ends with a NUL
+    std::vector<std::uint32_t> offsets_{0};  // by id: void has none
 };
 
 }  // namespace bindtrace

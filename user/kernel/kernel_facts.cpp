@@ -171,7 +171,7 @@ KernelFacts KernelFacts::probe() {
     for (const char* tracepoint : {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir"})
         names.insert(tracepoint_type(tracepoint));
     for (const Strategy strategy : kStrategies)
-        for (const ProgramSpec& spec : programs(strategy)) names.emplace(spec.target);
+        for (const ProgramSpec& spec : programs(strategy)) names.insert(spec.target);
     facts.btf_ = VmlinuxBtf::read(names);
     facts.has_btf = facts.btf_.has_value();
     if (!facts.has_btf) return facts;

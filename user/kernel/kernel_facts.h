@@ -41,8 +41,8 @@ class KernelFacts {
     std::optional<std::uint32_t> function_id(const std::string& name) const;
     std::optional<std::uint32_t> tracepoint_id(const std::string& name) const;
 
-    // The kernel's types, until they are forgotten: they are large.
-    std::span<const std::byte> btf() const { return btf_ ? btf_->bytes() : std::span<const std::byte>(); }
+    // The kernel's types, until they are forgotten: they are large. Null where it has none.
+    const BtfReader* btf() const { return btf_ ? btf_->all() : nullptr; }
     void forget_btf() {
         if (btf_) btf_->forget();
     }

@@ -16,7 +16,7 @@ TypeNames type_names(const bpf_object* object) {
         const btf_type* type = btf__type_by_id(types, id);
         if (!btf_is_composite(type) && !btf_is_any_enum(type)) continue;
         const std::string_view name = btf__name_by_offset(types, type->name_off);
-        names.emplace(name.substr(0, name.find("___")));  // what follows is our own
+        names.insert(name.substr(0, name.find("___")));  // what follows is our own
     }
     return names;
 }

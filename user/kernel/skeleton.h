@@ -33,14 +33,13 @@ struct OpenSkeleton {
 };
 
 // Null with errno set where libbpf cannot open it. Opened twice: the names of its types are needed for what it is then
-// relocated against. Without an excerpt libbpf takes the kernel's types themselves.
+// relocated against. Without BTF to make an excerpt of, libbpf takes the kernel's types by itself.
 template <typename Skeleton>
-OpenSkeleton<Skeleton> open_skeleton(std::span<const std::byte> vmlinux_btf) {
+OpenSkeleton<Skeleton> open_skeleton(const BtfReader* vmlinux_btf) {
     OpenSkeleton<Skeleton> opened;
     opened.skeleton.reset(Skeleton::open());
-    if (!opened.skeleton) return opened;
-    const auto excerpt = btf_excerpt(vmlinux_btf, type_names(opened.skeleton->obj));
-    if (excerpt) opened.btf = in_memory(*excerpt);
+    if (!opened.skeleton || vmlinux_btf == nullptr) return opened;
+    opened.btf = in_memory(btf_excerpt(*vmlinux_btf, type_names(opened.skeleton->obj)));
     if (!opened.btf.valid()) return opened;
     const std::string path = "/proc/self/fd/" + std::to_string(opened.btf.get());
     LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = path.c_str());

@@ -13,37 +13,38 @@
 
 namespace bindtrace {
 
-std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes, const TypeNames& names) {
-    const auto btf = BtfReader::open(bytes);
-    if (!btf) return std::nullopt;
+VmlinuxBtf VmlinuxBtf::find(const BtfReader& btf, const TypeNames& names) {
     VmlinuxBtf found;
-    std::vector<std::uint32_t> infos{0};                      // of each type id: void is 0
-    std::vector<std::pair<std::string, btf_type>> functions;  // their prototypes may come later
-    infos.reserve(btf->most_types());
-    const bool whole = btf->for_each([&](std::size_t, const btf_type& type) {
-        const Entry entry{.id = static_cast<std::uint32_t>(infos.size()), .arity = 0};
-        infos.push_back(type.info);
+    for (std::uint32_t id = 1; id <= btf.last_id(); ++id) {
+        const btf_type type = btf.type(id);
         const std::uint32_t kind = BTF_INFO_KIND(type.info);
-        if (kind != BTF_KIND_FUNC && kind != BTF_KIND_TYPEDEF && kind != BTF_KIND_STRUCT) return;
-        const std::string_view name = btf->name(type.name_off);
-        if (!names.contains(name)) return;
-        if (kind == BTF_KIND_FUNC) functions.emplace_back(name, type);
+        if (kind != BTF_KIND_FUNC && kind != BTF_KIND_TYPEDEF && kind != BTF_KIND_STRUCT) continue;
+        if (!btf.is_named(type.name_off, names)) continue;
         Entries& entries = kind == BTF_KIND_FUNC      ? found.functions_
                            : kind == BTF_KIND_TYPEDEF ? found.typedefs_
                                                       : found.structs_;
-        entries.try_emplace(std::string(name), entry);
-    });
-    if (!whole) return std::nullopt;
-    for (const auto& [name, type] : functions)
-        if (type.type < infos.size()) found.functions_[name].arity = static_cast<int>(BTF_INFO_VLEN(infos[type.type]));
+        Entry entry{.id = id, .arity = 0};
+        if (kind == BTF_KIND_FUNC && btf.has(type.type))
+            entry.arity = static_cast<int>(BTF_INFO_VLEN(btf.type(type.type).info));
+        entries.try_emplace(std::string(btf.name(type.name_off)), entry);
+    }
     return found;
+}
+
+std::optional<VmlinuxBtf> VmlinuxBtf::parse(std::span<const std::byte> bytes, const TypeNames& names) {
+    const auto btf = BtfReader::open(bytes);
+    if (!btf) return std::nullopt;
+    return find(*btf, names);
 }
 
 std::optional<VmlinuxBtf> VmlinuxBtf::read(const TypeNames& names, const char* path) {
     std::optional<FileBytes> file = FileBytes::read(path);
     if (!file) return std::nullopt;
-    std::optional<VmlinuxBtf> found = parse(file->bytes(), names);
-    if (found) found->bytes_ = std::move(*file);
+    auto btf = BtfReader::open(file->bytes());
+    if (!btf) return std::nullopt;
+    VmlinuxBtf found = find(*btf, names);
+    found.bytes_ = std::move(*file);
+    found.all_ = std::move(btf);
     return found;
 }
 

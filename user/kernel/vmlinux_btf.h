@@ -54,11 +54,16 @@ class VmlinuxBtf {
     std::optional<Entry> structure(std::string_view name) const { return find(structs_, name); }
     std::optional<Entry> type_definition(std::string_view name) const { return find(typedefs_, name); }
 
-    // All of it, as read; empty after forget(), and where it was not read from a file.
-    std::span<const std::byte> bytes() const { return bytes_.bytes(); }
-    void forget() { FileBytes forgotten(std::move(bytes_)); }
+    // All of it; null after forget(), and where it was not read from a file.
+    const BtfReader* all() const { return all_ ? &*all_ : nullptr; }
+    void forget() {
+        all_.reset();
+        FileBytes forgotten(std::move(bytes_));
+    }
 
   private:
+    static VmlinuxBtf find(const BtfReader& btf, const TypeNames& names);
+
     using Entries = std::map<std::string, Entry, std::less<>>;
 
     static std::optional<Entry> find(const Entries& entries, std::string_view name) {
@@ -71,6 +76,7 @@ class VmlinuxBtf {
     Entries structs_;
     Entries typedefs_;
     FileBytes bytes_;
+    std::optional<BtfReader> all_;  // of these bytes
 };
 
 }  // namespace bindtrace
