@@ -46,8 +46,11 @@ Status Output::flush() {
     if (!buffer_.empty()) {
         changed_.wait(lock, [this] { return waiting_.size() < kWaiting || !status_; });
         waiting_.push_back(std::move(buffer_));
-        buffer_ = std::move(spare_);
         buffer_.clear();
+        if (!spare_.empty()) {
+            buffer_ = std::move(spare_.back());
+            spare_.pop_back();
+        }
         changed_.notify_all();
     }
     return status_;
@@ -74,7 +77,7 @@ void Output::write_all() {
         bytes.clear();
         lock.lock();
         writing_ = false;
-        spare_ = std::move(bytes);
+        spare_.push_back(std::move(bytes));
         if (!written) status_ = std::move(written);
         changed_.notify_all();
         if (!status_) return;

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "core/result.h"
 
@@ -51,7 +52,7 @@ class Output {
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::string> waiting_;
-    std::string spare_;  // an empty one with room, so that a batch does not allocate
+    std::vector<std::string> spare_;  // empty ones with room, so that a batch does not allocate
     bool writing_ = false;
     bool ended_ = false;
     Status status_;
