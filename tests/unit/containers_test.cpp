@@ -85,6 +85,52 @@ TEST(Containers, NamesPodsOfCrio) {
     EXPECT_EQ(facts.pod->name, "api-1");
 }
 
+TEST(Containers, NamesThoseOfContainerdAloneByWhereTheirBundleSaysTheyAre) {
+    World world;
+    const std::string bundle = "run/containerd/io.containerd.runtime.v2.task/default/";
+    world.root.write(bundle + "web/config.json", R"({"linux":{"cgroupsPath":"/default/web"}})");
+    world.root.write(bundle + "my-web/config.json", R"({"linux":{"cgroupsPath":"system.slice:ctr:my-web"}})");
+    world.root.write(bundle + kPodId + "/config.json",
+                     R"({"annotations":{"nerdctl/name":"db"},"linux":{"cgroupsPath":"/default/)" + kPodId + R"("}})");
+    expect(world.find("/default/web", 1), "containerd", "web", "-");
+    expect(world.find("/default/web/init.scope", 2), "containerd", "web", "-");
+    expect(world.find("/system.slice/ctr-my-web.scope", 3), "containerd", "my-web", "-");
+    expect(world.find("/default/" + kPodId, 4), "containerd", "db", "-");
+    std::uint64_t id = 5;
+    for (const char* other : {"/other/web", "/default/web2", "/default", "/default/", "/web", "/default.slice/web",
+                              "/system.slice/ctr-web.scope", "/user.slice/ctr-my-web.scope", "/system.slice/ctr-.scope",
+                              "/system.slice/ctr-my-web.service", "/default/..", "default/web", "/../default/web",
+                              "/user.slice/user-1000.slice/user@1000.service/system.slice/ctr-my-web.scope"})
+        EXPECT_EQ(world.containers.find(id++, other), nullptr) << other;
+}
+
+TEST(Containers, ThoseInAUsersCgroupsAreNotTakenForRoots) {
+    World world;
+    write_docker(world.root);
+    write_podman(world.root);
+    write_containerd(world.root);
+    write_crio(world.root);
+    world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+    const std::string own = "/user.slice/user-1000.slice/user@1000.service/app.slice/";
+    std::uint64_t id = 1;
+    for (const std::string& name :
+         {"docker-" + kDockerId, "libpod-" + kPodmanId, "cri-containerd-" + kPodId, "crio-" + kPodId}) {
+        const ContainerFacts& facts = world.find(own + name + ".scope", id++);
+        EXPECT_FALSE(facts.container->name) << name;
+        EXPECT_FALSE(facts.pod) << name;
+    }
+}
+
+TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
+    World world;
+    std::filesystem::create_directories(world.root / "var/lib/lxc/web");
+    std::filesystem::create_directories(world.root / "var/lib/lxc/db-2");
+    expect(world.find("/lxc.payload.web-1", 1), "lxc", "web", "-");
+    expect(world.find("/lxc.payload.db-2", 2), "lxc", "db-2", "-");
+    expect(world.find("/lxc.payload.gone-1", 3), "lxc", "gone-1", "-");
+    expect(world.find("/lxc.payload.web-x", 4), "lxc", "web-x", "-");
+}
+
 TEST(Containers, NamesMachines) {
     World world;
     expect(world.find("/machine.slice/machine-web\\x2d1.scope/payload"), "systemd-nspawn", "web-1", "-");
@@ -151,6 +197,10 @@ TEST(Containers, ReadsNoFileThatIsLargeOrNone) {
     std::filesystem::remove(file);
     std::filesystem::create_symlink("/dev/zero", file);
     expect(world.find(kDockerPath, 3), "docker", "-", "-");
+    const auto folder = std::filesystem::path(file).parent_path();
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_symlink(folder, folder);  // a loop
+    expect(world.find(kDockerPath, 4), "docker", "-", "-");
 }
 
 TEST(Containers, SaysOnceThatItMayNotRead) {
