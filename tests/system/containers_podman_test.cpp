@@ -46,6 +46,7 @@ TEST_F(Podman, AContainerOfAUnitIsStoppedAsThatUnit) {
 ContainerName=quad
 Image=localhost/tiny:1
 PublishPort=8095:80
+StopTimeout=1
 Exec=)" + std::string(kServer) +
          R"(80
 UNIT

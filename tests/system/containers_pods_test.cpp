@@ -83,7 +83,7 @@ TEST_F(Pods, OneOnTheHostsNetworkIsNamedAndItsFailuresToo) {
     EXPECT_TRUE(advises(conflict, "give pod shop/web-1 another hostPort, or no hostNetwork")) << conflict["advice"];
     EXPECT_EQ(who(8091)["pod"]["name"], "web-1");
 
-    start_container(pod, "nginx", server(8091));  // beside the first
+    start_container(pod, "nginx", server(8091), 1);  // beside the first
     const Json failed = bind_of(8091, "EADDRINUSE");
     expect_pod(failed, "web-1", kUid);
     expect_pod(failed["conflict"]["holders"][0], "web-1", kUid);
@@ -119,7 +119,10 @@ TEST_F(Pods, AHostPortThatOnlyNatPublishesRefusesNobody) {
     expect_pod(made, "nat-1", kUid);
     EXPECT_EQ(made["netns"]["name"], "shop/nat-1");
     EXPECT_EQ(take_port(8097, true), 0);
-    EXPECT_EQ(run_bindtrace({"who", "8097"}).code, 3) << "nobody holds it";
+    const Ended told = run_bindtrace({"who", "8097"});
+    EXPECT_EQ(told.code, 3) << "nobody holds it";
+    EXPECT_NE(told.errors.find("8097/tcp is the hostPort of pod shop/nat-1 (its port 80)"), std::string::npos)
+        << told.errors;
 }
 
 TEST_F(Pods, ContainersOfContainerdAloneAreCalledAsTheirUserCalledThem) {

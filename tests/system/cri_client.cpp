@@ -70,9 +70,10 @@ std::string run_pod(CriPod& pod) {
     return pod.sandbox = ask("RunPodSandbox", request);
 }
 
-std::string start_container(const CriPod& pod, const std::string& name, const Words& command) {
-    ProtoMessage container, create, start;
-    container.message(1, named(name));
+std::string start_container(const CriPod& pod, const std::string& name, const Words& command, int attempt) {
+    ProtoMessage metadata = named(name), container, create, start;
+    metadata.number(2, static_cast<std::uint64_t>(attempt));
+    container.message(1, metadata);
     container.message(2, named(kCriImage));
     for (const std::string& word : command) container.bytes(3, word);
     create.bytes(1, pod.sandbox);

@@ -25,6 +25,6 @@ constexpr const char* kCriNamespace = "shop";
 
 // Ids; empty, and a failure of the test, where containerd refuses.
 std::string run_pod(CriPod& pod);
-std::string start_container(const CriPod& pod, const std::string& name, const Words& command);
+std::string start_container(const CriPod& pod, const std::string& name, const Words& command, int attempt = 0);
 
 }  // namespace bindtrace

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "enrich/nat_ports.h"
 #include "runtime_state.h"
 #include "wait_until.h"
 
@@ -129,6 +130,31 @@ TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
     expect(world.find("/lxc.payload.db-2", 2), "lxc", "db-2", "-");
     expect(world.find("/lxc.payload.gone-1", 3), "lxc", "gone-1", "-");
     expect(world.find("/lxc.payload.web-x", 4), "lxc", "web-x", "-");
+}
+
+TEST(NatPorts, AreThoseThatWhatRunsAskedItsNetworkFor) {
+    const TempDir root;
+    const StateFiles files(root.path(), [](const std::string&) {});
+    const auto note = [&](const std::string& name, const std::string& id, const std::string& mappings) {
+        root.write("var/lib/cni/results/" + name, R"({"kind":"cniCacheV1","containerId":")" + id +
+                                                      R"(","capabilityArgs":{"portMappings":)" + mappings + "}}");
+    };
+    note("pods-" + kPodId + "-eth0", kPodId,
+         R"([{"HostPort":8097,"ContainerPort":80,"Protocol":"TCP","HostIP":""},{"hostPort":53,"containerPort":5353,)"
+         R"("protocol":"udp"},{"HostPort":-1,"ContainerPort":80},{"HostPort":8099},7])");
+    note("cni-loopback-" + kPodId + "-lo", kPodId, R"([{"HostPort":1,"ContainerPort":1}])");
+    note("pods-" + kDockerId + "-eth0", kDockerId, R"([{"HostPort":8098,"ContainerPort":80}])");
+    note("pods-x-eth0", "../x", R"([{"HostPort":8098,"ContainerPort":80}])");
+    root.write("var/lib/cni/results/torn", "{\"containerId\"");
+    EXPECT_TRUE(nat_ports(files).empty()) << "nothing runs";
+    write_containerd(root);
+    const auto ports = nat_ports(files);
+    ASSERT_EQ(ports.size(), 2u);
+    EXPECT_EQ(ports[0].mapping.host_port, 8097);
+    EXPECT_EQ(ports[0].mapping.container_port, 80);
+    EXPECT_EQ(ports[0].mapping.protocol, "tcp");
+    EXPECT_EQ(ports[0].facts.pod->name, "web-1");
+    EXPECT_EQ(ports[1].mapping.host_port, 53);
 }
 
 TEST(Containers, NamesMachines) {

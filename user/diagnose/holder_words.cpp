@@ -98,7 +98,7 @@ std::string stop_container(const Holder& holder) {
     if (container.runtime != "docker" && container.runtime != "podman") return "";
     const UnitPlace place = place_of(holder);
     const Owner* owner = owner_of(holder);
-    const std::string stop = container.runtime + " stop " + name;
+    std::string stop = container.runtime + " stop " + name;
     if (owner == nullptr) return stop;
     // Who publishes the ports of root's containers is root; who is in them may be anybody.
     const bool of_user = place.in_user_manager || (holder.published && owner->task.uid != 0);
