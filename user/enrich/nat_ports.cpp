@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/nat_ports.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
@@ -39,7 +41,7 @@ std::vector<NatPort> nat_ports(const StateFiles& files) {
     std::vector<NatPort> ports;
     for (const std::string& name : files.names(folder)) {
         if (name.starts_with("cni-loopback-")) continue;  // is told of them too
-        const auto note = files.json(folder + "/" + name);
+        const auto note = files.json(fmt::format("{}/{}", folder, name));
         const auto id = note ? string_in(*note, "containerId") : std::nullopt;
         if (!id || !is_container_id(*id)) continue;
         const json& asked = object_in(*note, "capabilityArgs");
