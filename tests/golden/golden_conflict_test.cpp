@@ -211,6 +211,7 @@ TEST_F(GoldenConflict, Containers) {
     const Container web{.runtime = "docker", .id = kId, .name = "web", .image = "tiny:1"};
     Refused proxy({"0.0.0.0", 8080});
     Holder& published = held_by_program(proxy, "docker-proxy", "/system.slice/docker.service");
+    published.process->task.uid = 0;
     published.container.container = web;
     published.published =
         Published{.host_port = 8080, .container_port = 80, .container_address = "172.17.0.2", .runtime = "docker"};
@@ -222,6 +223,7 @@ TEST_F(GoldenConflict, Containers) {
 
     Refused conmon({"0.0.0.0", 8080});
     Holder& of_podman = held_by_program(conmon, "conmon", "/user.slice/user-0.slice/session-4.scope");
+    of_podman.process->task.uid = 0;
     of_podman.container.container =
         Container{.runtime = "podman", .id = kId, .name = "pweb", .image = "localhost/tiny"};
     of_podman.published = Published{.host_port = 8080, .container_port = 80, .runtime = "podman"};
@@ -237,6 +239,21 @@ TEST_F(GoldenConflict, Containers) {
     of_alice.container.container = Container{.runtime = "podman", .id = kId, .name = "r2", .image = {}};
     of_alice.published = Published{.host_port = 8080, .runtime = "podman"};
     add("a port that a user's Podman publishes", rootless);
+
+    Refused as_unit({"0.0.0.0", 8080});
+    Holder& of_unit = held_by_program(as_unit, "conmon", "/system.slice/quad.service/runtime");
+    of_unit.process->task.uid = 0;
+    of_unit.container.container = Container{.runtime = "podman", .id = kId, .name = "quad", .image = {}};
+    of_unit.published = Published{.host_port = 8080, .container_port = 80, .runtime = "podman"};
+    add("a container of Podman's that is a unit", as_unit);
+
+    Refused users_docker({"0.0.0.0", 8080});
+    Holder& of_rootlesskit =
+        held_by_program(users_docker, "rootlesskit", "/user.slice/user-1000.slice/session-4.scope");
+    of_rootlesskit.process->task.uid = 1000;
+    of_rootlesskit.container.container = web;
+    of_rootlesskit.published = Published{.host_port = 8080, .container_port = 80, .runtime = "docker"};
+    add("a port that a user's Docker publishes", users_docker);
 
     Refused in_host_network({"0.0.0.0", 8080});
     held_by_program(in_host_network, "httpd", "/system.slice/docker-9c53.scope").container.container = web;

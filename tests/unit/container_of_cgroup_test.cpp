@@ -37,6 +37,8 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/libpod_parent/libpod-" + kId, "podman", kId},
         {kUser + "/user.slice/libpod-" + kId + ".scope/container", "podman", kId, "", 1000},
         {"/system.slice/pod.service/libpod-payload-x/libpod-" + kId, "podman", kId},
+        {"/system.slice/quad.service/libpod-payload-" + kId, "podman", kId},  // Quadlet, and --cgroups=split
+        {kUser + "/app.slice/quad.service/libpod-payload-" + kId + "/init.scope", "podman", kId, "", 1000},
         {"/system.slice/nerdctl-" + kId + ".scope", "containerd", kId},
         {"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + kUidOfSystemd + ".slice/cri-containerd-" +
              kId + ".scope",
@@ -51,6 +53,19 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/kubepods/pod0d1e2f30415263748596a7b8c9dadbec/" + kId, "", kId, "0d1e2f30415263748596a7b8c9dadbec"},
         {"/system.slice/containerd.service/kubepods-burstable-pod" + kUidOfSystemd + ".slice:cri-containerd:" + kId,
          "containerd", kId, kUidOfSystemd},
+        // k3s, whose containerd has cgroups of systemd's or its own, by what it was started by
+        {"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + kUidOfSystemd +
+             ".slice/cri-containerd-" + kId + ".scope",
+         "containerd", kId, kUidOfSystemd},
+        {"/kubepods/besteffort/pod" + kUid + "/" + kId, "", kId, kUid},
+        // a kubelet with a slice of its own; crun's folder for its container; who watches a pod of CRI-O's
+        {"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod" +
+             kUidOfSystemd + ".slice/cri-containerd-" + kId + ".scope",
+         "containerd", kId, kUidOfSystemd},
+        {"/kubepods.slice/kubepods-pod" + kUidOfSystemd + ".slice/crio-" + kId + ".scope/container", "cri-o", kId,
+         kUidOfSystemd},
+        {"/kubepods.slice/kubepods-pod" + kUidOfSystemd + ".slice/crio-conmon-" + kId + ".scope", "cri-o", kId,
+         kUidOfSystemd},
         {"/lxc.payload.web", "lxc", "web"},
         {"/lxc.payload.web/system.slice/nginx.service", "lxc", "web"},
         {"/lxc.payload/web", "lxc", "web"},
@@ -59,6 +74,9 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/machine.slice/systemd-nspawn@web.service/payload", "systemd-nspawn", "web"},
         {"/machine.slice/machine-web\\x2d1.scope/payload/system.slice", "systemd-nspawn", "web\\x2d1"},
         {"/system.slice/docker-" + kId + ".scope/kubepods/burstable/pod" + kUid + "/" + kOther, "docker", kId},  // kind
+        {"/docker/" + kId + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + kUidOfSystemd +
+             ".slice/cri-containerd-" + kOther + ".scope",
+         "docker", kId},  // kind too
     };
     for (const Case& expected : cases) {
         const auto found = container_of_cgroup(expected.path);
@@ -90,6 +108,13 @@ TEST(ContainerOfCgroup, IsNothingWhereItOnlyLooksLikeOne) {
                                             "/system.slice/x.service/" + kId,
                                             "/kubepods/" + kId,
                                             "/kubepods/podx/" + kId,
+                                            "/system.slice/docker.service/docker/buildkit/" + kId.substr(0, 25),
+                                            "/system.slice/libpod-payload-" + kId + ".service",
+                                            "/system.slice/docker-" + kId + "\\x2escope",
+                                            "/system.slice/\\x64ocker-" + kId + ".scope",
+                                            "/system.slice/docker-" + kId + ".scope\n",
+                                            "/kubepods/burstable/pod" + kUid + "x/" + kId,
+                                            "/kubepods.slice/kubepods-podx.slice/" + kId,
                                             "/lxc",
                                             "/lxc.payload.",
                                             "/machine.slice/machine-qemu\\x2d1\\x2dvm.scope",

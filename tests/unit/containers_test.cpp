@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "enrich/nat_ports.h"
 #include "runtime_state.h"
 #include "wait_until.h"
 
@@ -85,6 +86,77 @@ TEST(Containers, NamesPodsOfCrio) {
     EXPECT_EQ(facts.pod->name, "api-1");
 }
 
+TEST(Containers, NamesThoseOfContainerdAloneByWhereTheirBundleSaysTheyAre) {
+    World world;
+    const std::string bundle = "run/containerd/io.containerd.runtime.v2.task/default/";
+    world.root.write(bundle + "web/config.json", R"({"linux":{"cgroupsPath":"/default/web"}})");
+    world.root.write(bundle + "my-web/config.json", R"({"linux":{"cgroupsPath":"system.slice:ctr:my-web"}})");
+    world.root.write(bundle + kPodId + "/config.json",
+                     R"({"annotations":{"nerdctl/name":"db"},"linux":{"cgroupsPath":"/default/)" + kPodId + R"("}})");
+    expect(world.find("/default/web", 1), "containerd", "web", "-");
+    expect(world.find("/default/web/init.scope", 2), "containerd", "web", "-");
+    expect(world.find("/system.slice/ctr-my-web.scope", 3), "containerd", "my-web", "-");
+    expect(world.find("/default/" + kPodId, 4), "containerd", "db", "-");
+    std::uint64_t id = 5;
+    for (const char* other : {"/other/web", "/default/web2", "/default", "/default/", "/web", "/default.slice/web",
+                              "/system.slice/ctr-web.scope", "/user.slice/ctr-my-web.scope", "/system.slice/ctr-.scope",
+                              "/system.slice/ctr-my-web.service", "/default/..", "default/web", "/../default/web",
+                              "/user.slice/user-1000.slice/user@1000.service/system.slice/ctr-my-web.scope"})
+        EXPECT_EQ(world.containers.find(id++, other), nullptr) << other;
+}
+
+TEST(Containers, ThoseInAUsersCgroupsAreNotTakenForRoots) {
+    World world;
+    write_docker(world.root);
+    write_podman(world.root);
+    write_containerd(world.root);
+    write_crio(world.root);
+    world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+    const std::string own = "/user.slice/user-1000.slice/user@1000.service/app.slice/";
+    std::uint64_t id = 1;
+    for (const std::string& name :
+         {"docker-" + kDockerId, "libpod-" + kPodmanId, "cri-containerd-" + kPodId, "crio-" + kPodId}) {
+        const ContainerFacts& facts = world.find(own + name + ".scope", id++);
+        EXPECT_FALSE(facts.container->name) << name;
+        EXPECT_FALSE(facts.pod) << name;
+    }
+}
+
+TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
+    World world;
+    std::filesystem::create_directories(world.root / "var/lib/lxc/web");
+    std::filesystem::create_directories(world.root / "var/lib/lxc/db-2");
+    expect(world.find("/lxc.payload.web-1", 1), "lxc", "web", "-");
+    expect(world.find("/lxc.payload.db-2", 2), "lxc", "db-2", "-");
+    expect(world.find("/lxc.payload.gone-1", 3), "lxc", "gone-1", "-");
+    expect(world.find("/lxc.payload.web-x", 4), "lxc", "web-x", "-");
+}
+
+TEST(NatPorts, AreThoseThatWhatRunsAskedItsNetworkFor) {
+    const TempDir root;
+    const StateFiles files(root.path(), [](const std::string&) {});
+    const auto note = [&](const std::string& name, const std::string& id, const std::string& mappings) {
+        root.write("var/lib/cni/results/" + name, R"({"kind":"cniCacheV1","containerId":")" + id +
+                                                      R"(","capabilityArgs":{"portMappings":)" + mappings + "}}");
+    };
+    note("pods-" + kPodId + "-eth0", kPodId,
+         R"([{"HostPort":8097,"ContainerPort":80,"Protocol":"TCP","HostIP":""},{"hostPort":53,"containerPort":5353,)"
+         R"("protocol":"udp"},{"HostPort":-1,"ContainerPort":80},{"HostPort":8099},7])");
+    note("cni-loopback-" + kPodId + "-lo", kPodId, R"([{"HostPort":1,"ContainerPort":1}])");
+    note("pods-" + kDockerId + "-eth0", kDockerId, R"([{"HostPort":8098,"ContainerPort":80}])");
+    note("pods-x-eth0", "../x", R"([{"HostPort":8098,"ContainerPort":80}])");
+    root.write("var/lib/cni/results/torn", "{\"containerId\"");
+    EXPECT_TRUE(nat_ports(files).empty()) << "nothing runs";
+    write_containerd(root);
+    const auto ports = nat_ports(files);
+    ASSERT_EQ(ports.size(), 2u);
+    EXPECT_EQ(ports[0].mapping.host_port, 8097);
+    EXPECT_EQ(ports[0].mapping.container_port, 80);
+    EXPECT_EQ(ports[0].mapping.protocol, "tcp");
+    EXPECT_EQ(ports[0].facts.pod->name, "web-1");
+    EXPECT_EQ(ports[1].mapping.host_port, 53);
+}
+
 TEST(Containers, NamesMachines) {
     World world;
     expect(world.find("/machine.slice/machine-web\\x2d1.scope/payload"), "systemd-nspawn", "web-1", "-");
@@ -151,6 +223,10 @@ TEST(Containers, ReadsNoFileThatIsLargeOrNone) {
     std::filesystem::remove(file);
     std::filesystem::create_symlink("/dev/zero", file);
     expect(world.find(kDockerPath, 3), "docker", "-", "-");
+    const auto folder = std::filesystem::path(file).parent_path();
+    std::filesystem::remove_all(folder);
+    std::filesystem::create_symlink(folder, folder);  // a loop
+    expect(world.find(kDockerPath, 4), "docker", "-", "-");
 }
 
 TEST(Containers, SaysOnceThatItMayNotRead) {

@@ -68,22 +68,26 @@ struct World {
     Containers containers{[](const std::string&) {}, root.path()};
     PublishedPorts ports{containers, root / "proc"};
     bt_sock sock{};
-    std::uint32_t exec_id = 0;
+    std::uint32_t exec_id = 0, uid = 0;
 
     World() {
         sock.protocol = IPPROTO_TCP;
         sock.local_port = 8080;
         sock.netns = 1;
     }
-    std::optional<PublishedPorts::Behind> behind(const char* comm, Words argv) {
+    Owner owner(const char* comm, Words argv) {
         Owner owner;
         std::strncpy(owner.task.comm, comm, sizeof(owner.task.comm) - 1);
         owner.task.key.pid = 420;
         owner.task.key.exec_id = ++exec_id;  // another one each time
+        owner.task.uid = uid;
         owner.process = Process{.exe = {}, .cmdline = std::move(argv), .ancestry = {}};
         owner.start_time_ns = kNow - kMinute;
         owner.cgroup_path = "/system.slice/any.service";
-        return ports.behind(owner, sock, kNow);
+        return owner;
+    }
+    std::optional<PublishedPorts::Behind> behind(const char* comm, Words argv) {
+        return ports.behind(owner(comm, std::move(argv)), sock, kNow);
     }
 };
 
@@ -153,6 +157,7 @@ TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
 // descriptor of a path below /run is believed, so the link says "net:[...]".)
 struct RootlessWorld : World {
     RootlessWorld() {
+        uid = 1000;
         write_rootless_podman(root);
         sock.local_port = 9081;
         const std::string netns = root.write("net:[1]", "");
@@ -175,8 +180,37 @@ TEST(PublishedPorts, PastaAndRootlessportKeepTheNetworkNamespaceOpen) {
         ASSERT_TRUE(found && found->facts.container) << program;
         EXPECT_EQ(found->facts.container->name, "r1");
         EXPECT_EQ(found->published.host_port, 9081);
-        EXPECT_EQ(found->published.container_port.has_value(), program != std::string("rootlessport"));
+        EXPECT_EQ(found->published.container_port.has_value(), program != std::string("rootlessport"))
+            << "there is no database";
     }
+}
+
+// Of whom nothing else tells where the port leads.
+TEST(PublishedPorts, PodmansDatabaseKnowsThePortInside) {
+    RootlessWorld world;
+    write_podman_database(world.root, kPodmanSchema, kPodmanConfig);
+    const Words slirp = {"slirp4netns", "--api-socket", "/run/x/" + kRootlessId + ".net"};
+    for (const Words& argv : {Words{"rootlessport"}, slirp}) {
+        const auto found = world.behind(argv.front().c_str(), argv);
+        ASSERT_TRUE(found) << argv.front();
+        EXPECT_EQ(found->published.container_port, 80) << argv.front();
+    }
+}
+
+TEST(PublishedPorts, RootlesskitLeadsToAContainerOfItsUsersDocker) {
+    World world;
+    write_docker(world.root);
+    world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+    world.uid = 1000;
+    EXPECT_FALSE(world.behind("rootlesskit", {"rootlesskit"})) << "root's is another's";
+    EXPECT_FALSE(world.behind("docker-proxy", kProxy)) << "and not known to be gone";
+    std::filesystem::create_directories(world.root / "home/alice/.local/share");
+    std::filesystem::rename(world.root / "var/lib/docker", world.root / "home/alice/.local/share/docker");
+    PublishedPorts later(world.containers, world.root / "proc");  // and not a second later
+    const auto found = later.behind(world.owner("rootlesskit", {"rootlesskit"}), world.sock, kNow);
+    ASSERT_TRUE(found && found->facts.container);
+    EXPECT_EQ(found->facts.container->name, "web");
+    EXPECT_EQ(found->published.container_port, 80);
 }
 
 TEST(PublishedPorts, ALookAlikeIsNoPublisher) {

@@ -3,6 +3,9 @@
 // by their sources, containerd 1.7 and CRI-O 1.30.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
 #include <string>
 
 #include "temp_dir.h"
@@ -46,6 +49,26 @@ inline void write_rootless_podman(const TempDir& root) {
     root.write("home/alice/.local/share/containers/storage/vfs-containers/containers.json",
                podman_list(kRootlessId, "r1"));
 }
+
+// db.sql of Podman 5.4, with just what is looked for; `config` is the text in the blob.
+inline void write_podman_database(const TempDir& root, const std::string& schema, const std::string& config) {
+    const auto file = root.write("home/alice/.local/share/containers/storage/db.sql", "");
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+    std::string statements = schema;
+    if (!config.empty())
+        statements +=
+            "; INSERT INTO ContainerConfig VALUES ('" + kRootlessId + "', 'r1', NULL, CAST('" + config + "' AS BLOB))";
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(database, statements.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+    sqlite3_close(database);
+}
+
+inline const char* const kPodmanSchema =
+    "CREATE TABLE ContainerConfig (ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, PodID TEXT, JSON TEXT NOT "
+    "NULL)";
+inline const char* const kPodmanConfig =
+    R"({"id":"x","newPortMappings":[{"host_ip":"","container_port":80,"host_port":9081,"range":1,"protocol":"tcp"}]})";
 
 inline void write_containerd(const TempDir& root) {
     root.write("run/containerd/io.containerd.runtime.v2.task/k8s.io/" + kPodId + "/config.json",

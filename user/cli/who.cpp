@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,12 @@
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "enrich/enricher.h"
+#include "enrich/nat_ports.h"
 #include "filter/filter.h"
 #include "kernel/attach.h"
 #include "kernel/port_list.h"
 #include "model/names.h"
+#include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/output.h"
 
@@ -53,13 +56,31 @@ std::vector<HeldPort> named(const PortList& found, const std::vector<Question>& 
     return ports;
 }
 
+// Of a port that no socket has.
+void tell_nat(const Question& question, const std::vector<NatPort>& all) {
+    for (const auto& [mapping, facts] : all) {
+        if (mapping.host_port < question.first_port || mapping.host_port > question.last_port ||
+            (!question.protocol.empty() && question.protocol != mapping.protocol))
+            continue;
+        std::string words;
+        append_text(words, container_words(facts));
+        spdlog::info(
+            "{}/{} is the hostPort of {} (its port {}), as its network was told: what comes from outside goes there, "
+            "not to who binds it",
+            mapping.host_port, mapping.protocol, words.empty() ? "a container" : words, mapping.container_port);
+    }
+}
+
 // True where each port that was asked for is held.
 bool tell_free_ports(const std::vector<Question>& questions, const std::vector<HeldPort>& ports) {
     bool all_held = true;
+    std::optional<std::vector<NatPort>> nat;
     for (const Question& question : questions) {
         const auto answers = [&](const HeldPort& port) { return is_asked(question, port.holder.raw.sock); };
         if (std::ranges::any_of(ports, answers)) continue;
         spdlog::info("nobody holds {}", question.text);
+        if (!nat) nat = nat_ports(StateFiles("", [](const std::string&) {}));
+        tell_nat(question, *nat);
         all_held = false;
     }
     return all_held;

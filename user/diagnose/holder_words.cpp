@@ -81,18 +81,28 @@ std::string systemctl_of(const UnitPlace& place, std::optional<std::string_view>
     return fmt::format("systemctl --user -M {}@", user ? std::string(*user) : std::to_string(place.user.value_or(uid)));
 }
 
+std::optional<std::string> unit_of_container(const Holder& holder) {
+    if (!holder.published || holder.published->runtime != "podman" || !holder.process) return std::nullopt;
+    const Owner& owner = *holder.process;
+    const bool apart = owner.cgroup_path && owner.cgroup_path->ends_with(".service/runtime");
+    return apart ? unit_of(owner) : std::nullopt;
+}
+
 std::string stop_container(const Holder& holder) {
     if (!holder.container.container || holder.container.pod) return "";
+    if (const auto unit = unit_of_container(holder)) return systemctl_of(*holder.process) + " stop " + *unit;
     const Container& container = *holder.container.container;
     const std::string& name = container.name ? *container.name : container.id;
-    if (container.runtime == "docker") return "docker stop " + name;
     if (container.runtime == "systemd-nspawn") return "machinectl stop " + name;
     if (container.runtime == "lxc") return "lxc-stop -n " + name;
-    if (container.runtime != "podman") return "";
+    if (container.runtime != "docker" && container.runtime != "podman") return "";
     const UnitPlace place = place_of(holder);
     const Owner* owner = owner_of(holder);
-    return place.in_user_manager && owner->user ? fmt::format("as {}: podman stop {}", *owner->user, name)
-                                                : "podman stop " + name;
+    std::string stop = container.runtime + " stop " + name;
+    if (owner == nullptr) return stop;
+    // Who publishes the ports of root's containers is root; who is in them may be anybody.
+    const bool of_user = place.in_user_manager || (holder.published && owner->task.uid != 0);
+    return of_user && owner->user ? fmt::format("as {}: {}", *owner->user, stop) : stop;
 }
 
 std::string stop_holder(const Holder& holder) {

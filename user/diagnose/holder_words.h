@@ -21,6 +21,10 @@ std::string name_of(const Holder& holder);
 // "systemctl", or that of the user to whom the unit belongs.
 std::string systemctl_of(const UnitPlace& place, std::optional<std::string_view> user, std::uint32_t uid);
 
+// Where the container that a holder serves is a unit of its own (Quadlet, or podman run --cgroups=split): it has
+// whoever serves it in a folder of that unit.
+std::optional<std::string> unit_of_container(const Holder& holder);
+
 // "docker stop web"; empty where its runtime has no such tool.
 std::string stop_container(const Holder& holder);
 

@@ -142,10 +142,11 @@ void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
     }
     const std::string words = container_words(holder.container);
     const std::string inside = published.container_port ? std::to_string(*published.container_port) : "PORT";
-    advice.push_back(
-        fmt::format("publish {} on another port: {} run -p OTHER:{}, or another ports: entry in its "
-                    "compose file",
-                    words.empty() ? "the container" : words, published.runtime, inside));
+    const auto unit = unit_of_container(holder);
+    const std::string file = unit ? fmt::format("PublishPort=OTHER:{} in the .container file of {}", inside, *unit)
+                                  : "another ports: entry in its compose file";
+    advice.push_back(fmt::format("publish {} on another port: {} run -p OTHER:{}, or {}",
+                                 words.empty() ? "the container" : words, published.runtime, inside, file));
     const std::string stop = stop_container(holder);
     if (!stop.empty()) advice.push_back(stop + restart(about));
 }

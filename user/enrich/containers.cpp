@@ -22,12 +22,24 @@ ContainerFacts machine(const StateFiles& files, std::string_view name) {
     return facts;
 }
 
+// Where LXC finds the cgroup of its choice taken, by what an earlier one left behind, it counts: lxc.payload.web-1.
+ContainerFacts lxc(const StateFiles& files, std::string_view id) {
+    std::string name(id);
+    const std::size_t dash = name.rfind('-');
+    const bool counted = dash != std::string::npos && dash + 1 < name.size() &&
+                         name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
+    constexpr const char* kFolder = "/var/lib/lxc/";
+    if (counted && !files.can_read(kFolder + name) && files.can_read(kFolder + name.substr(0, dash))) name.resize(dash);
+    return {.container = Container{.runtime = "lxc", .id = name, .name = name, .image = {}}, .pod = {}};
+}
+
 std::optional<ContainerFacts> state_of(const StateFiles& files, const ContainerPath& path) {
     if (path.runtime == "docker") {
         auto found = docker_container(files, path.id, path.user);
         return found ? std::optional(std::move(found->facts)) : std::nullopt;
     }
     if (path.runtime == "podman") return podman_container(files, path.id, path.user);
+    if (path.user) return std::nullopt;  // who may call a cgroup of theirs like a container of root's
     return bundle_container(files, path.runtime, path.id);
 }
 
@@ -37,17 +49,12 @@ bool is_complete(const ContainerPath& path, const ContainerFacts& facts) {
     return facts.container && facts.container->name && (!facts.pod || facts.pod->name);
 }
 
-}  // namespace
-
-ContainerFacts Containers::look_up(const ContainerPath& path) const {
-    if (path.runtime == "systemd-nspawn") return machine(files_, path.id);
-    if (path.runtime == "lxc") {
-        const std::string name(path.id);
-        return {.container = Container{.runtime = "lxc", .id = name, .name = name, .image = {}}, .pod = {}};
-    }
-    ContainerFacts facts = state_of(files_, path).value_or(ContainerFacts{});
+ContainerFacts facts_of(const StateFiles& files, const ContainerPath& path) {
+    if (path.runtime == "systemd-nspawn") return machine(files, path.id);
+    if (path.runtime == "lxc") return lxc(files, path.id);
+    ContainerFacts facts = state_of(files, path).value_or(ContainerFacts{});
     if (!facts.container && path.runtime.empty()) {  // below kubepods: which runtime is not told
-        if (auto found = docker_container(files_, path.id, path.user)) facts = std::move(found->facts);
+        if (auto found = docker_container(files, path.id, path.user)) facts = std::move(found->facts);
     }
     if (!facts.container && !path.runtime.empty())
         facts.container =
@@ -62,18 +69,26 @@ ContainerFacts Containers::look_up(const ContainerPath& path) const {
     return facts;
 }
 
+}  // namespace
+
+std::optional<ContainerFacts> Containers::look_up(std::string_view path) const {
+    const auto container = container_of_cgroup(path);
+    return container ? facts_of(files_, *container) : bundle_of_cgroup(files_, path);
+}
+
 const ContainerFacts* Containers::find(std::uint64_t cgroup_id, std::string_view path) {
     Known* known = known_.find(cgroup_id);
     if (known == nullptr || !known->complete) {
         const auto now = std::chrono::steady_clock::now();
         if (known != nullptr && now < known->retry) return &known->facts;
+        const auto pause = known != nullptr ? std::min(known->pause * 2, kLongestPause) : kFirstPause;
+        const auto facts = look_up(path);
         const auto container = container_of_cgroup(path);
-        ContainerFacts facts = container ? look_up(*container) : ContainerFacts{};
-        const bool complete = !container || is_complete(*container, facts);
-        known = &known_.insert(cgroup_id, {.facts = std::move(facts),
-                                           .is_container = container.has_value(),
-                                           .complete = complete,
-                                           .retry = now + kRetry});
+        known = &known_.insert(cgroup_id, {.facts = facts.value_or(ContainerFacts{}),
+                                           .is_container = facts.has_value(),
+                                           .complete = !container || is_complete(*container, *facts),
+                                           .pause = pause,
+                                           .retry = now + pause});
     }
     return known->is_container ? &known->facts : nullptr;
 }

@@ -21,19 +21,21 @@ class Containers {
     // Null where the path is of no container. Lives until the cache forgets it, which it does not at the next call.
     const ContainerFacts* find(std::uint64_t cgroup_id, std::string_view path);
 
-    // Not cached.
-    ContainerFacts look_up(const ContainerPath& path) const;
+    // The same, not cached.
+    std::optional<ContainerFacts> look_up(std::string_view path) const;
 
     const StateFiles& files() const { return files_; }
 
   private:
     static constexpr std::size_t kCapacity = 16384;
-    static constexpr std::chrono::seconds kRetry{1};
+    // A container that is never written down is asked for less and less often: its files may be large.
+    static constexpr std::chrono::seconds kFirstPause{1}, kLongestPause{64};
 
     struct Known {
         ContainerFacts facts;
         bool is_container = false;
         bool complete = false;  // nothing more will be found
+        std::chrono::seconds pause{};
         std::chrono::steady_clock::time_point retry;
     };
 

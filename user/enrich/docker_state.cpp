@@ -78,8 +78,9 @@ std::optional<DockerContainer> docker_container(const StateFiles& files, std::st
     return folder ? read(files, *folder, id) : std::nullopt;
 }
 
-std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files) {
-    const auto folder = containers_folder(files, std::nullopt);
+std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
+                                                              std::optional<std::uint32_t> user) {
+    const auto folder = containers_folder(files, user);
     if (!folder || !files.can_read(*folder)) return std::nullopt;
     std::vector<DockerContainer> all;
     for (const std::string& id : files.names(*folder)) {

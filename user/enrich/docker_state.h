@@ -31,6 +31,7 @@ std::optional<DockerContainer> docker_container(const StateFiles& files, std::st
                                                 std::optional<std::uint32_t> user);
 
 // All of them; nothing where we may not look.
-std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files);
+std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
+                                                              std::optional<std::uint32_t> user);
 
 }  // namespace bindtrace

@@ -88,10 +88,9 @@ std::optional<std::string> Enricher::name_of(const NetnsProcesses& processes) {
     for (const NetnsProcess& process : processes) {
         const auto cgroup = read_proc_cgroup("/proc", process.pid);
         if (!cgroup) continue;
-        if (const auto path = container_of_cgroup(*cgroup)) {
-            const ContainerFacts facts = containers_.look_up(*path);
-            if (facts.pod && facts.pod->name) return facts.pod->name_space.value_or("?") + "/" + *facts.pod->name;
-            if (facts.container) return facts.container->name.value_or(facts.container->id);
+        if (const auto facts = containers_.look_up(*cgroup)) {
+            if (facts->pod && facts->pod->name) return facts->pod->name_space.value_or("?") + "/" + *facts->pod->name;
+            if (facts->container) return facts->container->name.value_or(facts->container->id);
         }
         const UnitPlace place = place_of_cgroup(*cgroup);
         if (!unit && place.type() == "service") unit = *place.unit;

@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "model/unit.h"
 
 namespace bindtrace {
 namespace {
@@ -19,11 +22,12 @@ std::optional<std::string> first_of(const json& object, std::initializer_list<co
     return std::nullopt;
 }
 
-std::optional<ContainerFacts> read(const StateFiles& files, const std::string& bundle, std::string_view runtime,
-                                   std::string_view id) {
-    const auto config = files.json(bundle + "/config.json");
-    if (!config) return std::nullopt;
-    const json& annotations = object_in(*config, "annotations");
+// Where containerd keeps the bundles of a namespace, which k3s has in a place of its own.
+constexpr std::array<std::string_view, 2> kTasks = {"/run/containerd/io.containerd.runtime.v2.task",
+                                                    "/run/k3s/containerd/io.containerd.runtime.v2.task"};
+
+ContainerFacts facts_of(const json& config, std::string_view runtime, std::string_view id) {
+    const json& annotations = object_in(config, "annotations");
     ContainerFacts facts;
     facts.pod = pod_of_annotations(annotations);
     Container& container = facts.container.emplace();
@@ -34,6 +38,35 @@ std::optional<ContainerFacts> read(const StateFiles& files, const std::string& b
     container.image = first_of(annotations, {"io.kubernetes.cri.image-name", "io.kubernetes.cri-o.UserRequestedImage",
                                              "io.kubernetes.cri-o.ImageName", "io.kubernetes.cri-o.Image"});
     return facts;
+}
+
+std::optional<ContainerFacts> read(const StateFiles& files, const std::string& bundle, std::string_view runtime,
+                                   std::string_view id) {
+    const auto config = files.json(bundle + "/config.json");
+    return config ? std::optional(facts_of(*config, runtime, id)) : std::nullopt;
+}
+
+// In what the runtime was told, a cgroup of systemd's is "system.slice:ctr:web", and any other its path.
+struct Told {
+    std::string cgroup;
+    std::string_view id;
+};
+
+std::optional<Told> told_of(std::string_view path) {
+    constexpr std::string_view kScope = ".scope";
+    if (const UnitPlace place = place_of_cgroup(path); place.unit) {
+        if (!place.unit->ends_with(kScope) || place.session || place.in_user_manager) return std::nullopt;
+        const std::string_view name = place.unit->substr(0, place.unit->size() - kScope.size());
+        const std::size_t dash = name.find('-');
+        if (dash == std::string_view::npos) return std::nullopt;
+        return Told{fmt::format("{}:{}:{}", *place.slice, name.substr(0, dash), name.substr(dash + 1)),
+                    name.substr(dash + 1)};
+    }
+    if (!path.starts_with('/') || path.substr(0, path.find('/', 1)).ends_with(".slice")) return std::nullopt;
+    const std::size_t middle = path.find('/', 1);
+    if (middle == std::string_view::npos) return std::nullopt;
+    const std::size_t end = std::min(path.find('/', middle + 1), path.size());
+    return Told{std::string(path.substr(0, end)), path.substr(middle + 1, end - middle - 1)};
 }
 
 }  // namespace
@@ -50,9 +83,8 @@ std::optional<Pod> pod_of_annotations(const json& annotations) {
 
 std::optional<ContainerFacts> bundle_container(const StateFiles& files, std::string_view runtime, std::string_view id) {
     if (runtime != "cri-o") {
-        for (const char* state : {"/run/containerd", "/run/k3s/containerd"}) {
-            const std::string tasks = std::string(state) + "/io.containerd.runtime.v2.task";
-            for (const std::string& space : files.names(tasks)) {
+        for (const std::string_view tasks : kTasks) {
+            for (const std::string& space : files.names(std::string(tasks))) {
                 if (auto found = read(files, fmt::format("{}/{}/{}", tasks, space, id), "containerd", id)) return found;
             }
         }
@@ -61,6 +93,21 @@ std::optional<ContainerFacts> bundle_container(const StateFiles& files, std::str
         for (const char* storage : {"/run/containers/storage", "/var/lib/containers/storage"}) {
             const std::string bundle = std::string(storage) + "/overlay-containers/" + std::string(id) + "/userdata";
             if (auto found = read(files, bundle, "cri-o", id)) return found;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<ContainerFacts> bundle_of_cgroup(const StateFiles& files, std::string_view path) {
+    const auto told = told_of(path);
+    if (!told || told->id.empty()) return std::nullopt;
+    for (const std::string_view tasks : kTasks) {
+        for (const std::string& space : files.names(std::string(tasks))) {
+            const auto config = files.json(fmt::format("{}/{}/{}/config.json", tasks, space, told->id));
+            if (!config || string_in(object_in(*config, "linux"), "cgroupsPath") != told->cgroup) continue;
+            ContainerFacts facts = facts_of(*config, "containerd", told->id);
+            if (!facts.container->name) facts.container->name = facts.container->id;
+            return facts;
         }
     }
     return std::nullopt;

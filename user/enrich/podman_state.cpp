@@ -7,10 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "enrich/podman_database.h"
+
 namespace bindtrace {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kPorts = 65536;  // more than one container can publish
 
 ContainerFacts facts_of(const json& entry, std::string_view id) {
     ContainerFacts facts;
@@ -33,20 +37,40 @@ std::uint16_t port_in(const json& object, const char* key) {
     return found->get<std::uint16_t>();
 }
 
+// [{"host_port": 8081, "container_port": 80, "range": 2, "protocol": "tcp"}], by netavark and by libpod alike.
+std::vector<PortMapping> ports_in(const json& config, const char* key) {
+    std::vector<PortMapping> ports;
+    const auto mappings = config.is_object() ? config.find(key) : config.end();
+    if (mappings == config.end() || !mappings->is_array()) return ports;
+    for (const json& mapping : *mappings) {
+        if (!mapping.is_object()) continue;
+        const std::uint16_t host = port_in(mapping, "host_port"), inside = port_in(mapping, "container_port");
+        const auto count = std::max<std::uint32_t>(port_in(mapping, "range"), 1);
+        if (host == 0 || inside == 0) continue;
+        for (std::uint32_t i = 0; i < count && host + i <= 65535 && inside + i <= 65535; ++i) {
+            if (ports.size() >= kPorts) return ports;
+            ports.push_back({string_in(mapping, "protocol").value_or("tcp"), static_cast<std::uint16_t>(host + i),
+                             static_cast<std::uint16_t>(inside + i)});
+        }
+    }
+    return ports;
+}
+
+std::optional<std::string> storage_of(const StateFiles& files, std::optional<std::uint32_t> user) {
+    if (!user) return "/var/lib/containers/storage";
+    const auto home = files.home(*user);
+    return home ? std::optional(*home + "/.local/share/containers/storage") : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<ContainerFacts> podman_container(const StateFiles& files, std::string_view id,
                                                std::optional<std::uint32_t> user) {
-    std::string storage = "/var/lib/containers/storage";
-    if (user) {
-        const auto home = files.home(*user);
-        if (!home) return std::nullopt;
-        storage = *home + "/.local/share/containers/storage";
-    }
-    for (const std::string& folder : files.names(storage)) {
-        if (!folder.ends_with("-containers")) continue;  // of a storage driver: "overlay-containers"
+    const auto storage = storage_of(files, user);
+    if (!storage) return std::nullopt;
+    for (const char* driver : {"overlay", "vfs", "btrfs", "zfs"}) {
         for (const char* file : {"containers.json", "volatile-containers.json"}) {  // the latter of podman run --rm
-            const auto list = files.json(fmt::format("{}/{}/{}", storage, folder, file));
+            const auto list = files.json(fmt::format("{}/{}-containers/{}", *storage, driver, file));
             if (!list || !list->is_array()) continue;
             for (const json& entry : *list)
                 if (string_in(entry, "id") == id) return facts_of(entry, id);
@@ -55,27 +79,18 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
     return std::nullopt;
 }
 
-std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id) {
-    constexpr const char* kFolder = "/run/containers/networks/firewall/ports";
-    std::vector<PortMapping> ports;
-    for (const std::string& name : files.names(kFolder)) {
-        if (!name.ends_with("_" + std::string(id))) continue;  // one for each network that it is in
-        const auto note = files.json(std::string(kFolder) + "/" + name);
-        if (!note || !note->is_object()) continue;
-        const auto mappings = note->find("port_mappings");
-        if (mappings == note->end() || !mappings->is_array()) continue;
-        for (const json& mapping : *mappings) {
-            if (!mapping.is_object()) continue;
-            const std::uint16_t host = port_in(mapping, "host_port"), inside = port_in(mapping, "container_port");
-            const auto count = std::max<std::uint32_t>(port_in(mapping, "range"), 1);
-            if (host == 0 || inside == 0) continue;
-            for (std::uint32_t i = 0; i < count && host + i <= 65535 && inside + i <= 65535; ++i)
-                ports.push_back({string_in(mapping, "protocol").value_or("tcp"), static_cast<std::uint16_t>(host + i),
-                                 static_cast<std::uint16_t>(inside + i)});
+std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id, std::optional<std::uint32_t> user) {
+    if (!user) {
+        constexpr const char* kFolder = "/run/containers/networks/firewall/ports";
+        for (const std::string& name : files.names(kFolder)) {
+            if (!name.ends_with("_" + std::string(id))) continue;  // one for each network that it is in
+            const auto note = files.json(std::string(kFolder) + "/" + name);
+            if (auto ports = ports_in(note.value_or(json()), "port_mappings"); !ports.empty()) return ports;
         }
-        if (!ports.empty()) break;
     }
-    return ports;
+    const auto storage = storage_of(files, user);
+    const auto config = storage ? podman_config(files, *storage, id) : std::nullopt;
+    return ports_in(config.value_or(json()), "newPortMappings");
 }
 
 }  // namespace bindtrace

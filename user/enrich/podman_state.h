@@ -12,12 +12,13 @@
 
 namespace bindtrace {
 
-// From containers.json of its storage. Podman's own database is SQLite or BoltDB by version, and this is the same in
-// all of them. user: of a rootless one.
+// From containers.json of its storage, which is the same in all versions of Podman, as its own database is not. user:
+// of a rootless one.
 std::optional<ContainerFacts> podman_container(const StateFiles& files, std::string_view id,
                                                std::optional<std::uint32_t> user);
 
-// Of a running container of root's, from what netavark notes for the firewall. Rootless ones have no such note.
-std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id);
+// Of a running container, from what netavark notes for the firewall, which it does for root's alone; else from the
+// database.
+std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id, std::optional<std::uint32_t> user);
 
 }  // namespace bindtrace

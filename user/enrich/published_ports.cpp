@@ -13,6 +13,7 @@
 #include "enrich/netns_processes.h"
 #include "enrich/podman_state.h"
 #include "enrich/proc_stat.h"
+#include "model/unit.h"
 
 namespace bindtrace {
 namespace {
@@ -59,6 +60,13 @@ std::string program_of(const Owner& owner) {
 std::span<const std::string> argv_of(const Owner& owner) {
     if (!owner.process || !owner.process->cmdline) return {};
     return *owner.process->cmdline;
+}
+
+// Whose containers it serves: a user's own, or the machine's.
+std::optional<std::uint32_t> user_of(const Owner& owner) {
+    const UnitPlace place = owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{};
+    if (place.in_user_manager) return place.user;
+    return owner.task.uid == 0 ? std::nullopt : std::optional(owner.task.uid);
 }
 
 const PortMapping* mapping_of(std::span<const PortMapping> ports, const bt_sock& sock) {
@@ -115,25 +123,28 @@ std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, boo
     return std::nullopt;
 }
 
-const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker() {
+const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner) {
+    const auto user = user_of(owner);
+    DockerLook* look = docker_.find(user.value_or(0));
     const auto now = std::chrono::steady_clock::now();
-    if (now >= next_look_) {
-        docker_ = docker_containers(containers_.files());
-        next_look_ = now + std::chrono::seconds(1);
-    }
-    return docker_;
+    if (look == nullptr || now >= look->until)
+        look = &docker_.insert(user.value_or(0), {.containers = docker_containers(containers_.files(), user),
+                                                  .until = now + std::chrono::seconds(1)});
+    return look->containers;
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& owner, const bt_sock& sock,
                                                                    std::int64_t now_ns) {
     const auto arguments = docker_proxy_arguments(argv_of(owner));
-    if (!arguments || arguments->host_port != sock.local_port || !docker()) return std::nullopt;
+    if (!arguments || arguments->host_port != sock.local_port) return std::nullopt;
+    const auto& known = docker(owner);
+    if (!known) return std::nullopt;
     Behind behind{.published = {.host_port = arguments->host_port,
                                 .container_port = arguments->container_port,
                                 .container_address = arguments->container_address,
                                 .runtime = "docker"},
                   .facts = {}};
-    for (const DockerContainer& container : *docker()) {
+    for (const DockerContainer& container : *known) {
         const PortMapping* mapping = mapping_of(container.ports, sock);
         if (!container.running || mapping == nullptr || mapping->container_port != arguments->container_port ||
             std::ranges::find(container.addresses, arguments->container_address) == container.addresses.end())
@@ -147,9 +158,10 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
     return behind;
 }
 
-std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const bt_sock& sock) {
-    if (!docker()) return std::nullopt;
-    for (const DockerContainer& container : *docker()) {
+std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner, const bt_sock& sock) {
+    const auto& known = docker(owner);
+    if (!known) return std::nullopt;
+    for (const DockerContainer& container : *known) {
         const PortMapping* mapping = container.running ? mapping_of(container.ports, sock) : nullptr;
         if (mapping == nullptr) continue;
         return Behind{.published = {.host_port = mapping->host_port,
@@ -163,15 +175,20 @@ std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const bt_sock& soc
 // CRI-O's conmon holds no ports.
 std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional<std::string>& id, const Owner& owner,
                                                              const bt_sock& sock) {
-    if (!id || !owner.cgroup_path) return std::nullopt;
-    const UnitPlace place = place_of_cgroup(*owner.cgroup_path);
-    const auto user = owner.task.uid == 0 ? std::nullopt : std::optional(owner.task.uid);
-    auto facts = podman_container(containers_.files(), *id, place.in_user_manager ? place.user : user);
+    if (!id) return std::nullopt;
+    auto facts = podman_container(containers_.files(), *id, user_of(owner));
     if (!facts) return std::nullopt;
-    const std::vector<PortMapping> ports = podman_ports(containers_.files(), *id);
-    Behind behind{.published = {.host_port = sock.local_port, .runtime = "podman"}, .facts = std::move(*facts)};
-    if (const PortMapping* mapping = mapping_of(ports, sock)) behind.published.container_port = mapping->container_port;
-    return behind;
+    return Behind{.published = {.host_port = sock.local_port,
+                                .container_port = podman_target(*id, owner, sock),
+                                .runtime = "podman"},
+                  .facts = std::move(*facts)};
+}
+
+std::optional<std::uint16_t> PublishedPorts::podman_target(const std::string& id, const Owner& owner,
+                                                           const bt_sock& sock) const {
+    const std::vector<PortMapping> ports = podman_ports(containers_.files(), id, user_of(owner));
+    const PortMapping* mapping = mapping_of(ports, sock);
+    return mapping != nullptr ? std::optional(mapping->container_port) : std::nullopt;
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock) {
@@ -180,11 +197,13 @@ std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owne
     for (const NetnsProcess& process : netns_processes(proc_, sock.netns)) {
         if (std::ranges::find(served, process.netns) == served.end()) continue;
         const auto cgroup = read_proc_cgroup(proc_, process.pid);
-        const auto path = cgroup ? container_of_cgroup(*cgroup) : std::nullopt;
-        if (!path) continue;
-        Behind behind{.published = {.host_port = sock.local_port, .runtime = std::string(path->runtime)},
-                      .facts = containers_.look_up(*path)};
+        auto facts = cgroup ? containers_.look_up(*cgroup) : std::nullopt;
+        if (!facts || !facts->container) continue;
+        Behind behind{.published = {.host_port = sock.local_port, .runtime = facts->container->runtime},
+                      .facts = std::move(*facts)};
         behind.published.container_port = pasta_target(argv_of(owner), is_udp(sock), sock.local_port);
+        if (!behind.published.container_port && behind.published.runtime == "podman")
+            behind.published.container_port = podman_target(behind.facts.container->id, owner, sock);
         return behind;
     }
     return std::nullopt;
@@ -193,7 +212,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owne
 std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& program, const Owner& owner,
                                                            const bt_sock& sock, std::int64_t now_ns) {
     if (program == "docker-proxy") return docker_proxy(owner, sock, now_ns);
-    if (program == "dockerd") return dockerd(sock);
+    if (program == "dockerd" || program == "rootlesskit") return dockerd(owner, sock);
     if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
     if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
     return by_netns(owner, sock);
@@ -202,8 +221,8 @@ std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& pr
 std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,
                                                              std::int64_t now_ns) {
     if (sock.local_port == 0 || sock.remote_port != 0) return std::nullopt;
-    constexpr std::array<std::string_view, 5> kPrograms = {"docker-proxy", "dockerd", "conmon", "slirp4netns",
-                                                           "rootlessport"};
+    constexpr std::array<std::string_view, 6> kPrograms = {"docker-proxy", "dockerd",     "rootlesskit",
+                                                           "conmon",       "slirp4netns", "rootlessport"};
     const std::string program = program_of(owner);
     if (std::ranges::find(kPrograms, program) == kPrograms.end() && !program.starts_with("pasta") &&
         !program.starts_with("passt"))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Who holds a published port is no part of the container that published it, and each runtime has its own way:
 //
-//     docker        docker-proxy, its arguments say where it leads; dockerd itself where that is switched off
+//     docker        docker-proxy, its arguments say where it leads; dockerd itself where that is switched off;
+//                   rootlesskit for a user's own
 //     podman, root  conmon, whose arguments have the container's id
 //     rootless      pasta and rootlessport, which keep the container's network namespace open; slirp4netns, whose
 //                   arguments have the container's id
@@ -61,6 +62,11 @@ class PublishedPorts {
         std::optional<Behind> behind;
     };
     static constexpr std::size_t kSeen = 256;
+    struct DockerLook {
+        std::optional<std::vector<DockerContainer>> containers;
+        std::chrono::steady_clock::time_point until;
+    };
+    static constexpr std::size_t kUsers = 16;
 
     std::optional<Behind> look(const std::string& program, const Owner& owner, const bt_sock& sock,
                                std::int64_t now_ns);
@@ -68,18 +74,18 @@ class PublishedPorts {
     static constexpr std::int64_t kStartsNs = 30'000'000'000;  // that a container may take to be written down
 
     std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
-    std::optional<Behind> dockerd(const bt_sock& sock);
+    std::optional<Behind> dockerd(const Owner& owner, const bt_sock& sock);
     std::optional<Behind> podman(const std::optional<std::string>& id, const Owner& owner, const bt_sock& sock);
+    std::optional<std::uint16_t> podman_target(const std::string& id, const Owner& owner, const bt_sock& sock) const;
     std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
 
-    // At most a second old.
-    const std::optional<std::vector<DockerContainer>>& docker();
+    // Those of the Docker that this process belongs to; at most a second old.
+    const std::optional<std::vector<DockerContainer>>& docker(const Owner& owner);
 
     Containers& containers_;
     std::string proc_;
-    std::optional<std::vector<DockerContainer>> docker_;
-    std::chrono::steady_clock::time_point next_look_{};
-    BoundedCache<std::uint64_t, Seen> seen_{kSeen};  // by process number, protocol and port
+    BoundedCache<std::uint32_t, DockerLook> docker_{kUsers};  // by user
+    BoundedCache<std::uint64_t, Seen> seen_{kSeen};           // by process number, protocol and port
 };
 
 }  // namespace bindtrace

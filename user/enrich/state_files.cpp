@@ -18,7 +18,7 @@
 
 namespace bindtrace {
 
-std::optional<std::string> StateFiles::text(const std::string& path) const {
+std::optional<std::string> StateFiles::text(const std::string& path, std::size_t largest) const {
     // Not to wait for a writer where somebody has put a pipe there.
     const UniqueFd file(open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!file.valid()) {
@@ -27,7 +27,7 @@ std::optional<std::string> StateFiles::text(const std::string& path) const {
     }
     struct stat status {};
     if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
-        static_cast<std::size_t>(status.st_size) > kLargest)
+        static_cast<std::size_t>(status.st_size) > largest)
         return std::nullopt;
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     std::size_t used = 0;

@@ -20,7 +20,7 @@ class StateFiles {
     explicit StateFiles(std::string root, Warn warn) : root_(std::move(root)), warn_(std::move(warn)) {}
 
     // Nothing where the file is not there, or not what it should be. Where we may not read it, that is said, once.
-    std::optional<std::string> text(const std::string& path) const;
+    std::optional<std::string> text(const std::string& path, std::size_t largest = kLargest) const;
     std::optional<nlohmann::json> json(const std::string& path) const;
 
     // Names of what is in a folder, in order; at most kEntries.
@@ -32,7 +32,7 @@ class StateFiles {
     bool can_read(const std::string& folder) const;
 
   private:
-    static constexpr std::size_t kLargest = std::size_t{16} << 20;
+    static constexpr std::size_t kLargest = std::size_t{4} << 20;  // JSON takes some 20 times as much in memory
     static constexpr std::size_t kEntries = 10'000;
 
     void refused(const std::string& path, int error) const;

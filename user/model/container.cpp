@@ -26,8 +26,11 @@ constexpr std::array<Pattern, 8> kScopes = {{{"docker-", "docker"},
                                              {"crio-conmon-", "cri-o"},
                                              {"containerd-", "containerd"}}};
 // PREFIX<id> by their cgroupfs drivers.
-constexpr std::array<Pattern, 4> kFolders = {
-    {{"libpod-", "podman"}, {"libpod-conmon-", "podman"}, {"crio-", "cri-o"}, {"crio-conmon-", "cri-o"}}};
+constexpr std::array<Pattern, 5> kFolders = {{{"libpod-", "podman"},
+                                              {"libpod-payload-", "podman"},  // in the unit that ran it: Quadlet
+                                              {"libpod-conmon-", "podman"},
+                                              {"crio-", "cri-o"},
+                                              {"crio-conmon-", "cri-o"}}};
 
 std::string_view take_part(std::string_view& path) {
     path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
@@ -50,11 +53,13 @@ std::optional<ContainerPath> match(const std::array<Pattern, N>& patterns, std::
     return std::nullopt;
 }
 
-// "kubepods-burstable-pod<uid>.slice", and with the cgroupfs driver "pod<uid>" somewhere below "kubepods".
+// "kubepods-burstable-pod<uid>.slice", maybe with the kubelet's own slice before it, and with the cgroupfs driver
+// "pod<uid>" somewhere below "kubepods".
 std::optional<std::string_view> pod_uid_of(std::string_view part, bool below_kubepods) {
     constexpr std::string_view kSlice = ".slice", kMark = "pod";
     std::string_view uid = part;
-    if (part.ends_with(kSlice) && part.starts_with("kubepods")) {
+    const bool slice_of_kubelet = part.starts_with("kubepods") || part.find("-kubepods") != std::string_view::npos;
+    if (part.ends_with(kSlice) && slice_of_kubelet) {
         uid.remove_suffix(kSlice.size());
         const std::size_t mark = uid.rfind("-pod");
         if (mark == std::string_view::npos) return std::nullopt;

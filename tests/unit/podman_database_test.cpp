@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// A database that belongs to a user, who may have put anything there.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "enrich/podman_state.h"
+#include "runtime_state.h"
+
+namespace bindtrace {
+namespace {
+
+struct Database {
+    TempDir root;
+    StateFiles files{root.path(), [](const std::string&) {}};
+
+    Database(const std::string& schema, const std::string& config) {
+        root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+        write_podman_database(root, schema, config);
+    }
+    std::string path() const { return root / "home/alice/.local/share/containers/storage/db.sql"; }
+    std::vector<PortMapping> ports() const { return podman_ports(files, kRootlessId, 1000); }
+};
+
+TEST(PodmanDatabase, KnowsThePorts) {
+    const Database database(kPodmanSchema, kPodmanConfig);
+    const auto ports = database.ports();
+    ASSERT_EQ(ports.size(), 1u);
+    EXPECT_EQ(ports[0].protocol, "tcp");
+    EXPECT_EQ(ports[0].host_port, 9081);
+    EXPECT_EQ(ports[0].container_port, 80);
+    EXPECT_TRUE(podman_ports(database.files, kPodmanId, 1000).empty()) << "another container";
+    EXPECT_TRUE(podman_ports(database.files, kRootlessId, 1001).empty()) << "another user";
+    EXPECT_TRUE(podman_ports(database.files, kRootlessId, {}).empty()) << "root";
+}
+
+TEST(PodmanDatabase, WhateverIsInItEndsSoon) {
+    const auto view = [](const std::string& columns) {
+        return "CREATE VIEW ContainerConfig AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+               "SELECT " +
+               columns + " FROM n";
+    };
+    const std::string without_index = "CREATE TABLE ContainerConfig (ID, Name, PodID, JSON)";
+    const std::string many = without_index +
+                             "; WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300000) "
+                             "INSERT INTO ContainerConfig SELECT x, x, x, x FROM n";
+    struct Case {
+        std::string schema, config;
+    };
+    for (const Case& hostile : std::vector<Case>{
+             {"CREATE TABLE Other (ID TEXT)", ""},
+             {"CREATE TABLE ContainerConfig (ID TEXT)", ""},
+             {view("x AS ID, x AS JSON"), ""},
+             {view("'" + kRootlessId + "' AS ID, '" + kPodmanConfig + "' AS JSON"), ""},  // were it believed
+             {many, kPodmanConfig},
+             {kPodmanSchema, "no JSON"},
+             {kPodmanSchema, "7"},
+             {kPodmanSchema, R"({"newPortMappings":{"host_port":9081}})"},
+             {kPodmanSchema, R"({"newPortMappings":[7,{"host_port":9081,"container_port":"80"},{"host_port":90000}]})"},
+             {kPodmanSchema, R"({"newPortMappings":[{"host_port":9081,"container_port":80}]})" +
+                                 std::string(std::size_t{2} << 20, ' ')}}) {
+        const Database database(hostile.schema, hostile.config);
+        EXPECT_TRUE(database.ports().empty()) << hostile.schema << hostile.config.substr(0, 100);
+    }
+    const Database wide(kPodmanSchema, R"({"newPortMappings":[{"host_port":1,"container_port":1,"range":65535},)"
+                                       R"({"host_port":1,"container_port":1,"range":65535}]})");
+    EXPECT_EQ(wide.ports().size(), 65536u);
+}
+
+TEST(PodmanDatabase, OneThatIsDamagedIsReadAsFarAsItGoes) {
+    const Database database(kPodmanSchema, kPodmanConfig);
+    std::ifstream whole(database.path(), std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(whole)), {});
+    ASSERT_GT(bytes.size(), 4096u);
+    for (std::size_t at = 0; at < bytes.size(); at += 31) {
+        std::string damaged = bytes;
+        damaged[at] = static_cast<char>(damaged[at] ^ 0x55);
+        if (at % 5 == 0) damaged.resize(at);
+        std::ofstream(database.path(), std::ios::binary | std::ios::trunc) << damaged;
+        EXPECT_LE(database.ports().size(), 1u) << at;
+    }
+}
+
+}  // namespace
+}  // namespace bindtrace
