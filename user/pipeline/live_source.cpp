@@ -38,7 +38,7 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
     : tracer_(tracer),
       filter_(filter),
       receiver_(receiver),
-      enricher_(facts.cgroup2_mount, tracer.host_netns(),
+      enricher_(facts.cgroup_mount(), tracer.host_netns(),
                 {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                  .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
                  .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
