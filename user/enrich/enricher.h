@@ -52,6 +52,8 @@ class Enricher {
 
     std::optional<std::string_view> netns_name(std::uint32_t inum) { return netns_.name(inum); }
 
+    bool is_alive(const bt_process_key& process) const { return processes_.is_alive(process); }
+
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
 
     // Between batches: follow a step of the wall clock.
