@@ -29,7 +29,8 @@ static __always_inline void cgroup_made(const struct cgroup *cgroup, const char 
 	__u64 id = READ(struct kernfs_node, kn, id);
 	struct bt_cgroup *out;
 
-	if (READ(struct cgroup_root, root, hierarchy_id)) /* v1: its ids are other cgroups' in v2 */
+	if (READ(struct cgroup_root, root, hierarchy_id) !=
+	    bt_config.cgroup_hierarchy) /* there it is another one's id */
 		return;
 	bpf_map_update_elem(&cgroup_paths, &id, &kUnnamed, BPF_ANY);
 	out = bpf_map_lookup_elem(&cgroup_paths, &id);

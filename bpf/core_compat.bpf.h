@@ -54,6 +54,8 @@ static __always_inline __u64 socket_cgroup_id(const struct sock *sk)
 	struct cgroup *cgroup;
 	struct kernfs_node *kn;
 
+	if (bt_config.cgroup_hierarchy) /* a socket only knows its place in v2 */
+		return 0;
 	if (bpf_core_field_exists(struct sock_cgroup_data___word, val)) {
 		__u64 val = READ(struct sock___cgroup_word, sk, sk_cgrp_data.val);
 

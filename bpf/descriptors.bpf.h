@@ -18,10 +18,15 @@
  */
 #define FDS 32
 
-/* The machine's first process tells which network namespace is the host's. */
+/*
+ * The machine's first process tells which network namespace is the host's; where that is hidden from us, the kernel's
+ * own threads do. Those come after it.
+ */
 static __always_inline void note_host(struct task_struct *task)
 {
-	if (READ(struct task_struct, task, tgid) == 1)
+	bool of_kernel = READ(struct task_struct, task, flags) & PF_KTHREAD;
+
+	if (READ(struct task_struct, task, tgid) == 1 || (of_kernel && !bt_host_netns))
 		bt_host_netns = task_netns(task);
 }
 

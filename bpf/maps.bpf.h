@@ -20,7 +20,7 @@ volatile __u32 bt_claims_by_address SEC(".data") = 0;
  */
 volatile __u32 bt_consumer_sleeps SEC(".data") = 0;
 
-/* The network namespace of the first process of the machine; found by the snapshot. 0 = not found. */
+/* The host's network namespace; found by the snapshot. 0 = not found. */
 volatile __u32 bt_host_netns SEC(".data") = 0;
 
 struct {

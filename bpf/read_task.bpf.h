@@ -22,14 +22,38 @@ static __always_inline struct bt_process_key read_process_key(struct task_struct
 	return key;
 }
 
-/* bpf_get_current_cgroup_id() for any task: the id in the default (v2) hierarchy. */
+/* More hierarchies than there can be: one for each controller, and a few that are only named. */
+#define V1_HIERARCHIES 24
+
+/* The id of a task's cgroup in the v1 hierarchy that tells units. A function like those that are SEPARATE. */
+__attribute__((noinline)) __u64 v1_cgroup_id(__u64 set)
+{
+	__u64 head = FIELD_ADDRESS(struct css_set, set, cgrp_links);
+	__u64 node = (__u64)READ(struct list_head, head, next);
+
+	for (int i = 0; i < V1_HIERARCHIES && node != head; i++) {
+		__u64 link = node - bpf_core_field_offset(struct cgrp_cset_link, cgrp_link);
+		struct cgroup *cgroup = READ(struct cgrp_cset_link, link, cgrp);
+		struct cgroup_root *root = READ(struct cgroup, cgroup, root);
+
+		if (READ(struct cgroup_root, root, hierarchy_id) == bt_config.cgroup_hierarchy) {
+			struct kernfs_node *kn = READ(struct cgroup, cgroup, kn);
+
+			return READ(struct kernfs_node, kn, id);
+		}
+		node = (__u64)READ(struct list_head, node, next);
+	}
+	return 0;
+}
+
+/* Of any task. */
 static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 {
 	struct css_set *set = READ(struct task_struct, task, cgroups);
 	struct cgroup *cgroup = READ(struct css_set, set, dfl_cgrp);
 	struct kernfs_node *kn = READ(struct cgroup, cgroup, kn);
 
-	return READ(struct kernfs_node, kn, id);
+	return bt_config.cgroup_hierarchy ? v1_cgroup_id((__u64)set) : READ(struct kernfs_node, kn, id);
 }
 
 static __always_inline void read_task(struct bt_task *out)
@@ -39,7 +63,7 @@ static __always_inline void read_task(struct bt_task *out)
 
 	KEEP_IN_MEMORY(out);
 	out->key = read_process_key(task);
-	out->cgroup_id = bpf_get_current_cgroup_id();
+	out->cgroup_id = bt_config.cgroup_hierarchy ? task_cgroup_id(task) : bpf_get_current_cgroup_id();
 	out->tid = (__u32)bpf_get_current_pid_tgid();
 	out->ppid = READ(struct task_struct, parent, tgid);
 	out->uid = (__u32)bpf_get_current_uid_gid();

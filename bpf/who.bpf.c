@@ -268,6 +268,19 @@ static __always_inline void list_tables(void)
 	}
 }
 
+/* The machine's first process comes first, so the host's is known. What the kernel runs by itself names nothing. */
+static __always_inline void tell_netns(struct task_struct *task)
+{
+	struct bt_netns_process told = {.netns = task_netns(task)};
+
+	if (!told.netns || told.netns == bt_host_netns || task != READ(struct task_struct, task, group_leader) ||
+	    READ(struct task_struct, task, flags) & PF_KTHREAD)
+		return;
+	read_other_task(&told.task, task);
+	if (bpf_ringbuf_output(&events, &told, sizeof(told), BPF_RB_NO_WAKEUP))
+		count(BT_COUNT_RING_FULL);
+}
+
 /* Each thread of the machine, then null. */
 SEC("iter/task")
 int iter__who(struct bpf_iter__task *ctx)
@@ -279,6 +292,7 @@ int iter__who(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	note_host((struct task_struct *)task);
+	tell_netns((struct task_struct *)task);
 	own_files = READ(struct task_struct, task, tgid) == (__u32)(bpf_get_current_pid_tgid() >> 32);
 	if (!look_at_fds_of((struct task_struct *)task))
 		count(BT_COUNT_CLAIMS_FULL); /* there are more */

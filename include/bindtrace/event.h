@@ -77,7 +77,7 @@ struct bt_process_key {
 
 struct bt_task {
 	struct bt_process_key key;
-	__u64 cgroup_id; /* of the default (v2) hierarchy */
+	__u64 cgroup_id; /* in the hierarchy of bt_config.cgroup_hierarchy */
 	__u32 tid;
 	__u32 ppid;
 	__u32 uid; /* real uid, init user namespace */
@@ -158,6 +158,13 @@ struct bt_socket_user {
 	struct bt_task task;		/* pid 0 = nobody */
 };
 
+/* Told by `who` of each process that is not in the host's network namespace, so that nobody need search /proc. */
+struct bt_netns_process {
+	struct bt_task task;
+	__u32 netns; /* inum */
+	__u32 pad;
+};
+
 struct bt_ancestor {
 	__u32 pid;
 	__u32 pad;
@@ -203,10 +210,11 @@ struct bt_config {
 	__u8 has_ports;
 	__u8 failed_only;
 	__u8 no_ephemeral;
-	__u32 in6_addr_type;  /* BTF id of struct in6_addr in the kernel */
-	__u8 can_mint_cookie; /* bpf_get_socket_cookie works in tracing programs */
-	__u8 has_bind_sk;     /* inet_bind() calls inet_bind_sk() */
-	__u8 locked_down;     /* bpf_probe_read_kernel is refused */
+	__u32 cgroup_hierarchy; /* whose cgroups tell units: number of a v1 hierarchy; 0 = v2 */
+	__u32 in6_addr_type;	/* BTF id of struct in6_addr in the kernel */
+	__u8 can_mint_cookie;	/* bpf_get_socket_cookie works in tracing programs */
+	__u8 has_bind_sk;	/* inet_bind() calls inet_bind_sk() */
+	__u8 locked_down;	/* bpf_probe_read_kernel is refused */
 	__u64 port_bits[BT_PORT_WORDS];
 };
 

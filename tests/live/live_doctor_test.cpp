@@ -61,8 +61,9 @@ class Nobody : public testing::Test {
 
 TEST(Doctor, SaysWhatTheKernelAllowsAsJson) {
     const Json report = doctor_report();
-    for (const char* key : {"v", "type", "version", "kernel", "machine", "btf", "lockdown", "missing_capabilities",
-                            "cgroup2_mount", "ring_buffer_bytes", "strategies", "chosen", "problems"})
+    for (const char* key :
+         {"v", "type", "version", "kernel", "machine", "btf", "lockdown", "missing_capabilities", "cgroup2_mount",
+          "cgroup_units_mount", "ring_buffer_bytes", "strategies", "chosen", "problems"})
         EXPECT_TRUE(report.contains(key)) << key;
     utsname system{};
     uname(&system);

@@ -14,7 +14,8 @@ namespace {
 
 }  // namespace
 
-// --bind PORT, --listen PORT, --child-listens PORT: what the units run. Without them: the tests.
+// --bind PORT, --listen PORT, --child-listens PORT, --stay PORT (also where it is refused), --activated PORT (with the
+// listening socket it was given): what the units run. Without them: the tests.
 int main(int argc, char** argv) {
     using namespace bindtrace;
     const std::string_view mode = argc == 3 ? argv[1] : "";
@@ -26,6 +27,12 @@ int main(int argc, char** argv) {
         if (take_port(port, true, &kept) != 0) return 1;
         stay();
     }
+    if (mode == "--stay") {
+        int kept = -1;
+        take_port(port, true, &kept);
+        stay();
+    }
+    if (mode == "--activated") stay();
     testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();
 }

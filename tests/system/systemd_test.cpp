@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd): what
+// Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd SUITE): what
 // bindtrace says of each, and that what it advises works.
 #include <algorithm>
 #include <cerrno>

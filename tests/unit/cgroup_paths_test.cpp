@@ -3,6 +3,7 @@
 #include "enrich/cgroup_paths.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <mntent.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,6 +60,21 @@ TEST(CgroupPathsWithoutAMount, TakesNoOtherFileSystemForOne) {
     CgroupPaths paths(dir.path());
     EXPECT_EQ(paths.find(id_of(dir.path())), std::nullopt);
     EXPECT_EQ(paths.find(1), std::nullopt);
+}
+
+// Ten thousand cgroups, and many more that come and go.
+TEST(CgroupPathsWithoutAMount, TakesNoMoreMemoryThanSomeMegabytes) {
+    const std::string path = "/system.slice/" + std::string(100, 'a') + ".service";
+    CgroupPaths paths(std::nullopt, [&](std::uint64_t) { return path; });
+    const std::size_t before = mallinfo2().uordblks;
+    for (std::uint64_t id = 1; id <= 10'000; ++id) paths.find(id);
+    const std::size_t of_ten_thousand = mallinfo2().uordblks - before;
+    for (std::uint64_t id = 10'001; id <= 200'000; ++id) paths.find(id);
+    const std::size_t at_most = mallinfo2().uordblks - before;
+    RecordProperty("of_10000_cgroups_bytes", std::to_string(of_ten_thousand));
+    RecordProperty("at_most_bytes", std::to_string(at_most));
+    EXPECT_LT(of_ten_thousand, 4u << 20);
+    EXPECT_LT(at_most, 8u << 20);
 }
 
 class CgroupPathsTest : public testing::Test {

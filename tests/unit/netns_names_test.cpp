@@ -85,10 +85,10 @@ TEST(NetnsNames, FollowsLinksToTheNamespaceItself) {
 struct Proc {
     TempDir folder;
 
-    void add(const std::string& pid, const std::string& netns, int started) const {
+    void add(const std::string& pid, const std::string& netns, int started, const std::string& flags = "0") const {
         folder.write(netns, "");
-        folder.write("proc/" + pid + "/stat",
-                     pid + " (app) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 " + std::to_string(started) + " 0");
+        folder.write("proc/" + pid + "/stat", pid + " (app) S 1 0 0 0 0 " + flags + " 0 0 0 0 0 0 0 0 0 0 0 0 " +
+                                                  std::to_string(started) + " 0");
         std::filesystem::create_directories(folder / ("proc/" + pid + "/ns"));
         std::filesystem::create_symlink(folder / netns, folder / ("proc/" + pid + "/ns/net"));
     }
@@ -125,6 +125,36 @@ TEST(NetnsNames, CallsTheNamelessByTheOldestProcessInThem) {
     std::filesystem::remove_all(proc.folder / "proc/40");
     EXPECT_EQ(names.name(proc.inum("red"), another), std::nullopt) << "the number may be another one's by now";
     EXPECT_EQ(names.name(proc.inum("red"), goes_on), std::nullopt);
+}
+
+TEST(NetnsNames, AreNoneThatAThreadOfTheKernelGives) {
+    const Proc proc;
+    proc.add("1", "host", 0);
+    proc.add("2", "first", 0, "2129984");  // kthreadd: PF_KTHREAD among others
+    proc.add("30", "first", 9, "4194560");
+    proc.add("3", "second", 0, "69238880");
+    NetnsNames names = proc.names("host");
+    EXPECT_EQ(names.name(proc.inum("first")), "app30 of 1");
+    EXPECT_EQ(names.name(proc.inum("second")), std::nullopt);
+}
+
+TEST(NetnsNames, TakesProcessesFromWhoeverHasThem) {
+    const Proc proc;
+    proc.add("30", "blue", 9);
+    const std::uint32_t blue = proc.inum("blue");
+    int looks = 0;
+    NetnsNames names(
+        1, [](const NetnsProcesses& processes) { return std::optional(processes.front().comm); }, "/nosuch/folder",
+        proc.folder / "proc",
+        [&] {
+            ++looks;
+            return NetnsProcesses{{.pid = 30, .netns = blue, .started = 1, .comm = "told"},
+                                  {.pid = 31, .netns = blue, .started = 2, .comm = "younger"}};
+        });
+    EXPECT_EQ(names.name(1), "host");
+    EXPECT_EQ(looks, 0) << "only where it is needed";
+    EXPECT_EQ(names.name(blue), "told");
+    EXPECT_EQ(looks, 1);
 }
 
 }  // namespace

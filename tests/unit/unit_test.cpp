@@ -78,6 +78,29 @@ TEST(PlaceOfCgroup, ReadsWhatSystemdMakes) {
     EXPECT_EQ(place_of_cgroup("/system.slice/web.service").socket_unit(), std::nullopt);
 }
 
+TEST(PlaceOfCgroup, BearsWhateverAPathMayHold) {
+    const std::string manager = "/user.slice/user-1000.slice/user@1000.service";
+    std::string deep;
+    for (int i = 0; i < 2000; ++i) deep += "/a.slice";
+    EXPECT_EQ(place_of_cgroup(deep).unit, std::nullopt);
+    EXPECT_EQ(place_of_cgroup(deep + "/x.service").unit, "x.service");
+    EXPECT_EQ(place_of_cgroup("/system.slice/" + std::string(100'000, 'a')).unit, std::nullopt);
+    EXPECT_EQ(place_of_cgroup("/" + std::string(100'000, 'a') + ".service").unit->size(), 100'008u);
+    EXPECT_EQ(place_of_cgroup("/system.slice/a\nb\x1b[31m\xff.service").unit, "a\nb\x1b[31m\xff.service");
+    EXPECT_EQ(place_of_cgroup("/system.slice/a\\x2db@c\\x2fd.service").unit, "a\\x2db@c\\x2fd.service");
+    for (const char* number : {"4294967296", "-1", "1000x", "0x10", " 7"}) {  // is nobody's uid
+        const std::string unit = std::string("user@") + number + ".service";
+        const std::string path = "/user.slice/" + unit + "/app.slice/web.service";
+        EXPECT_EQ(place_of_cgroup(path).unit, unit);
+        EXPECT_EQ(place_of_cgroup(path).user, std::nullopt) << path;
+    }
+    // A user may call units what the user likes.
+    EXPECT_EQ(place_of_cgroup(manager + "/app.slice/user@0.service/x.service").unit, "user@0.service");
+    EXPECT_EQ(place_of_cgroup(manager + "/app.slice/user@0.service/x.service").user, 1000u);
+    EXPECT_EQ(place_of_cgroup(manager + "/user-0.slice/session-1.scope").user, 1000u);
+    EXPECT_EQ(place_of_cgroup(manager + "/user-0.slice/session-1.scope").session, std::nullopt);
+}
+
 TEST(InstanceOf, IsBetweenTheSignAndTheSuffix) {
     EXPECT_EQ(instance_of("getty@tty1.service"), "tty1");
     EXPECT_EQ(instance_of("a@b.c@d.service"), "b.c@d");

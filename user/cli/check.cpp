@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/list_enricher.h"
 #include "cli/report.h"
 #include "core/clock.h"
 #include "core/exit_codes.h"
@@ -62,8 +63,7 @@ Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<Por
     }
     const auto found = list_ports(facts, config_for(entries));
     if (!found) return found.error();
-    Enricher enricher(facts.cgroup2_mount, found->host_netns,
-                      {.warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }});
+    Enricher enricher = enricher_of_list(facts, *found);
     HeldSockets held;
     held.complete = found->complete;
     for (const PortHolder& port : found->holders) {

@@ -69,14 +69,12 @@ std::vector<Problem> find_problems(const Report& report) {
              "boot a kernel with CONFIG_DEBUG_INFO_BTF=y (every Debian kernel since 5.10), with /sys mounted"});
     if (const auto privilege = lacking_privilege(report.facts))
         problems.push_back({privilege->what, privilege->hint});
-    else if (!report.facts.missing_capabilities.empty())
+    else if (const auto names = lacking_names(report.facts))
+        problems.push_back({*names, "run it with sudo"});
+    if (const auto lack = lacking_cgroups(report.facts.cgroups)) problems.push_back({lack->what, lack->hint});
+    if (!report.facts.cgroups.cgroup2_mount)
         problems.push_back(
-            {fmt::format("missing {}: some names will be null", fmt::join(report.facts.missing_capabilities, ", ")),
-             "run it with sudo"});
-    if (!report.facts.cgroup2_mount)
-        problems.push_back(
-            {"cgroup v2 is not mounted: no cgroup paths, socket cookies or --unit, and with the tracepoint "
-             "strategy no release of UDP ports",
+            {"cgroup v2 is not mounted: no socket cookies, and with the tracepoint strategy no release of UDP ports",
              "mount -t cgroup2 none /sys/fs/cgroup/unified"});
     if (report.chosen && *report.chosen != Strategy::fentry)
         problems.push_back(
@@ -100,6 +98,11 @@ std::string_view answer_word(Answer answer) {
     return "";
 }
 
+std::string units_in(const KernelFacts& facts) {
+    if (!facts.cgroups.tree) return "no hierarchy of cgroups that is mounted";
+    return fmt::format("{} (cgroup v{})", facts.cgroups.tree->mount, facts.cgroups.tree->hierarchy == 0 ? 2 : 1);
+}
+
 std::string as_text(const Report& report) {
     const KernelFacts& facts = report.facts;
     std::string out;
@@ -114,7 +117,8 @@ std::string as_text(const Report& report) {
     line("capabilities", facts.missing_capabilities.empty()
                              ? "all that are needed"
                              : fmt::format("missing {}", fmt::join(facts.missing_capabilities, ", ")));
-    line("cgroup v2", facts.cgroup2_mount.value_or("not mounted"));
+    line("cgroup v2", facts.cgroups.cgroup2_mount.value_or("not mounted"));
+    line("units in", units_in(facts));
     line("ring buffer", fmt::format("{} MiB (--ring-size)", report.ring_bytes >> 20));
     out += "\nstrategies\n";
     for (const StrategyReport& strategy : report.strategies) {
@@ -159,7 +163,8 @@ std::string as_json(const Report& report) {
         {"btf", facts.has_btf},
         {"lockdown", facts.lockdown == "unknown" ? ordered_json(nullptr) : ordered_json(facts.lockdown)},
         {"missing_capabilities", facts.missing_capabilities},
-        {"cgroup2_mount", or_null(facts.cgroup2_mount)},
+        {"cgroup2_mount", or_null(facts.cgroups.cgroup2_mount)},
+        {"cgroup_units_mount", or_null(facts.cgroup_mount())},
         {"ring_buffer_bytes", report.ring_bytes},
         {"strategies", strategies},
         {"chosen", report.chosen ? ordered_json(strategy_name(*report.chosen)) : ordered_json(nullptr)},

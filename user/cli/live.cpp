@@ -33,7 +33,7 @@ std::optional<Live> go_live(const Options& options, int& exit_code) {
         return std::nullopt;
     };
     KernelFacts facts = KernelFacts::probe();
-    const auto filter = resolve(options.filter, facts.cgroup2_mount);
+    const auto filter = resolve(options.filter, facts.cgroups.tree);
     if (!filter) return refuse(filter.error(), kExitUsage);
     TracerOptions tracer_options{.config = filter->kernel_config(), .ring_bytes = options.ring_mib << 20, .cgroup = {}};
     if (filter->parent_cgroup) {

@@ -62,7 +62,7 @@ void add_filter_options(CLI::App& app, FilterWords& words) {
         ->type_name("ID|NAME")
         ->group(group);
     app.add_option("--cgroup", words.cgroup,
-                   "cgroup v2, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
+                   "cgroup, with its descendants: /system.slice or /sys/fs/cgroup/system.slice")
         ->type_name("PATH")
         ->group(group);
     app.add_option("--netns", words.netns,
@@ -181,11 +181,12 @@ std::string unit_name(const std::string& word) {
     return word.find('.') == std::string::npos ? word + ".service" : word;
 }
 
-// Below that directory from now on: a unit's own is made anew each time the unit starts.
-void set_cgroup(Filter& filter, const std::string& path, const std::string& mount) {
+// Below that directory from now on: a unit's own is made anew each time the unit starts. Of v1 the kernel cannot be
+// told.
+void set_cgroup(Filter& filter, const std::string& path, const CgroupTree& tree) {
     if (path != "/") filter.cgroup = path;  // or else everything
     const std::string parent = path.substr(0, path.rfind('/'));
-    if (!parent.empty()) filter.parent_cgroup = mount + parent;
+    if (!parent.empty() && tree.hierarchy == 0) filter.parent_cgroup = tree.mount + parent;
 }
 
 }  // namespace
@@ -348,7 +349,7 @@ Result<Filter> resolve_words(const FilterWords& words) {
 
 }  // namespace
 
-Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount) {
+Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>& cgroups) {
     auto resolved = resolve_words(words);
     if (!resolved) return resolved.error();
     Filter& filter = *resolved;
@@ -369,19 +370,19 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<std::string
         }
     }
     if (!words.unit.empty() || !words.cgroup.empty()) {
-        if (!cgroup2_mount) return Error{"--unit and --cgroup need the cgroup v2 hierarchy, which is not mounted"};
+        if (!cgroups) return Error{"--unit and --cgroup need a hierarchy of cgroups, and none is mounted"};
     }
     if (!words.cgroup.empty()) {
-        const auto path = find_cgroup(words.cgroup, *cgroup2_mount);
+        const auto path = find_cgroup(words.cgroup, cgroups->mount);
         if (!path) return path.error();
-        set_cgroup(filter, *path, *cgroup2_mount);
+        set_cgroup(filter, *path, *cgroups);
     }
     if (!words.unit.empty()) {
         const std::string name = unit_name(words.unit);
-        const auto path = find_unit(name, *cgroup2_mount);
+        const auto path = find_unit(name, cgroups->mount);
         if (!path) return path.error();
         if (*path) {
-            set_cgroup(filter, **path, *cgroup2_mount);
+            set_cgroup(filter, **path, *cgroups);
         } else {
             filter.unit = name;
             spdlog::warn("--unit: no '{}' is running; it will be seen when it starts", name);

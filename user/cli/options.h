@@ -11,6 +11,7 @@
 #include "core/result.h"
 #include "filter/filter.h"
 #include "filter/recorded_filter.h"
+#include "kernel/cgroup_tree.h"
 #include "kernel/strategy.h"
 
 namespace bindtrace {
@@ -81,7 +82,7 @@ ParseOutcome parse_command_line(int argc, char** argv);
 
 // Asks the system what the words mean. An error is the user's (exit code 2). A unit or a network namespace that is not
 // there may come: that is warned of, and it is known by its name then.
-Result<Filter> resolve(const FilterWords& words, const std::optional<std::string>& cgroup2_mount);
+Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>& cgroups);
 
 // The same for a capture, without asking the system.
 Result<RecordedFilter> resolve_recorded(const FilterWords& words);

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/list_enricher.h"
 #include "cli/report.h"
 #include "core/clock.h"
 #include "core/exit_codes.h"
@@ -42,8 +43,7 @@ bt_config config_for(const std::vector<Question>& questions) {
 }
 
 std::vector<HeldPort> named(const PortList& found, const std::vector<Question>& questions, const KernelFacts& facts) {
-    Enricher enricher(facts.cgroup2_mount, found.host_netns,
-                      {.warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }});
+    Enricher enricher = enricher_of_list(facts, found);
     std::vector<HeldPort> ports;
     for (const PortHolder& holder : found.holders) {
         const bt_sock& sock = holder.socket.sock;

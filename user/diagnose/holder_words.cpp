@@ -106,7 +106,10 @@ std::string stop_container(const Holder& holder) {
 }
 
 std::string stop_holder(const Holder& holder) {
-    if (const auto unit = socket_unit(holder)) return "systemctl disable --now " + *unit;
+    const auto made_by = socket_unit(holder);
+    // Not where the unit's service alone has the socket still: that is a service like any other.
+    if (made_by && (!holder.process || place_of(holder).unit == "init.scope"))
+        return "systemctl disable --now " + *made_by;
     const Owner* owner = holder.process ? &*holder.process : nullptr;
     if (owner == nullptr) return "";
     for (const std::string& way : {move_pod(holder), stop_container(holder)})

@@ -12,14 +12,14 @@
 
 namespace bindtrace {
 
-// cgroup id -> path in the v2 hierarchy ("/system.slice/nginx.service"). The kernel side noted those that were made
+// cgroup id -> path in one hierarchy ("/system.slice/nginx.service"). The kernel side noted those that were made
 // while it traced. The id of the others is the inode of their directory, and the kernel opens a directory by it. A path
 // once seen is remembered after its cgroup has gone.
 class CgroupPaths {
   public:
     using Noted = std::function<std::optional<std::string>(std::uint64_t id)>;
 
-    // Where the v2 hierarchy is mounted; without it nothing is known but what was noted.
+    // Where that is mounted; without it nothing is known but what was noted.
     explicit CgroupPaths(
         const std::optional<std::string>& mount, Noted noted = [](std::uint64_t) { return std::nullopt; });
 

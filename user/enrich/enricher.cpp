@@ -2,15 +2,18 @@
 #include "enrich/enricher.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "enrich/proc_stat.h"
 
 namespace bindtrace {
 
-Enricher::Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes)
-    : cgroups_(cgroup2_mount, std::move(notes.cgroup_path)),
+Enricher::Enricher(const std::optional<std::string>& cgroup_mount, std::uint32_t host_netns, Notes notes)
+    : cgroups_(cgroup_mount, std::move(notes.cgroup_path)),
       containers_(std::move(notes.warn)),
-      netns_(host_netns, [this](const NetnsProcesses& processes) { return name_of(processes); }),
+      netns_(
+          host_netns, [this](const NetnsProcesses& processes) { return name_of(processes); }, "/run/netns", "/proc",
+          std::move(notes.netns_processes)),
       processes_(std::move(notes.process)),
       socket_users_(std::move(notes.socket_users)) {}
 
@@ -82,11 +85,18 @@ void Enricher::find_container(Holder& holder) {
     }
 }
 
+std::optional<std::string> Enricher::cgroup_of(const NetnsProcess& process) {
+    if (const auto path = cgroups_.find(process.cgroup_id)) return std::string(*path);
+    return read_proc_cgroup("/proc", process.pid);
+}
+
 // The container or the pod that has it, else the unit that was given it (PrivateNetwork=), else the oldest process.
 std::optional<std::string> Enricher::name_of(const NetnsProcesses& processes) {
     std::optional<std::string> unit;
+    std::unordered_set<std::uint64_t> looked_at;
     for (const NetnsProcess& process : processes) {
-        const auto cgroup = read_proc_cgroup("/proc", process.pid);
+        if (process.cgroup_id != 0 && !looked_at.insert(process.cgroup_id).second) continue;
+        const std::optional<std::string> cgroup = cgroup_of(process);
         if (!cgroup) continue;
         if (const auto facts = containers_.look_up(*cgroup)) {
             if (facts->pod && facts->pod->name) return facts->pod->name_space.value_or("?") + "/" + *facts->pod->name;

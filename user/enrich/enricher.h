@@ -29,11 +29,12 @@ class Enricher {
         Processes::Describe process = [](const bt_process_key&) { return std::nullopt; };
         CgroupPaths::Noted cgroup_path = [](std::uint64_t) { return std::nullopt; };
         std::function<void(std::span<bt_socket_user>)> socket_users = [](auto) {};  // fills in their tasks
+        NetnsNames::Look netns_processes = {};                                      // where /proc need not be searched
         StateFiles::Warn warn = [](const std::string&) {};                          // of what may not be read
     };
 
     // host_netns: inode number, 0 = not known.
-    Enricher(const std::optional<std::string>& cgroup2_mount, std::uint32_t host_netns, Notes notes);
+    Enricher(const std::optional<std::string>& cgroup_mount, std::uint32_t host_netns, Notes notes);
     Enricher(const Enricher&) = delete;
     Enricher& operator=(const Enricher&) = delete;
 
@@ -51,6 +52,8 @@ class Enricher {
 
     std::optional<std::string_view> netns_name(std::uint32_t inum) { return netns_.name(inum); }
 
+    bool is_alive(const bt_process_key& process) const { return processes_.is_alive(process); }
+
     std::int64_t utc_ns(std::uint64_t ktime_ns) const { return clock_.utc_ns(ktime_ns); }
 
     // Between batches: follow a step of the wall clock.
@@ -62,6 +65,7 @@ class Enricher {
   private:
     // Whose container the port or the process is.
     void find_container(Holder& holder);
+    std::optional<std::string> cgroup_of(const NetnsProcess& process);
     // Of a network namespace, by those that are in it.
     std::optional<std::string> name_of(const NetnsProcesses& processes);
 

@@ -28,8 +28,12 @@ bool is_made_up(std::string_view name) {
 
 }  // namespace
 
-NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc)
-    : host_(host), name_of_(std::move(name_of)), folder_(std::move(folder)), proc_(std::move(proc)) {
+NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc, Look look)
+    : host_(host),
+      name_of_(std::move(name_of)),
+      folder_(std::move(folder)),
+      proc_(std::move(proc)),
+      look_(std::move(look)) {
     rescan(Clock::now());
 }
 
@@ -99,7 +103,8 @@ bool NetnsNames::look_at_processes(Clock::time_point now) {
     next_scan_ = now;
     rescan(now);
     std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
-    for (NetnsProcess& process : netns_processes(proc_, host_)) by_netns[process.netns].push_back(std::move(process));
+    for (NetnsProcess& process : look_ ? look_() : netns_processes(proc_, host_))
+        by_netns[process.netns].push_back(std::move(process));
     names_by_process_.clear();
     for (const auto& [netns, processes] : by_netns) {
         if (auto name = name_of_(processes))

@@ -21,10 +21,13 @@ class NetnsNames {
     // Given the processes in one, the oldest first and at least one.
     using NameOf = std::function<std::optional<std::string>(const NetnsProcesses&)>;
 
-    // host: inode number, 0 = not known.
+    // All that are not in the host's, the oldest first.
+    using Look = std::function<NetnsProcesses()>;
+
+    // host: inode number, 0 = not known. Without a `look` of its own it looks into /proc.
     explicit NetnsNames(
         std::uint32_t host, NameOf name_of = [](const auto&) { return std::nullopt; },
-        std::string folder = "/run/netns", std::string proc = "/proc");
+        std::string folder = "/run/netns", std::string proc = "/proc", Look look = {});
 
     // Lives until the next call. seen_in_it: the process that has just done something there, if it is known.
     std::optional<std::string_view> name(std::uint32_t inum, const bt_process_key& seen_in_it = {});
@@ -43,6 +46,7 @@ class NetnsNames {
     std::uint32_t host_;
     NameOf name_of_;
     std::string folder_, proc_;
+    Look look_;
     Clock::time_point next_scan_{}, next_new_{}, next_look_{};
     std::unordered_map<std::uint32_t, std::string> names_;
     struct ByProcess {

@@ -25,11 +25,12 @@ NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host) {
         const auto netns = NetnsNames::inum_of(entry->path() / "ns/net");
         if (!netns || *netns == host) continue;
         const auto stat = read_proc_stat(proc, pid);
-        if (!stat) continue;
-        found.push_back({pid, stat->ppid, *netns, stat->start_ticks, stat->comm});
+        if (!stat || stat->of_kernel) continue;
+        found.push_back(
+            {.pid = pid, .ppid = stat->ppid, .netns = *netns, .started = stat->start_ticks, .comm = stat->comm});
     }
     std::ranges::sort(found, [](const NetnsProcess& one, const NetnsProcess& other) {
-        return std::pair(one.start_ticks, one.pid) < std::pair(other.start_ticks, other.pid);
+        return std::pair(one.started, one.pid) < std::pair(other.started, other.pid);
     });
     return found;
 }

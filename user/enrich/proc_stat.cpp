@@ -11,6 +11,11 @@
 #include "core/unique_fd.h"
 
 namespace bindtrace {
+namespace {
+
+constexpr unsigned long kKernelThread = 0x00200000;  // PF_KTHREAD
+
+}  // namespace
 
 // Not by a stream: those throw when the process goes away between open() and read().
 std::string read_proc_file(const std::string& path) {
@@ -33,19 +38,25 @@ std::optional<ProcStat> read_proc_stat(const std::string& proc, std::uint32_t pi
     std::string field;
     for (int number = 3; rest >> field; ++number) {
         if (number == 4) stat.ppid = static_cast<std::uint32_t>(std::strtoul(field.c_str(), nullptr, 10));
+        if (number == 9) stat.of_kernel = (std::strtoul(field.c_str(), nullptr, 10) & kKernelThread) != 0;
         if (number == 22) stat.start_ticks = std::strtoull(field.c_str(), nullptr, 10);
     }
     return stat;
 }
 
 std::optional<std::string> read_proc_cgroup(const std::string& proc, std::uint32_t pid) {
-    constexpr std::string_view kUnified = "0::";
+    constexpr std::string_view kUnified = "0::", kOfSystemd = ":name=systemd:";
+    std::optional<std::string> found;
     std::istringstream lines(read_proc_file(proc + "/" + std::to_string(pid) + "/cgroup"));
     std::string line;
     while (std::getline(lines, line)) {
-        if (line.starts_with(kUnified)) return line.substr(kUnified.size());
+        if (line.starts_with(kUnified) && (!found || line != "0::/")) found = line.substr(kUnified.size());
+        const std::size_t at = line.find(':');
+        if (at != std::string::npos && line.compare(at, kOfSystemd.size(), kOfSystemd) == 0 &&
+            (!found || *found == "/"))
+            found = line.substr(at + kOfSystemd.size());
     }
-    return std::nullopt;
+    return found;
 }
 
 }  // namespace bindtrace

@@ -12,6 +12,7 @@ struct ProcStat {
     std::string comm;
     std::uint32_t ppid = 0;
     std::uint64_t start_ticks = 0;  // since boot
+    bool of_kernel = false;         // a thread of the kernel itself
 };
 
 // proc: where it is mounted. Nothing where the process has gone.
@@ -20,7 +21,7 @@ std::optional<ProcStat> read_proc_stat(const std::string& proc, std::uint32_t pi
 // All of a file below /proc; empty where it cannot be read.
 std::string read_proc_file(const std::string& path);
 
-// Its cgroup in the v2 hierarchy, relative to the root.
+// Its cgroup, relative to the root: in the v2 hierarchy, or in v1's of systemd where v2 is not used.
 std::optional<std::string> read_proc_cgroup(const std::string& proc, std::uint32_t pid);
 
 }  // namespace bindtrace

@@ -15,7 +15,8 @@ Result<std::unique_ptr<Tracer>> attach_one(Strategy strategy, const KernelFacts&
     return Tracer::open(strategy, facts, options);
 }
 
-void warn_of_missing(const Tracer& tracer) {
+void warn_of_missing(const KernelFacts& facts, const Tracer& tracer) {
+    warn_of_nulls(facts);
     if (!tracer.missing().empty()) spdlog::warn("not to be seen here: {}", fmt::join(tracer.missing(), ", "));
 }
 
@@ -33,6 +34,16 @@ std::optional<Error> lacking_privilege(const KernelFacts& facts) {
                  "$(command -v bindtrace) (before Linux 5.11 cap_sys_resource too)"};
 }
 
+std::optional<std::string> lacking_names(const KernelFacts& facts) {
+    if (facts.missing_capabilities.empty() || lacking_privilege(facts)) return std::nullopt;
+    return fmt::format("missing {}: some names will be null", fmt::join(facts.missing_capabilities, ", "));
+}
+
+void warn_of_nulls(const KernelFacts& facts) {
+    if (const auto lack = lacking_names(facts)) spdlog::warn("{} (run it with sudo)", *lack);
+    if (const auto lack = lacking_cgroups(facts.cgroups)) spdlog::warn("{} ({})", lack->what, lack->hint);
+}
+
 std::optional<Error> cannot_trace(const KernelFacts& facts) {
     if (std::optional<Error> error = lacking_privilege(facts)) return error;
     if (facts.has_btf) return std::nullopt;
@@ -48,7 +59,7 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
         if (!tracer)
             return Error{fmt::format("cannot attach with {}: {}", strategy_name(*wanted), tracer.error().what),
                          tracer.error().code, "--attach auto takes what works; bindtrace doctor tells why"};
-        warn_of_missing(**tracer);
+        warn_of_missing(facts, **tracer);
         return tracer;
     }
     std::vector<std::string> refused;
@@ -58,7 +69,7 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
             if (!refused.empty())
                 spdlog::warn("attached with {}, since {}. Not seen: {}", strategy_name(strategy),
                              fmt::join(refused, "; "), fmt::join(blind_spots(strategy), "; "));
-            warn_of_missing(**tracer);
+            warn_of_missing(facts, **tracer);
             return tracer;
         }
         if (tracer.error().code == ENOMEM) return tracer.error();  // no strategy can help

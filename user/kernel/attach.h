@@ -17,6 +17,12 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
 // Why this process may not trace at all, with the way to grant it; nothing where it may try.
 std::optional<Error> lacking_privilege(const KernelFacts& facts);
 
+// The capabilities that it can do without, and what for; nothing where it has them all, or may not trace.
+std::optional<std::string> lacking_names(const KernelFacts& facts);
+
+// Says what cannot be told here for want of those, or of cgroups: a warning each, and none where all can be told.
+void warn_of_nulls(const KernelFacts& facts);
+
 // Also where the kernel has no BTF.
 std::optional<Error> cannot_trace(const KernelFacts& facts);
 

@@ -7,7 +7,6 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/perf_event.h>
-#include <mntent.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -64,15 +63,6 @@ std::string lockdown_mode() {
     const auto open = line.find('['), close = line.find(']');
     if (open == std::string::npos || close == std::string::npos || close < open) return "unknown";
     return line.substr(open + 1, close - open - 1);
-}
-
-std::optional<std::string> find_cgroup2() {
-    std::unique_ptr<FILE, int (*)(FILE*)> mounts(setmntent("/proc/self/mounts", "re"), endmntent);
-    if (!mounts) return std::nullopt;
-    std::optional<std::string> found;
-    while (const mntent* entry = getmntent(mounts.get()))
-        if (!found && std::strcmp(entry->mnt_type, "cgroup2") == 0) found = entry->mnt_dir;
-    return found;
 }
 
 std::vector<std::string> find_missing_capabilities() {
@@ -165,7 +155,7 @@ KernelFacts KernelFacts::probe() {
     facts.release = name.release;
     facts.preempts_tracepoints = std::strtoul(name.release, nullptr, 10) >= 7;
     facts.lockdown = lockdown_mode();
-    facts.cgroup2_mount = find_cgroup2();
+    facts.cgroups = find_cgroups();
     facts.missing_capabilities = find_missing_capabilities();
     TypeNames names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file", kProbeFunction};
     for (const char* tracepoint : {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir"})

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernel/cgroup_tree.h"
 #include "kernel/strategy.h"
 #include "kernel/vmlinux_btf.h"
 
@@ -27,13 +28,19 @@ class KernelFacts {
 
     std::string release;               // uname -r
     std::string lockdown = "unknown";  // none, integrity, confidentiality; unknown where securityfs is not mounted
-    std::optional<std::string> cgroup2_mount;       // where the v2 hierarchy is
+    CgroupLayout cgroups;
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;
     bool can_cast = false;              // bpf_rdonly_cast
     std::uint32_t in6_addr_type = 0;    // BTF id
     bool can_mint_cookie = false;       // bpf_get_socket_cookie in tracing programs
     bool preempts_tracepoints = false;  // since 7.0, when SRCU took over from disabled preemption
+
+    // Of the hierarchy that tells units.
+    std::optional<std::string> cgroup_mount() const {
+        return cgroups.tree ? std::optional(cgroups.tree->mount) : std::nullopt;
+    }
+    std::uint32_t cgroup_hierarchy() const { return cgroups.tree ? cgroups.tree->hierarchy : 0; }
 
     std::optional<int> function_arity(const char* name) const;
 

@@ -32,8 +32,11 @@ class Gatherer {
   public:
     void add(const bt_holder& told) { (told.task.key.pid != 0 ? open_ : in_tables_).push_back(told); }
 
+    void add(const bt_netns_process& told) { processes_.push_back(told); }
+
     PortList take() {
         PortList list;
+        list.processes = std::move(processes_);
         std::unordered_map<std::uint64_t, std::vector<bt_task>> users;
         for (const bt_holder& socket : open_) users[socket.sock.inode].push_back(socket.task);
         for (auto& [inode, tasks] : users) put_in_order(tasks);
@@ -68,7 +71,18 @@ class Gatherer {
     }
 
     std::vector<bt_holder> open_, in_tables_;
+    std::vector<bt_netns_process> processes_;
 };
+
+// A message of the kernel side, by its size.
+template <typename Told>
+bool gather(Gatherer& gatherer, const void* data, std::size_t size) {
+    Told told{};
+    if (size != sizeof(told)) return false;
+    std::memcpy(&told, data, sizeof(told));
+    gatherer.add(told);
+    return true;
+}
 
 // Is there one that came between the look at processes and the look at the tables?
 bool has_unexplained(const PortList& list) {
@@ -100,6 +114,7 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
     Skeleton& skeleton = *opened.skeleton;
     skeleton.rodata->bt_config = config;
     skeleton.rodata->bt_config.in6_addr_type = facts.in6_addr_type;
+    skeleton.rodata->bt_config.cgroup_hierarchy = facts.cgroup_hierarchy();
     const bpf_map* const used[] = {skeleton.maps.events, skeleton.maps.only_search, skeleton.maps.counters,
                                    skeleton.maps.rodata, skeleton.maps.data,        skeleton.maps.bss};
     bpf_map* map = nullptr;
@@ -116,10 +131,8 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
 
     Gatherer gatherer;
     const auto take = [](void* context, void* data, std::size_t size) {
-        bt_holder told{};
-        if (size < sizeof(told)) return 0;
-        std::memcpy(&told, data, sizeof(told));
-        static_cast<Gatherer*>(context)->add(told);
+        auto& into = *static_cast<Gatherer*>(context);
+        if (!gather<bt_holder>(into, data, size)) gather<bt_netns_process>(into, data, size);
         return 0;
     };
     const std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> ring(

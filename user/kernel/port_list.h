@@ -18,8 +18,9 @@ struct PortHolder {
 
 struct PortList {
     std::vector<PortHolder> holders;
-    std::uint32_t host_netns = 0;  // inode number; 0 = the machine's first process is not to be seen from here
-    bool complete = true;          // false: of some port there were more than are listed
+    std::vector<bt_netns_process> processes;  // those that are not in the host's network namespace
+    std::uint32_t host_netns = 0;             // inode number; 0 = not to be seen from here
+    bool complete = true;                     // false: of some port there were more than are listed
 };
 
 // `config`: its ports and protocols; without ports those that listen or are bound, and no connections.

@@ -45,6 +45,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     config = options.config;
     config.has_bind_sk = facts.function_arity("inet_bind_sk").has_value();
     config.in6_addr_type = facts.in6_addr_type;
+    config.cgroup_hierarchy = facts.cgroup_hierarchy();
     config.locked_down = facts.lockdown == "confidentiality";
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
     const KernelTraits traits{.arity = [&](const char* name) { return facts.function_arity(name); },
@@ -63,7 +64,8 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
         if (bpf_map_update_elem(bpf_map__fd(map("cgroups")), &slot, &fd, BPF_ANY) != 0)
             return Error{"cannot filter by cgroup", errno, "--cgroup needs a directory of the cgroup v2 hierarchy"};
     }
-    if (facts.cgroup2_mount) cgroup_root_ = UniqueFd(::open(facts.cgroup2_mount->c_str(), O_DIRECTORY | O_CLOEXEC));
+    if (const auto& mount = facts.cgroups.cgroup2_mount)
+        cgroup_root_ = UniqueFd(::open(mount->c_str(), O_DIRECTORY | O_CLOEXEC));
     for (const std::string& name : choice.load) {  // in this order: what ends a claim before what makes one
         program = bpf_object__find_program_by_name(image_->object(), name.c_str());
         if (!program) continue;

@@ -80,8 +80,10 @@ std::string_view factor_name(Factor factor) {
 }
 
 std::optional<std::string> socket_unit(const Holder& holder) {
-    if (!holder.socket_cgroup_path) return std::nullopt;
-    const auto unit = place_of_cgroup(*holder.socket_cgroup_path).socket_unit();
+    // Of v1 only processes tell: the one that bound it was a child of process 1 in the socket unit.
+    const auto& claimant = holder.last_process ? holder.last_process : holder.process;
+    const auto& path = holder.socket_cgroup_path || !claimant ? holder.socket_cgroup_path : claimant->cgroup_path;
+    const auto unit = path ? place_of_cgroup(*path).socket_unit() : std::nullopt;
     return unit ? std::optional<std::string>(*unit) : std::nullopt;
 }
 

@@ -69,13 +69,13 @@ struct Context {
     std::optional<std::string_view> socket_cgroup_path;
     std::optional<std::string_view> netns_name;
     UnitPlace place;                              // by cgroup_path
-    std::optional<std::string_view> socket_unit;  // by socket_cgroup_path
+    std::optional<std::string_view> socket_unit;  // by socket_cgroup_path; where that is not known, by cgroup_path
     const ContainerFacts* container = nullptr;    // of cgroup_path; null: it is in none
 
     // What the two paths say.
     void read_paths() {
         place = cgroup_path ? place_of_cgroup(*cgroup_path) : UnitPlace{};
-        socket_unit = socket_cgroup_path ? place_of_cgroup(*socket_cgroup_path).socket_unit() : std::nullopt;
+        socket_unit = socket_cgroup_path ? place_of_cgroup(*socket_cgroup_path).socket_unit() : place.socket_unit();
     }
 };
 

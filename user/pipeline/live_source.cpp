@@ -38,7 +38,7 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
     : tracer_(tracer),
       filter_(filter),
       receiver_(receiver),
-      enricher_(facts.cgroup2_mount, tracer.host_netns(),
+      enricher_(facts.cgroup_mount(), tracer.host_netns(),
                 {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                  .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
                  .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
@@ -59,6 +59,7 @@ Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>&
 void LiveSource::tick() {
     enricher_.refresh();
     tell_losses();
+    if (const auto sentence = portless_.look(boot_ns())) spdlog::warn("{}", *sentence);
 }
 
 void LiveSource::take(std::span<const std::byte> bytes) {
@@ -68,12 +69,16 @@ void LiveSource::take(std::span<const std::byte> bytes) {
         return;
     }
     const Event& event = sample->event;
-    if (!filter_.matches(event, enricher_.enrich(event))) return;
+    const Context& context = enricher_.enrich(event);
+    if (event.error == 0) portless_.succeeded(event, context);
+    if (!filter_.matches(event, context)) return;
     ++events_;
     if (event.error == 0) return receiver_.event(event, enricher_.context(), nullptr);
     ++failures_;
     const Findings found = findings(*sample);
-    receiver_.event(event, enricher_.enrich(event), &found);  // once more: what was found took its place
+    enricher_.enrich(event);  // once more: what was found took its place
+    if (sees_all_binds()) portless_.refused(event, enricher_.context(), found.holders);
+    receiver_.event(event, enricher_.context(), &found);
 }
 
 Findings LiveSource::findings(const Sample& sample) {
@@ -128,6 +133,11 @@ std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& ref
         if (claim.task.key.pid != 0) share.owner = enricher_.owner(claim.task);
     }
     return use;
+}
+
+// Of whatever unit. The rest of the filter asks for the same port, or is not the kernel's.
+bool LiveSource::sees_all_binds() const {
+    return !filter_.failed_only && !filter_.pid && !filter_.uid && (filter_.kinds & (1u << BT_KIND_BIND)) != 0;
 }
 
 void LiveSource::tell_losses() {

@@ -17,6 +17,7 @@
 #include "kernel/kernel_facts.h"
 #include "kernel/tracer.h"
 #include "model/receiver.h"
+#include "pipeline/portless_services.h"
 
 namespace bindtrace {
 
@@ -30,7 +31,7 @@ class LiveSource {
     // Hands over what is there, at most `limit` events. Returns how many there were.
     Result<std::size_t> consume(std::size_t limit) { return tracer_.consume(handler_, limit); }
 
-    // Each second: follows the wall clock, tells of what was lost.
+    // Each second: follows the wall clock, tells of what was lost and of services that run on without a port.
     void tick();
 
     // No event after this but those in the ring buffer.
@@ -50,12 +51,14 @@ class LiveSource {
     static bool may_look(Looks& looks, const Event& event);
     std::optional<std::vector<LocalAddress>> addresses(const Event& event);
     std::optional<RangeUse> range(const Event& event, const Refusal& refusal);
+    bool sees_all_binds() const;
     void tell_loss(LossReason reason, std::uint64_t total);
 
     Tracer& tracer_;
     const Filter& filter_;
     Receiver& receiver_;
     Enricher enricher_;
+    PortlessServices portless_{[this](const bt_process_key& process) { return enricher_.is_alive(process); }};
     Looks ranges_looked_at_, addresses_looked_at_;
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason

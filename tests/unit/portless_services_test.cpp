@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "pipeline/portless_services.h"
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace bindtrace {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+struct PortlessServicesTest : testing::Test {
+    Event event_of(std::uint32_t pid, std::uint16_t port, int error) const {
+        Event event{};
+        event.kind = BT_KIND_BIND;
+        event.error = error;
+        event.flags = BT_EVENT_HAS_REQUEST | BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
+        event.port = port;
+        event.ktime_ns = 100 * kSecond;
+        event.sock.protocol = IPPROTO_TCP;
+        event.sock.type = SOCK_STREAM;
+        event.sock.local_port = error == 0 ? port : std::uint16_t{0};
+        event.task.key = {.start_ns = pid, .pid = pid, .exec_id = 1};
+        std::memcpy(event.task.comm, "jav\x1b", 5);
+        return event;
+    }
+    static Context context_of(const char* cgroup_path) {
+        Context context;
+        context.cgroup_path = cgroup_path;
+        context.read_paths();
+        return context;
+    }
+    void refuse(std::uint32_t pid, const char* cgroup_path, std::uint16_t port = 8080,
+                const std::vector<Holder>& holders = {}) {
+        services.refused(event_of(pid, port, EADDRINUSE), context_of(cgroup_path), holders);
+    }
+    void succeed(std::uint32_t pid, const char* cgroup_path, std::uint16_t port = 8080) {
+        services.succeeded(event_of(pid, port, 0), context_of(cgroup_path));
+    }
+
+    bool alive = true;
+    PortlessServices services{[this](const bt_process_key&) { return alive; }};
+};
+
+TEST_F(PortlessServicesTest, TellsOnceOfOneThatStaysWithoutItsPort) {
+    refuse(7, "/system.slice/shop.service");
+    refuse(7, "/system.slice/shop.service");
+    EXPECT_EQ(services.look(101 * kSecond), std::nullopt) << "it may be about to end";
+    EXPECT_EQ(services.look(112 * kSecond),
+              "shop.service runs on without tcp port 8080, which jav\\x1b[7] was refused 12 s ago (EADDRINUSE): "
+              "systemctl calls it active all the same; once the port is free, systemctl restart shop.service");
+    refuse(7, "/system.slice/shop.service");
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+}
+
+TEST_F(PortlessServicesTest, NamesTheManagerOfAUsersUnit) {
+    refuse(7, "/user.slice/user-1000.slice/user@1000.service/app.slice/vite.service");
+    const auto told = services.look(200 * kSecond);
+    ASSERT_TRUE(told);
+    EXPECT_NE(told->find("systemctl --user -M 1000@ restart vite.service"), std::string::npos) << *told;
+}
+
+TEST_F(PortlessServicesTest, SaysNothingOfOneThatHasEnded) {
+    refuse(7, "/system.slice/shop.service");
+    alive = false;
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    alive = true;
+    EXPECT_EQ(services.look(201 * kSecond), std::nullopt) << "forgotten";
+}
+
+TEST_F(PortlessServicesTest, SaysNothingOfAUnitThatHasThePort) {
+    refuse(7, "/system.slice/shop.service");
+    succeed(8, "/system.slice/shop.service", 8081);
+    succeed(8, "/system.slice/other.service");
+    succeed(9, "/system.slice/shop.service");  // it tried again, or another process of it
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    Holder own;
+    own.process.emplace().cgroup_path = "/system.slice/shop.service";
+    refuse(7, "/system.slice/shop.service", 8080, {own});
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt) << "it had it all the time";
+    refuse(7, "/system.slice/shop.service");
+    succeed(8, "/system.slice/shop.service", 8081);
+    succeed(8, "/system.slice/other.service");
+    EXPECT_NE(services.look(200 * kSecond), std::nullopt);
+}
+
+TEST_F(PortlessServicesTest, OnlyOfServicesAndOnlySoMany) {
+    refuse(1, "/user.slice/user-1000.slice/session-4.scope");
+    refuse(2, "/init.scope");
+    refuse(3, "/");
+    refuse(4, "/system.slice/shop.service", 0);
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    for (std::uint32_t pid = 1; pid <= 1000; ++pid) refuse(pid, "/system.slice/shop.service");
+    int told = 0;
+    for (std::uint64_t second = 200; second < 400; ++second) told += services.look(second * kSecond) ? 1 : 0;
+    EXPECT_EQ(told, 64);
+}
+
+}  // namespace
+}  // namespace bindtrace
