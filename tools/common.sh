@@ -18,7 +18,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
   TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base)
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
-  BENCH_PACKAGES=(python3 iproute2 lsof libbpf-tools bpftrace coreutils)
+  BENCH_PACKAGES=(python3 iproute2 lsof bpftrace coreutils binutils)
   CHECK_PACKAGES=(clang-format clang-tidy libclang-rt-dev shellcheck)
 }
 

@@ -133,6 +133,7 @@ void bench_load(const std::string& format, const std::string& command, std::uint
         const double rate = load(events / part / 2);
         const CpuTime after = cpu_at_rest(tracer.pid());
         made += events / part / 2 * 2;
+        tell("binds a second", name, "/s", {rate});
         if (part == 1) {  // its clock has ticks of 10 ms
             const double user = after.user_ns - before.user_ns, system = after.system_ns - before.system_ns;
             tell("user CPU per event", name, "ns", {user / static_cast<double>(events)});
