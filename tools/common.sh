@@ -11,7 +11,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
 
 # shellcheck disable=SC2034 # used by those who source this
 {
-  BUILD_PACKAGES=(cmake ninja-build g++ clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev
+  BUILD_PACKAGES=(cmake ninja-build g++ clang llvm bpftool zstd pkg-config libbpf-dev libelf-dev zlib1g-dev
     libzstd-dev libxxhash-dev libsqlite3-dev libsodium-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
     libtomlplusplus-dev libgtest-dev libbenchmark-dev)
   DEMO_PACKAGES=(python3-minimal iproute2)

@@ -144,8 +144,9 @@ void bench_load(const std::string& format, const std::string& command, std::uint
     tracer.signal(SIGINT);
     tracer.wait(60s);
     const std::string totals = tracer.errors();
+    std::fputs(totals.c_str(), stderr);  // the reasons of losses, if any
     const std::size_t end = totals.rfind(" events, ");
-    if (end == std::string::npos) return static_cast<void>(std::fprintf(stderr, "%s\n", totals.c_str()));
+    if (end == std::string::npos) return;
     const std::uint64_t told = std::strtoull(totals.c_str() + totals.rfind(' ', end - 1) + 1, nullptr, 10);
     tell("events not told", format + ", of " + std::to_string(made), "", {static_cast<double>(made - told)});
 }

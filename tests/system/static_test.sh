@@ -41,7 +41,7 @@ refused_and_recorded() {
 exported() { ./bindtrace export capture --to sqlite -o ports.db 2>errors && [ -s ports.db ]; }
 
 httpd -f -p 8080 &
-until nc -z 127.0.0.1 8080; do sleep 0.1; done
+until grep -q :1F90 /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 
 expect ThereIsNoLibrary no_libraries
 expect WhoFindsAListener told httpd ./bindtrace who 8080
