@@ -11,13 +11,14 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
 
 # shellcheck disable=SC2034 # used by those who source this
 {
-  BUILD_PACKAGES=(cmake ninja-build g++ clang llvm bpftool pkg-config libbpf-dev libelf-dev zlib1g-dev
+  BUILD_PACKAGES=(cmake ninja-build g++ clang llvm bpftool zstd pkg-config libbpf-dev libelf-dev zlib1g-dev
     libzstd-dev libxxhash-dev libsqlite3-dev libsodium-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
     libtomlplusplus-dev libgtest-dev libbenchmark-dev)
   DEMO_PACKAGES=(python3-minimal iproute2)
   TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base)
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
+  BENCH_PACKAGES=(python3 iproute2 lsof bpftrace coreutils binutils)
   CHECK_PACKAGES=(clang-format clang-tidy libclang-rt-dev shellcheck)
 }
 

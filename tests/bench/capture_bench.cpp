@@ -21,6 +21,7 @@
 
 #include "capture/capture_reader.h"
 #include "capture/capture_writer.h"
+#include "measure.h"
 #include "pipeline/teller.h"
 #include "report/gather.h"
 #include "sink/json_sink.h"
@@ -223,10 +224,6 @@ void for_each_event(const Recorded& recorded, Each each) {
     }
 }
 
-void tell(const char* what, double value, const char* unit) {
-    std::printf("%-44s %10.3f %s\n", what, value, unit);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -255,15 +252,15 @@ int main(int argc, char** argv) {
     });
     static_cast<void>(writer.finish());
     const double writing = cpu_seconds() - start - making;
-    tell("capture: bytes an event", static_cast<double>(memory.bytes.size()) / events, "");
-    tell("capture: processor time to write an event", writing / events * 1e9, "ns");
-    tell("memory until here, with the capture in it", static_cast<double>(memory_mib()), "MiB");
+    tell("bytes an event", "capture", "B", {static_cast<double>(memory.bytes.size()) / events});
+    tell("writing an event", "capture", "ns", {writing / events * 1e9});
+    tell("memory", "writer, with the whole capture in it", "MiB", {static_cast<double>(memory_mib())});
 
     auto reader = CaptureReader::of(memory.bytes);
     Count counted;
     start = cpu_seconds();
     if (!reader->read(counted) || counted.events != kEvents) return 1;
-    tell("capture: 10 million events read", (cpu_seconds() - start) / events * 1e7, "s");
+    tell("10 million events", "read", "s", {(cpu_seconds() - start) / events * 1e7});
 
     RecordedFilter filter;
     filter.filter.kinds = ~0u;
@@ -271,7 +268,7 @@ int main(int argc, char** argv) {
     gather.begin_of(0);
     start = cpu_seconds();
     if (!CaptureReader::of(std::move(memory.bytes))->read(gather)) return 1;
-    tell("report: 10 million events", (cpu_seconds() - start) / events * 1e7, "s");
+    tell("10 million events", "report", "s", {(cpu_seconds() - start) / events * 1e7});
 
     JsonSink sink;
     std::string line, packed(ZSTD_compressBound(1 << 20), '\0');
@@ -290,8 +287,8 @@ int main(int argc, char** argv) {
     });
     pack();
     ZSTD_freeCCtx(zstd);
-    tell("JSON: bytes an event", json_bytes / events, "");
-    tell("JSON | zstd -3: bytes an event", packed_bytes / events, "");
-    tell("JSON | zstd -3: processor time an event", (cpu_seconds() - start - making) / events * 1e9, "ns");
+    tell("bytes an event", "JSON", "B", {json_bytes / events});
+    tell("bytes an event", "JSON | zstd -3", "B", {packed_bytes / events});
+    tell("writing an event", "JSON | zstd -3", "ns", {(cpu_seconds() - start - making) / events * 1e9});
     return seen == 0 ? 1 : 0;
 }

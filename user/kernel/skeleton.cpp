@@ -4,8 +4,11 @@
 #include <bpf/btf.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include <string_view>
+
+#include "kernel/packed_elf.h"
 
 namespace bindtrace {
 
@@ -26,6 +29,14 @@ UniqueFd in_memory(std::span<const std::byte> bytes) {
     if (!file.valid() || write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
         return UniqueFd();
     return file;
+}
+
+std::string unpacked(std::string_view frame) {
+    const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
+    if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR) return {};
+    std::string bytes(size, '\0');
+    if (ZSTD_decompress(bytes.data(), size, frame.data(), frame.size()) != size) return {};
+    return bytes;
 }
 
 }  // namespace bindtrace
