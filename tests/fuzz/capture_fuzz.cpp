@@ -57,7 +57,9 @@ class Check final : public Receiver {
     void finish() {
         Count count;
         BlockDecoder decoder;
-        decoder.decode(encoder_.records(), 0, count);
+        decoder.begin(encoder_.records(), 0);
+        while (decoder.next(count)) {
+        }
         require(count.events == events_ && decoder.skipped().malformed == 0);
     }
 

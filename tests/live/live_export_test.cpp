@@ -107,6 +107,18 @@ TEST_F(Exporting, SqliteViewsTellTheConflictAndItsHolder) {
     EXPECT_EQ(status.st_mode & 07777, 0600u);
 }
 
+// By a decoder that is not ours: the fields are those of TracePacket, TrackEvent and TrackDescriptor.
+TEST_F(Exporting, PerfettoIsReadByProtoc) {
+    const std::string file = dir_ / "x.pftrace";
+    ASSERT_EQ(exported("perfetto", file).code, 0);
+    const Ended decoded = run({"/bin/sh", "-c", "exec protoc --decode_raw <\"$0\"", file});
+    ASSERT_EQ(decoded.code, 0) << decoded.errors;
+    EXPECT_TRUE(decoded.out.starts_with("1 {\n  10: 1\n  13: 1\n}\n")) << decoded.out.substr(0, 200);
+    EXPECT_NE(decoded.out.find("    2: \"tcp 7200\"\n    5: "), std::string::npos) << "a track with its parent";
+    EXPECT_NE(decoded.out.find("    23: \"EADDRINUSE live_tests["), std::string::npos) << "a refusal's name";
+    EXPECT_NE(decoded.out.find("      10: \"cause\"\n      6: \"listener\"\n"), std::string::npos) << "an annotation";
+}
+
 TEST_F(Exporting, RedactedNothingOfItIsLeft) {
     std::string host(256, '\0');
     ASSERT_EQ(gethostname(host.data(), host.size()), 0);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // `record` and `replay`: the real binary, what it writes, and how it ends.
+#include "live_record.h"
+
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,41 +13,10 @@
 #include <fstream>
 #include <iterator>
 
-#include "live_end.h"
-#include "unit/temp_dir.h"
-#include "unit/wait_until.h"
-
 namespace bindtrace {
 namespace {
 
 using namespace std::chrono_literals;
-
-class Recording : public Ending {
-  protected:
-    Words record(const std::string& file, const Words& more = {}) const {
-        Words words = {"record", "-o", file, "--netns", netns_.inum_text()};
-        words.insert(words.end(), more.begin(), more.end());
-        return words;
-    }
-    std::string capture() const { return dir_ / "x.btcap"; }
-
-    // Is everything attached, and the beginning written?
-    static bool is_recording(const std::string& file) {
-        return wait_until([&] { return replayed(file).out.find("\"meta\"") != std::string::npos; }, 30s);
-    }
-    static Ended replayed(const std::string& file, const Words& more = {}) {
-        Words words = {"replay", "--json", file};
-        words.insert(words.end(), more.begin(), more.end());
-        return run_bindtrace(words);
-    }
-    static std::size_t lines_with(const std::string& text, const std::string& word) {
-        std::size_t count = 0;
-        for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
-        return count;
-    }
-
-    TempDir dir_;
-};
 
 // Whatever happens, and whoever failed before: not a byte's difference.
 TEST_F(Recording, ReplayIsWhatWasToldLive) {
@@ -138,101 +109,6 @@ TEST_F(Recording, EndsAfterItsDuration) {
     const Ended ended = run_bindtrace(record(capture(), {"--duration", "1s"}));
     EXPECT_EQ(ended.code, 0) << ended.errors;
     EXPECT_EQ(replayed(capture()).code, 0);
-}
-
-// The last second may be lost, and nothing else; it can be read while it runs, too.
-TEST_F(Recording, KilledLosesAtMostItsLastSecond) {
-    Bindtrace bindtrace(record(capture()));
-    ASSERT_TRUE(is_recording(capture()));
-    netns_.run([] { EXPECT_EQ(bind_and_close("127.0.0.1", 7130), 0); });
-    Ended growing;
-    ASSERT_TRUE(wait_until([&] {
-        growing = replayed(capture());
-        return lines_with(growing.out, "\"local_port\":7130") == 2;
-    })) << growing.out;
-    EXPECT_EQ(growing.code, 0);
-    EXPECT_NE(growing.errors.find("still running"), std::string::npos) << growing.errors;
-    const auto output = bindtrace.stop(SIGKILL);
-    const Ended later = replayed(capture());
-    EXPECT_EQ(later.code, 4);
-    EXPECT_EQ(later.out, growing.out);
-    EXPECT_NE(later.errors.find("no end"), std::string::npos) << later.errors;
-}
-
-class SmallDisk : public Recording {
-  protected:
-    void SetUp() override {
-        ASSERT_EQ(mkdir((dir_ / "disk").c_str(), 0700), 0);
-        ASSERT_EQ(mount("none", (dir_ / "disk").c_str(), "tmpfs", 0, "size=256k"), 0);
-    }
-    void TearDown() override { umount2((dir_ / "disk").c_str(), MNT_DETACH); }
-};
-
-TEST_F(SmallDisk, FullIsAClearErrorAndWhatWasWrittenReads) {
-    const std::string file = dir_ / "disk/x.btcap";
-    Bindtrace bindtrace(record(file));
-    ASSERT_TRUE(is_recording(file));
-    Bindtrace::Output output;
-    {
-        const Load load(netns_);
-        output = bindtrace.wait_for_end(60s);
-    }
-    EXPECT_EQ(output.code, 1) << output.errors;
-    EXPECT_NE(output.errors.find("No space left on device"), std::string::npos) << output.errors;
-    const Ended later = replayed(file);
-    EXPECT_EQ(later.code, 4);
-    EXPECT_GT(lines_with(later.out, "\"bind\""), 100u);
-    EXPECT_NE(later.errors.find("no end"), std::string::npos) << later.errors;
-    EXPECT_EQ(later.errors.find("damaged"), std::string::npos) << "the block that did not fit was not taken back";
-}
-
-TEST_F(SmallDisk, TheCommandIsNotRunUnrecordedFromTheStart) {
-    std::ofstream(dir_ / "disk/filler") << std::string(256 << 10, 'x');
-    const Ended ended = run_bindtrace(record(dir_ / "disk/x.btcap", {"--", "/bin/sh", "-c", "echo ran"}));
-    EXPECT_EQ(ended.code, 1) << ended.errors;
-    EXPECT_EQ(ended.out, "");
-    EXPECT_NE(ended.errors.find("No space left on device"), std::string::npos) << ended.errors;
-}
-
-TEST_F(SmallDisk, TheCommandGoesOnWhenTheDiskIsFull) {
-    const std::string filler = dir_ / "disk/filler";
-    Bindtrace bindtrace(
-        record(dir_ / "disk/x.btcap",
-               {"--", "/bin/sh", "-c", "cat /dev/zero >" + filler + " 2>/dev/null; echo full; read line; exit 7"}));
-    ASSERT_TRUE(bindtrace.wait_for([](const Line& line) { return line.text == "full"; }, 60s));
-    {
-        const Load load(netns_);
-        ASSERT_TRUE(load.go_on(3000));
-    }
-    bindtrace.close_stdin();
-    const auto output = bindtrace.wait_for_end(30s);
-    EXPECT_EQ(output.code, 7) << output.errors;
-    EXPECT_NE(output.errors.find("No space left on device"), std::string::npos) << output.errors;
-    EXPECT_NE(output.errors.find("nothing more is recorded"), std::string::npos) << output.errors;
-}
-
-TEST_F(Recording, AFileThatMayNotGrowIsAClearError) {
-    Words argv = {"/bin/sh", "-c", "ulimit -f 16; exec \"$0\" \"$@\"", bindtrace_binary()};
-    const Words words = record(capture());
-    argv.insert(argv.end(), words.begin(), words.end());
-    Bindtrace bindtrace(argv, Bindtrace::Whole{});
-    ASSERT_TRUE(is_recording(capture()));
-    const Load load(netns_);
-    const auto output = bindtrace.wait_for_end(60s);
-    EXPECT_EQ(output.code, 1) << output.errors;
-    EXPECT_NE(output.errors.find("File too large"), std::string::npos) << output.errors;
-    EXPECT_EQ(replayed(capture()).code, 4);
-}
-
-TEST_F(Recording, ADirectoryThatVanishesIsAClearError) {
-    const std::string folder = dir_ / "folder";
-    ASSERT_TRUE(std::filesystem::create_directory(folder));
-    Bindtrace bindtrace(record(folder + "/x.btcap"));
-    ASSERT_TRUE(is_recording(folder + "/x.btcap"));
-    std::filesystem::remove_all(folder);
-    const auto output = bindtrace.wait_for_end(30s);
-    EXPECT_EQ(output.code, 1);
-    EXPECT_NE(output.errors.find("was deleted"), std::string::npos) << output.errors;
 }
 
 std::uintmax_t size_of_all(const std::string& file, int count) {

@@ -153,7 +153,7 @@ TEST(CaptureVersions, UnknownRecordsAndFieldsAreSkipped) {
     }
     Heard heard, expected;
     BlockDecoder decoder;
-    decoder.decode(newer.out(), 0, heard);
+    decode_all(decoder, newer.out(), heard);
     expected.event(sample.event, sample.context, nullptr);
     EXPECT_EQ(heard.text, expected.text);
     EXPECT_GT(decoder.skipped().unknown, 3u);
@@ -170,8 +170,8 @@ TEST(CaptureVersions, WhatMakesNoSenseIsCounted) {
     records.bytes("\x01");
     records.number(static_cast<std::uint64_t>(RecordKind::failure));
     records.bytes(std::string_view("\0\0", 2));  // without its event
-    decoder.decode(records.out(), 0, heard);
-    decoder.decode("\x20\xff\xff\xff", 0, heard);
+    decode_all(decoder, records.out(), heard);
+    decode_all(decoder, "\x20\xff\xff\xff", heard);
     EXPECT_EQ(heard.events, 0u);
     EXPECT_EQ(decoder.skipped().malformed, 4u);
 }
@@ -191,7 +191,7 @@ TEST(CaptureVersions, ABombIsDefused) {
     for (int i = 0; i < 1000; ++i) add(RecordKind::task, task.out());
     BlockDecoder decoder;
     Heard heard;
-    decoder.decode(records.out(), 0, heard);
+    decode_all(decoder, records.out(), heard);
     EXPECT_GT(decoder.skipped().malformed, 900u);
 }
 

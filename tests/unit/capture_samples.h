@@ -189,6 +189,12 @@ class MemoryOutput final : public BlockOutput {
     std::vector<std::size_t> starts;
 };
 
+inline void decode_all(BlockDecoder& decoder, std::string_view records, Receiver& receiver) {
+    decoder.begin(records, 0);
+    while (decoder.next(receiver)) {
+    }
+}
+
 // What was handed over, in lines of JSON and words.
 class Heard final : public Receiver {
   public:

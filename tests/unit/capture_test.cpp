@@ -118,7 +118,7 @@ void expect_comes_back(const Event& event, const Context& context, const Finding
     encoder.event(event, context, findings);
     BlockDecoder decoder;
     ExpectEvent expected(event, context, findings);
-    decoder.decode(encoder.records(), 0, expected);
+    decode_all(decoder, encoder.records(), expected);
     EXPECT_EQ(expected.count, 1);
     EXPECT_EQ(decoder.skipped().malformed + decoder.skipped().unknown, 0u);
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "capture_samples.h"
+#include "protobuf_fields.h"
 #include "sink/csv_sink.h"
 #include "sink/perfetto_sink.h"
 #include "sink/sqlite_sink.h"
@@ -105,50 +106,6 @@ TEST(Csv, AFieldIsNoFormula) {
     EXPECT_EQ(out, "\"a\"\",b\"");
 }
 
-// Any message: its fields by number, in order.
-struct Field {
-    std::uint32_t number = 0;
-    std::uint64_t value = 0;
-    std::string_view bytes{};
-};
-
-std::uint64_t take_varint(std::string_view& bytes) {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; !bytes.empty(); shift += 7) {
-        const auto byte = static_cast<unsigned char>(bytes.front());
-        bytes.remove_prefix(1);
-        value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-        if (byte < 0x80) return value;
-    }
-    ADD_FAILURE() << "cut";
-    return value;
-}
-
-std::vector<Field> parse_message(std::string_view bytes) {
-    std::vector<Field> fields;
-    while (!bytes.empty()) {
-        const std::uint64_t key = take_varint(bytes);
-        Field field{.number = static_cast<std::uint32_t>(key >> 3)};
-        if ((key & 7) == 0) {
-            field.value = take_varint(bytes);
-        } else {
-            EXPECT_EQ(key & 7, 2u) << "no such type is written";
-            const std::uint64_t size = take_varint(bytes);
-            EXPECT_LE(size, bytes.size());
-            field.bytes = bytes.substr(0, size);
-            bytes.remove_prefix(field.bytes.size());
-        }
-        fields.push_back(field);
-    }
-    return fields;
-}
-
-std::optional<Field> find(const std::vector<Field>& fields, std::uint32_t number) {
-    for (const Field& field : fields)
-        if (field.number == number) return field;
-    return std::nullopt;
-}
-
 // Numbers from the public schema: TracePacket {timestamp 8, track_event 11, track_descriptor 60}, TrackEvent
 // {debug_annotations 4, type 9, track_uuid 11, name 23}, TrackDescriptor {uuid 1, name 2, parent_uuid 5},
 // DebugAnnotation {string_value 6, name 10}.
@@ -159,7 +116,7 @@ TEST(Perfetto, AHoldingIsASliceAndARefusalAnInstant) {
     std::map<std::uint64_t, std::pair<std::string, std::uint64_t>> tracks;  // name and parent
     std::vector<std::string> told;
     std::map<std::string, std::string> verdict;
-    for (const Field& packet : parse_message(out)) {
+    for (const ProtoField& packet : parse_message(out)) {
         ASSERT_EQ(packet.number, 1u);
         const auto fields = parse_message(packet.bytes);
         if (const auto descriptor = find(fields, 60)) {
@@ -176,7 +133,7 @@ TEST(Perfetto, AHoldingIsASliceAndARefusalAnInstant) {
                        " " + std::to_string(find(fields, 8)->value - kBegin) + (name ? " " : "") +
                        std::string(name ? name->bytes : ""));
         if (told.back()[0] != '3' || find(parts, 4) == std::nullopt) continue;
-        for (const Field& part : parts) {
+        for (const ProtoField& part : parts) {
             if (part.number != 4) continue;
             const auto annotation = parse_message(part.bytes);
             if (const auto text = find(annotation, 6)) verdict.emplace(find(annotation, 10)->bytes, text->bytes);
@@ -206,7 +163,7 @@ TEST(Perfetto, HoldingsOfOnePortAtOnceAreOnTracksOfTheirOwn) {
         }
     }
     std::vector<std::pair<std::uint64_t, std::uint64_t>> slices;  // type and track
-    for (const Field& packet : parse_message(out)) {
+    for (const ProtoField& packet : parse_message(out)) {
         const auto event = find(parse_message(packet.bytes), 11);
         if (!event) continue;
         const auto parts = parse_message(event->bytes);

@@ -128,7 +128,7 @@ TEST_F(Report, KnowsWhoHeldAPortBeforeTheStart) {
     const bt_sock& sock = held.holder.raw.sock;
     held.holder.raw.sock.remote_port = 0;
     gather_.checkpoint({.time_ns = sampled_meta().time_ns, .ktime_ns = kBegin, .complete = true, .ports = {held}});
-    EXPECT_TRUE(gather_.knows_holders());
+    EXPECT_TRUE(gather_.knows_holders(1));
     release("a.service", sock.local_port);
     bind("a.service", sock.local_port);
     EXPECT_EQ(gather_.summary().hand_overs.kept.size(), 1u);

@@ -55,61 +55,89 @@ Status CaptureReader::fill(std::size_t bytes) {
 }
 
 Result<ReadReport> CaptureReader::read(Receiver& receiver, const Choose& choose) {
-    bool is_capture = false;
-    while (!is_stopped_) {
+    for (;;) {
+        const auto taken = next_block(choose);
+        if (!taken) return taken.error();
+        if (!*taken) return end();
+        while (next_record(receiver)) {
+        }
+    }
+}
+
+Result<const BlockHeader*> CaptureReader::peek() {
+    while (!found_) {
         if (Status filled = fill(kBlockHeaderBytes); !filled) return filled.error();
         if (offset() == 0) {
             report_.empty = ahead().empty();
-            is_capture = kCaptureMagic.starts_with(ahead().substr(0, kCaptureMagic.size()));
+            begins_like_one_ = kCaptureMagic.starts_with(ahead().substr(0, kCaptureMagic.size()));
         }
-        if (ahead().empty()) break;
-        const auto taken = take_block(receiver, choose);
-        if (!taken) return taken.error();
-        if (*taken) continue;
+        if (ahead().empty()) {
+            end_of_damage();
+            return nullptr;
+        }
+        const auto is_block = find_block();
+        if (!is_block) return is_block.error();
+        if (*is_block) continue;
         if (!damage_begin_) damage_begin_ = offset();
         if (Status sought = seek_magic(); !sought) return sought.error();
     }
-    end_of_damage();
-    report_.skipped = decoder_.skipped();
-    if (report_.empty) return Error{name_ + " is empty: nothing was recorded into it"};
-    if (report_.blocks == 0 && report_.newer_blocks != 0)
-        return Error{name_ + " was written by a newer bindtrace, in a format that this one cannot read"};
-    if (report_.blocks == 0 && !is_capture) return Error{name_ + " is no capture of bindtrace"};
-    return std::move(report_);
+    return &*found_;
 }
 
-// False where there is none, or none that is intact.
-Result<bool> CaptureReader::take_block(Receiver& receiver, const Choose& choose) {
+// False where there is none, or none that is intact. One of a newer format is passed over.
+Result<bool> CaptureReader::find_block() {
     const auto header = unpack_header(ahead());
     if (!header) return false;
     const std::size_t size = kBlockHeaderBytes + header->stored_bytes;
     if (Status filled = fill(size); !filled) return filled.error();
     if (ahead().size() < size) return false;
     const bool is_newer = header->major > kCaptureMajor;
-    const std::string_view stored = ahead().substr(kBlockHeaderBytes, header->stored_bytes);
-    if (!BlockUnpacker::is_intact(*header, stored) && !is_newer) return false;
+    if (!is_newer && !BlockUnpacker::is_intact(*header, ahead().substr(kBlockHeaderBytes, header->stored_bytes)))
+        return false;
     end_of_damage();
     if (is_newer) {
         ++report_.newer_blocks;
+        at_ += size;
     } else {
-        ++report_.blocks;
-        check_sequence(*header);
-        report_.ended = header->kind == BlockKind::end;
-        const Choice choice = is_repeated_ ? Choice::skip : choose ? choose(*header) : Choice::read;
-        if (choice == Choice::read) decode(*header, stored, receiver);
-        is_stopped_ = choice == Choice::stop;
+        found_ = header;
     }
-    at_ += size;
     return true;
 }
 
-void CaptureReader::decode(const BlockHeader& header, std::string_view stored, Receiver& receiver) {
-    if (const auto records = unpacker_.unpack(header, stored))
-        return decoder_.decode(*records, header.recording, receiver);
+Result<bool> CaptureReader::next_block(const Choose& choose) {
+    if (is_stopped_) return false;
+    const auto ahead_of_us = peek();
+    if (!ahead_of_us) return ahead_of_us.error();
+    if (*ahead_of_us == nullptr) return false;
+    const BlockHeader header = **ahead_of_us;
+    found_.reset();
+    ++report_.blocks;
+    check_sequence(header);
+    report_.ended = header.kind == BlockKind::end;
+    const Choice choice = is_repeated_ ? Choice::skip : choose ? choose(header) : Choice::read;
+    const std::string_view stored = ahead().substr(kBlockHeaderBytes, header.stored_bytes);
+    decoder_.begin({}, header.recording);
+    if (choice == Choice::read) unpack(header, stored);
+    is_stopped_ = choice == Choice::stop;
+    at_ += kBlockHeaderBytes + stored.size();  // what is decoded stays where it is until more is read
+    return !is_stopped_;
+}
+
+void CaptureReader::unpack(const BlockHeader& header, std::string_view stored) {
+    if (const auto records = unpacker_.unpack(header, stored)) return decoder_.begin(*records, header.recording);
     const std::size_t bytes = kBlockHeaderBytes + stored.size();
     --report_.blocks;
     report_.lost_bytes += bytes;
     damaged(offset(), bytes, "damaged before it was written");
+}
+
+Result<ReadReport> CaptureReader::end() {
+    report_.skipped = decoder_.skipped();
+    if (report_.empty) return Error{name_ + " is empty: nothing was recorded into it"};
+    if (report_.blocks == 0 && report_.newer_blocks != 0)
+        return Error{name_ + " was written by a newer bindtrace, in a format that this one cannot read"};
+    if (report_.blocks == 0 && !begins_like_one_) return Error{name_ + " is no capture of bindtrace"};
+    return std::move(report_);
 }
 
 // The next place where a block may begin, after this one.
@@ -142,9 +170,17 @@ void CaptureReader::end_of_damage() {
 }
 
 void CaptureReader::check_sequence(const BlockHeader& header) {
-    const auto [found, is_first] = next_.try_emplace(header.recording, header.sequence);
+    const auto earlier = earlier_.find(header.recording);
+    const bool has_earlier = earlier != earlier_.end();
+    is_repeated_ = has_earlier && header.sequence < earlier->second;
+    if (is_repeated_) {
+        ++report_.known_blocks;
+        return;
+    }
+    const auto [found, is_new] = next_.try_emplace(header.recording, has_earlier ? earlier->second : header.sequence);
     std::uint32_t& next = found->second;
-    is_repeated_ = !is_first && header.sequence < next;
+    const bool is_first = is_new && !has_earlier;
+    is_repeated_ = !is_new && header.sequence < next;
     if (is_repeated_)
         return damaged(offset(), kBlockHeaderBytes + header.stored_bytes, "a block that was there before");
     if (is_first && header.kind != BlockKind::head)
@@ -152,6 +188,12 @@ void CaptureReader::check_sequence(const BlockHeader& header) {
     else if (header.sequence > next && (damage_end_ == 0 || damage_end_ != offset()))
         damaged(offset(), 0, "blocks missing here: " + std::to_string(header.sequence - next));
     next = header.sequence + 1;
+}
+
+CaptureReader::Sequences CaptureReader::sequences() const {
+    Sequences all = earlier_;
+    for (const auto& [recording, next] : next_) all[recording] = next;
+    return all;
 }
 
 void CaptureReader::damaged(std::uint64_t offset, std::uint64_t bytes, std::string what) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "capture/block.h"
@@ -33,13 +34,15 @@ struct ReadReport {
     std::uint64_t damage_count = 0;  // of all
     std::uint64_t lost_bytes = 0;
     std::uint64_t blocks = 0;        // that were intact
+    std::uint64_t known_blocks = 0;  // of those: they were in earlier files too, and were passed over
     std::uint64_t newer_blocks = 0;  // of a major version that is not known here
     BlockDecoder::Skipped skipped;
     bool empty = false;
     bool ended = false;       // in order, or it goes on in the next file of its series
     bool is_growing = false;  // its recorder runs
 
-    bool complete() const { return damage_count == 0 && newer_blocks == 0 && (ended || is_growing); }
+    bool all_known() const { return blocks != 0 && known_blocks == blocks; }
+    bool complete() const { return damage_count == 0 && newer_blocks == 0 && (ended || is_growing || all_known()); }
 };
 
 class CaptureReader {
@@ -56,13 +59,30 @@ class CaptureReader {
     // To be called once. An error where there is nothing at all in there that could be read.
     Result<ReadReport> read(Receiver& receiver, const Choose& choose = {});
 
+    // The same step by step:
+    //
+    //     while (next_block()) while (next_record()) ...; end()
+
+    // The header of the next intact block, which is not taken yet; null where there is none.
+    Result<const BlockHeader*> peek();
+    // Takes it. False: there is none, or it was the end by choice.
+    Result<bool> next_block(const Choose& choose = {});
+    // Takes a record of it, as BlockDecoder::next() does.
+    bool next_record(Receiver& receiver) { return decoder_.next(receiver); }
+    Result<ReadReport> end();
+
+    // The sequence number that comes next, by recording. What is before those of earlier files has been read there.
+    using Sequences = std::unordered_map<std::uint64_t, std::uint32_t>;
+    void begin_after(Sequences earlier) { earlier_ = std::move(earlier); }
+    Sequences sequences() const;
+
   private:
     CaptureReader() = default;
     Status fill(std::size_t bytes);
     std::string_view ahead() const { return std::string_view(buffer_).substr(at_); }
     std::uint64_t offset() const { return before_ + at_; }
-    Result<bool> take_block(Receiver& receiver, const Choose& choose);
-    void decode(const BlockHeader& header, std::string_view stored, Receiver& receiver);
+    Result<bool> find_block();
+    void unpack(const BlockHeader& header, std::string_view stored);
     Status seek_magic();
     void end_of_damage();
     void check_sequence(const BlockHeader& header);
@@ -78,8 +98,10 @@ class CaptureReader {
     std::size_t at_ = 0;        // in buffer_
     std::uint64_t before_ = 0;  // bytes that were in buffer_ earlier
     std::optional<std::uint64_t> damage_begin_;
-    std::uint64_t damage_end_ = 0;                           // of the last
-    std::unordered_map<std::uint64_t, std::uint32_t> next_;  // sequence number, by recording
+    std::uint64_t damage_end_ = 0;      // of the last
+    std::optional<BlockHeader> found_;  // at at_, not taken yet
+    Sequences earlier_, next_;
+    bool begins_like_one_ = false;
     BlockUnpacker unpacker_;
     BlockDecoder decoder_;
     ReadReport report_;

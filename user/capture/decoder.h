@@ -25,8 +25,12 @@ class BlockDecoder {
         std::uint64_t malformed = 0;  // although the checksum is right
     };
 
-    // Hands over all that is in there, in order. `records` is to live as long as the call.
-    void decode(std::string_view records, std::uint64_t recording, Receiver& receiver);
+    // What follows is of this block. `records` is to live until the next such call, or the end of it.
+    void begin(std::string_view records, std::uint64_t recording);
+
+    // Takes the next record, which is a definition or hands over one value, after begin_of() of its recording. What
+    // that refers to lives until the next begin(). False: there is none.
+    bool next(Receiver& receiver);
 
     const Skipped& skipped() const { return skipped_; }
 
@@ -44,7 +48,7 @@ class BlockDecoder {
     };
 
     void forget();
-    bool take(RecordKind kind, WireReader& body, std::uint64_t recording, Receiver& receiver);
+    bool take(RecordKind kind, WireReader& body, Receiver& receiver);
     void define_task(WireReader& body);
     void define_shape(WireReader& body);
     void define_container(WireReader& body);
@@ -77,6 +81,8 @@ class BlockDecoder {
     // A number of one byte may ask for a copy of thousands: so of a block no more than this is made.
     static constexpr std::size_t kBudget = 256 << 20;
 
+    WireReader records_;
+    std::uint64_t recording_ = 0;
     std::size_t budget_ = kBudget;
     std::int64_t clock_ns_ = 0;
     std::uint64_t ktime_ns_ = 0, cookie_ = 0, inode_ = 0;

@@ -53,6 +53,10 @@ class WireReader {
         fail();
         return 0;
     }
+    template <typename Number>
+    Number narrow() {
+        return static_cast<Number>(number());
+    }
     std::int64_t signed_number() {
         const std::uint64_t value = number();
         return static_cast<std::int64_t>(value >> 1 ^ (0 - (value & 1)));
@@ -67,6 +71,16 @@ class WireReader {
         const std::string_view value(at_, length);
         at_ += length;
         return value;
+    }
+
+    // Fields with a length of their own; empty = they are not there.
+    template <typename Take>
+    void part(Take take) {
+        const std::string_view fields = bytes();
+        if (fields.empty()) return;
+        WireReader reader(fields);
+        take(reader);
+        if (reader.failed()) fail();
     }
 
     // All that is left.

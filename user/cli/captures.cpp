@@ -1,55 +1,67 @@
 // SPDX-License-Identifier: MIT
 #include "cli/captures.h"
 
-#include <cstdint>
-#include <set>
+#include <spdlog/spdlog.h>
 
-#include "cli/capture_series.h"
+#include <string>
+
 #include "core/exit_codes.h"
+#include "sink/escape.h"
 
 namespace bindtrace {
 namespace {
 
-// One stream out of the files of a series: each of them begins with the same meta, and with a checkpoint.
-class OneStream final : public SeriesReceiver {
-  public:
-    OneStream(Checkpoints checkpoints, Receiver& next, const std::function<bool()>& goes_on)
-        : checkpoints_(checkpoints), next_(next), goes_on_(goes_on) {}
-
-    CaptureReader::Choice begin_block(const BlockHeader& header) override {
-        recording_ = header.recording;
-        if (!goes_on_()) return CaptureReader::Choice::stop;
-        const bool is_wanted = header.kind != BlockKind::checkpoint ||
-                               (checkpoints_ == Checkpoints::first && !checkpointed_.contains(recording_));
-        return is_wanted ? CaptureReader::Choice::read : CaptureReader::Choice::skip;
-    }
-    void meta(const Meta& meta) override {
-        if (told_.insert(recording_).second) next_.meta(meta);
-    }
-    void event(const Event& event, const Context& context, const Findings* findings) override {
-        next_.event(event, context, findings);
-    }
-    void loss(const Loss& loss) override { next_.loss(loss); }
-    void checkpoint(const Checkpoint& checkpoint) override {
-        if (checkpointed_.insert(recording_).second) next_.checkpoint(checkpoint);
-    }
-
-  private:
-    Checkpoints checkpoints_;
-    Receiver& next_;
-    const std::function<bool()>& goes_on_;
-    std::uint64_t recording_ = 0;
-    std::set<std::uint64_t> told_, checkpointed_;
-};
+void tell_file(const FileRead& file) {
+    std::string name;
+    append_text(name, file.path);
+    if (!file.unreadable.empty()) return spdlog::warn("{}", file.unreadable);
+    const ReadReport& read = file.read;
+    for (const Damage& damage : read.damages)
+        spdlog::warn("{}: at byte {}: {}{}", name, damage.offset, damage.what,
+                     damage.bytes == 0 ? "" : ", " + std::to_string(damage.bytes) + " bytes");
+    if (read.damage_count > read.damages.size())
+        spdlog::warn("{}: and {} more places like these", name, read.damage_count - read.damages.size());
+    if (read.damage_count != 0)
+        spdlog::warn("{}: {} bytes could not be read; all of the {} blocks that are intact were", name, read.lost_bytes,
+                     read.blocks);
+    if (read.newer_blocks != 0)
+        spdlog::warn("{}: {} blocks are in a format that this bindtrace is too old for", name, read.newer_blocks);
+    if (read.known_blocks != 0)
+        spdlog::warn("{}: {} of its {} blocks are in another of the files too, and were passed over here", name,
+                     read.known_blocks, read.blocks);
+    if (read.skipped.unknown != 0)
+        spdlog::info("{}: {} records of kinds that this bindtrace is too old for were skipped", name,
+                     read.skipped.unknown);
+    if (read.skipped.malformed != 0)
+        spdlog::warn("{}: {} records make no sense and were skipped", name, read.skipped.malformed);
+    if (read.is_growing)
+        spdlog::info("{}: its recorder is still running", name);
+    else if (!read.ended && !read.all_known() && read.damage_count == 0)
+        spdlog::warn("{}: it has no end: its recorder was killed, or the rest is missing", name);
+}
 
 }  // namespace
 
-Result<int> read_captures(const std::vector<std::string>& paths, Checkpoints checkpoints, Receiver& receiver,
+Result<SetRead> read_and_tell(CaptureSet& captures, BlockReceiver& receiver) {
+    auto read = captures.read(receiver);
+    if (!read) return read;
+    for (const FileRead& file : read->files) tell_file(file);
+    for (const auto& [one, other] : read->overlaps) {
+        std::string names;
+        append_text(names, one);
+        names += " and ";
+        append_text(names, other);
+        spdlog::warn("{} were recorded at the same time on one host: what both saw is told twice", names);
+    }
+    return read;
+}
+
+Result<int> read_captures(CaptureSet& captures, Checkpoints checkpoints, Receiver& receiver,
                           const std::function<bool()>& goes_on) {
     OneStream stream(checkpoints, receiver, goes_on);
-    const auto read = read_series(paths, stream);
+    const auto read = read_and_tell(captures, stream);
     if (!read) return read.error();
-    return read->complete ? kExitFine : kExitIncomplete;
+    return read->is_complete() ? kExitFine : kExitIncomplete;
 }
 
 }  // namespace bindtrace

@@ -10,7 +10,8 @@ namespace bindtrace {
 
 void add_export_options(CLI::App& app, Options& options) {
     ExportOptions& exported = options.exported;
-    app.add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")->required();
+    app.add_option("FILE", options.captures, "Captures, or - for stdin: of a series or of several hosts, in any order")
+        ->required();
     app.add_option("--to", exported.format,
                    "jsonl (as replay --json), csv, perfetto (for ui.perfetto.dev) or sqlite (tables, and the views "
                    "conflicts, holders_at and port_history)")

@@ -208,14 +208,18 @@ ParseOutcome parse_command_line(int argc, char** argv) {
                      "Also the whole stream as JSON lines on stdout, instead of failures on stderr");
     add_live_options(*record, options);
     CLI::App* replay = app.add_subcommand("replay", "The stream of a capture, the same as it was live");
-    replay->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+    replay
+        ->add_option("FILE", options.captures,
+                     "Captures, or - for stdin: of a series or of several hosts, in any order")
         ->required();
     add_filter_options(*replay, options.filter);
     replay->add_flag("--json", options.json, "JSON lines instead of text");
     replay->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* post_mortem =
         app.add_subcommand("report", "What happened, from captures: conflicts, races, who held what");
-    post_mortem->add_option("FILE", options.captures, "Captures, or - for stdin; those of a series in any order")
+    post_mortem
+        ->add_option("FILE", options.captures,
+                     "Captures, or - for stdin: of a series or of several hosts, in any order")
         ->required();
     add_filter_options(*post_mortem, options.filter);
     post_mortem->get_option("--port")->type_name("N[/PROTO]")->description("The whole history of a port, or a range");

@@ -27,9 +27,10 @@ bool wants_colour() {
     return isatty(STDOUT_FILENO) && (no_colour == nullptr || *no_colour == '\0');
 }
 
-std::unique_ptr<Sink> make_sink(bool json, Zone zone) {
-    if (json) return std::make_unique<JsonSink>();
-    return std::make_unique<TextSink>(TextSink::Options{.colour = wants_colour(), .zone = zone});
+std::unique_ptr<Sink> make_sink(bool json, Zone zone, bool tells_host) {
+    if (json) return std::make_unique<JsonSink>(tells_host);
+    return std::make_unique<TextSink>(
+        TextSink::Options{.colour = wants_colour(), .zone = zone, .tells_host = tells_host});
 }
 
 void tell_totals(const Totals& totals) {

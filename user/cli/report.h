@@ -17,7 +17,7 @@ int report(const Error& error, int exit_code);
 bool wants_colour();
 
 // For stdout: JSON lines, whose times are UTC always, or text.
-std::unique_ptr<Sink> make_sink(bool json, Zone zone = Zone::local);
+std::unique_ptr<Sink> make_sink(bool json, Zone zone = Zone::local, bool tells_host = false);
 
 // On stderr, of what has been read from captures.
 void tell_totals(const Totals& totals);

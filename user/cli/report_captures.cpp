@@ -6,9 +6,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "cli/capture_series.h"
+#include "cli/captures.h"
 #include "cli/report.h"
 #include "core/exit_codes.h"
 #include "filter/recorded_filter.h"
@@ -29,10 +30,11 @@ constexpr std::size_t kOutputGoal = 64 << 10;  // bytes that are written at once
 
 // Hands what is read on to what makes something of it, which need not know of blocks.
 template <typename Target>
-class Reading : public SeriesReceiver {
+class Reading : public BlockReceiver {
   public:
     explicit Reading(Target& target) : target_(target) {}
 
+    void begin_of(std::uint64_t recording) override { target_.begin_of(recording); }
     void meta(const Meta& meta) override { target_.meta(meta); }
     void event(const Event& event, const Context& context, const Findings* findings) override {
         target_.event(event, context, findings);
@@ -55,9 +57,8 @@ class WholeReading final : public Reading<Target> {
     CaptureReader::Choice begin_block(const BlockHeader& header) override {
         if (status_ && output_.buffer().size() >= kOutputGoal) status_ = output_.flush();
         if (!status_) return CaptureReader::Choice::stop;
-        this->target_.begin_of(header.recording);
-        return header.kind == BlockKind::checkpoint && this->target_.knows_holders() ? CaptureReader::Choice::skip
-                                                                                     : CaptureReader::Choice::read;
+        const bool is_needless = header.kind == BlockKind::checkpoint && this->target_.knows_holders(header.recording);
+        return is_needless ? CaptureReader::Choice::skip : CaptureReader::Choice::read;
     }
     Status finish() { return status_ ? output_.finish() : status_; }
 
@@ -75,16 +76,16 @@ class PartReading final : public Reading<Target> {
     CaptureReader::Choice begin_block(const BlockHeader& header) override { return this->target_.begin_block(header); }
 };
 
-int exit_code(const SeriesRead& read, bool found) {
-    if (!read.complete) return kExitIncomplete;
+int exit_code(const SetRead& read, bool found) {
+    if (!read.is_complete()) return kExitIncomplete;
     return found ? kExitFine : kExitBad;
 }
 
-int report_summary(const Options& options, const RecordedFilter& filter) {
+int report_summary(const Options& options, CaptureSet& captures, const RecordedFilter& filter) {
     Gather gather(filter);
     Output output(STDOUT_FILENO, -1);
     WholeReading reading(gather, output);
-    const auto read = read_series(options.captures, reading);
+    const auto read = read_and_tell(captures, reading);
     if (!read) return report(read.error(), kExitRuntime);
     Summary summary = gather.summary();
     for (const FileRead& file : read->files)
@@ -98,12 +99,13 @@ int report_summary(const Options& options, const RecordedFilter& filter) {
     return exit_code(*read, true);
 }
 
-int report_history(const Options& options, const RecordedFilter& filter) {
-    const std::unique_ptr<Sink> sink = make_sink(options.json, Zone::utc);
+int report_history(const Options& options, CaptureSet& captures, const RecordedFilter& filter) {
+    const std::unique_ptr<Sink> sink = make_sink(options.json, Zone::utc, captures.has_several_hosts());
     Output output(STDOUT_FILENO, -1);
-    History history(filter, *sink, output.buffer(), {.json = options.json, .colour = wants_colour()});
+    History history(filter, *sink, output.buffer(),
+                    {.json = options.json, .colour = wants_colour(), .tells_host = captures.has_several_hosts()});
     WholeReading reading(history, output);
-    const auto read = read_series(options.captures, reading);
+    const auto read = read_and_tell(captures, reading);
     if (!read) {
         static_cast<void>(output.finish());
         return report(read.error(), kExitRuntime);
@@ -125,23 +127,24 @@ std::string windows_text(const SpanFinder& finder) {
     return text;
 }
 
-int report_held_at(const Options& options, const RecordedFilter& filter, const Moment& moment) {
+int report_held_at(const Options& options, CaptureSet& captures, const RecordedFilter& filter, const Moment& moment) {
     for (const std::string& path : options.captures)
         if (!is_plain_file(path))
             return report({"--at reads a capture twice, which a pipe does not allow", 0, "write it to a file first"},
                           kExitUsage);
     SpanFinder finder;
     PartReading finding(finder);
-    const auto found = read_series(options.captures, finding, Tell::nothing);
+    const auto found = captures.read(finding);
     if (!found) return report(found.error(), kExitRuntime);
     HeldAt held_at(finder.spans(), moment);
     if (!held_at.is_within()) {
-        if (!found->complete) spdlog::warn("the capture is damaged or has no end: report without --at tells where");
+        if (!found->is_complete())
+            spdlog::warn("the capture is damaged or has no end: report without --at tells where");
         return report({"--at: " + options.at + " is outside of what was recorded", 0, windows_text(finder)},
-                      found->complete ? kExitUsage : kExitIncomplete);
+                      found->is_complete() ? kExitUsage : kExitIncomplete);
     }
     PartReading reading(held_at);
-    const auto read = read_series(options.captures, reading);
+    const auto read = read_and_tell(captures, reading);
     if (!read) return report(read.error(), kExitRuntime);
 
     Output output(STDOUT_FILENO, -1);
@@ -153,7 +156,8 @@ int report_held_at(const Options& options, const RecordedFilter& filter, const M
         is_held |= !ports.empty();
         is_complete &= then.held.complete;
         if (options.json)
-            append_held_ports_json(output.buffer(), ports, then.held.ktime_ns);
+            append_held_ports_json(output.buffer(), ports, then.held.ktime_ns,
+                                   captures.has_several_hosts() ? std::optional(then.meta.host) : std::nullopt);
         else
             append_held_then_text(output.buffer(), then.meta, then.held, wants_colour());
     }
@@ -182,12 +186,16 @@ int run_report(const Options& options) {
     if (!filter) return report(filter.error(), kExitUsage);
     if (!port.empty())
         if (Status set = set_port(*filter, port); !set) return report(set.error(), kExitUsage);
+    std::optional<Moment> moment;
     if (!options.at.empty()) {
-        const auto moment = parse_moment(options.at);
-        if (!moment) return report(moment.error(), kExitUsage);
-        return report_held_at(options, *filter, *moment);
+        const auto parsed = parse_moment(options.at);
+        if (!parsed) return report(parsed.error(), kExitUsage);
+        moment = *parsed;
     }
-    return port.empty() ? report_summary(options, *filter) : report_history(options, *filter);
+    auto captures = CaptureSet::look(options.captures);
+    if (!captures) return report(captures.error(), kExitRuntime);
+    if (moment) return report_held_at(options, *captures, *filter, *moment);
+    return port.empty() ? report_summary(options, *captures, *filter) : report_history(options, *captures, *filter);
 }
 
 }  // namespace bindtrace

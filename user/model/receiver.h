@@ -62,6 +62,9 @@ class Receiver {
     virtual void event(const Event& event, const Context& context, const Findings* findings) = 0;
     virtual void loss(const Loss& loss) = 0;
 
+    // Only of captures: what follows, until the next such call, is of this recording.
+    virtual void begin_of(std::uint64_t /*recording*/) {}
+
     // Only of a capture. A series of files restates them, and its meta, in each.
     virtual void host(const Host& /*host*/) {}
     virtual void netns(const NetnsFacts& /*netns*/) {}

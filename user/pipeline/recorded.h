@@ -22,6 +22,7 @@ class Filtered final : public Receiver {
   public:
     Filtered(const RecordedFilter& filter, Receiver& next) : filter_(filter), next_(next) {}
 
+    void begin_of(std::uint64_t recording) override { next_.begin_of(recording); }
     void meta(const Meta& meta) override { next_.meta(meta); }
     void event(const Event& event, const Context& context, const Findings* findings) override {
         if (filter_.matches(event, context)) next_.event(event, context, findings);
@@ -49,6 +50,7 @@ class Retelling final : public Receiver {
     Retelling(Sink& sink, std::string& out, std::function<Status()> flush)
         : teller_(sink, out), out_(out), flush_(std::move(flush)) {}
 
+    void begin_of(std::uint64_t recording) override { teller_.begin_of(recording); }
     void meta(const Meta& meta) override {
         teller_.meta(meta);
         flush();

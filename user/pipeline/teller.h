@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "diagnose/diagnose.h"
@@ -15,10 +17,14 @@ class Teller final : public Receiver {
     // Appends to `out`, for the caller to take away.
     Teller(Sink& sink, std::string& out) : sink_(sink), out_(out) {}
 
+    void begin_of(std::uint64_t recording) override {
+        recording_ = recording;
+        sink_.begin_of(recording);
+    }
     void meta(const Meta& meta) override { sink_.meta(meta, out_); }
     void event(const Event& event, const Context& context, const Findings* findings) override {
         if (findings == nullptr) return sink_.record({event, context}, out_);
-        const Conflict conflict = diagnosis_.diagnose(event, context, *findings);
+        const Conflict conflict = diagnoses_[recording_].diagnose(event, context, *findings);
         sink_.record({event, context, &conflict}, out_);
     }
     void loss(const Loss& loss) override { sink_.loss(loss, out_); }
@@ -26,7 +32,8 @@ class Teller final : public Receiver {
 
   private:
     Sink& sink_;
-    Diagnosis diagnosis_;
+    std::uint64_t recording_ = 0;
+    std::map<std::uint64_t, Diagnosis> diagnoses_;  // by recording: who failed before on another host is another
     std::string& out_;
 };
 

@@ -109,8 +109,9 @@ void Redactor::meta(const Meta& meta) {
     for (std::string& filter : redacted.filters) {
         const std::size_t space = filter.find(' ');
         const std::string name = filter.substr(0, space);
-        if (space == std::string::npos || is_harmless_filter(name)) continue;
-        filter.replace(space + 1, std::string::npos, tokens_.word("word", filter.substr(space + 1)));
+        if (is_harmless_filter(name)) continue;
+        const std::size_t told = space == std::string::npos ? 0 : space + 1;
+        filter.replace(told, std::string::npos, tokens_.word("word", filter.substr(told)));
     }
     next_.meta(redacted);
 }

@@ -2,9 +2,9 @@
 // Takes out of a recording what tells of people, hosts and programs, before anything is made of it: verdicts, advice
 // and every format speak of the tokens.
 //
-// Left: times, ports, numbers (pid, uid, inodes, network namespaces), outcomes, socket options, loopback and wildcard
-// addresses. Dropped: command lines. Tokens: names of hosts, users, threads (comm), executables, cgroups, units,
-// containers, images, pods, network namespaces and interfaces, and all other addresses.
+// Left: times, ports, the release of the kernel, numbers (pid, uid, inodes, network namespaces), outcomes, socket
+// options, loopback and wildcard addresses. Dropped: command lines. Tokens: names of hosts, users, threads (comm),
+// executables, cgroups, units, containers, images, pods, network namespaces and interfaces, and all other addresses.
 #pragma once
 
 #include <string>
@@ -18,6 +18,7 @@ class Redactor final : public Receiver {
   public:
     Redactor(const Tokens& tokens, Receiver& next) : tokens_(tokens), next_(next) {}
 
+    void begin_of(std::uint64_t recording) override { next_.begin_of(recording); }
     void meta(const Meta& meta) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override { next_.loss(loss); }

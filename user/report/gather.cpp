@@ -48,7 +48,7 @@ void Gather::begin_of(std::uint64_t recording) {
     index_ = found->second;
     if (!is_new) return;
     summary_.recordings.emplace_back();
-    diagnosis_ = Diagnosis();  // who failed before on another machine is another
+    diagnoses_.emplace_back();
 }
 
 void Gather::seen_at(std::int64_t time_ns) {
@@ -78,7 +78,7 @@ void Gather::loss(const Loss& loss) {
     seen_at(loss.time_ns);
     const auto reason = static_cast<std::size_t>(loss.reason);
     if (reason >= kLossReasons || loss.count == 0) return;
-    LossTotal& total = summary_.losses[reason];
+    LossTotal& total = current().losses[reason];
     if (total.count == 0) total.first_ns = loss.time_ns;
     total.count += loss.count;
     total.last_ns = std::max(total.last_ns, loss.time_ns);
@@ -91,7 +91,8 @@ void Gather::event(const Event& event, const Context& context, const Findings* f
     if (event.kind < summary_.events.size()) ++summary_.events[event.kind];
     if (event.error != 0) {
         ++current().failures;
-        const Conflict verdict = diagnosis_.diagnose(event, context, findings != nullptr ? *findings : Findings{});
+        const Conflict verdict =
+            diagnoses_[index_].diagnose(event, context, findings != nullptr ? *findings : Findings{});
         failed(event, context, verdict);
         raced(event, context, verdict);
         return;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "diagnose/diagnose.h"
 #include "filter/recorded_filter.h"
@@ -16,16 +17,15 @@ namespace bindtrace {
 
 bool is_before(const ConflictGroup& one, const ConflictGroup& other);
 
-// Adds up what is read from captures, of one recording after the other. Memory does not grow with the number of events.
+// Adds up what is read from captures. Memory does not grow with the number of events.
 class Gather final : public Receiver {
   public:
     explicit Gather(const RecordedFilter& filter) : filter_(filter) {}
 
-    // What follows is of this recording.
-    void begin_of(std::uint64_t recording);
-    // Has it no use for the ports held that a checkpoint tells?
-    bool knows_holders() const { return knows_holders_.contains(recording_); }
+    // Of this recording no checkpoint is needed any more: they tell the ports held.
+    bool knows_holders(std::uint64_t recording) const { return knows_holders_.contains(recording); }
 
+    void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta) override;
     void host(const Host& host) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
@@ -48,7 +48,7 @@ class Gather final : public Receiver {
     std::size_t index_ = 0;  // in summary_.recordings
     std::unordered_map<std::uint64_t, std::size_t> indexes_;
     std::set<std::uint64_t> knows_holders_;
-    Diagnosis diagnosis_;
+    std::vector<Diagnosis> diagnoses_;  // by index: who failed before on another machine is another
     PortOwners owners_;
     Top<ConflictGroup> conflicts_;
     std::bitset<65536> failing_ports_;  // of those groups

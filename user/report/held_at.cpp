@@ -6,8 +6,7 @@
 namespace bindtrace {
 
 CaptureReader::Choice SpanFinder::begin_block(const BlockHeader& header) {
-    current_ = &spans_[header.recording];
-    RecordingSpan& span = *current_;
+    RecordingSpan& span = spans_[header.recording];
     if (header.last_ns != 0) {
         if (span.first_ktime_ns == 0 || header.first_ns < span.first_ktime_ns) span.first_ktime_ns = header.first_ns;
         span.last_ktime_ns = std::max(span.last_ktime_ns, header.last_ns);
@@ -58,12 +57,16 @@ HeldAt::HeldAt(const std::map<std::uint64_t, RecordingSpan>& spans, const Moment
 CaptureReader::Choice HeldAt::begin_block(const BlockHeader& header) {
     const auto found = wanted_.find(header.recording);
     if (found == wanted_.end()) return CaptureReader::Choice::skip;
-    current_ = &found->second;
+    const Wanted& wanted = found->second;
     const bool is_needed = header.kind == BlockKind::checkpoint
-                               ? header.sequence == current_->from
-                               : header.kind == BlockKind::events && header.sequence > current_->from.value_or(0) &&
-                                     header.first_ns <= current_->until_ktime_ns;
+                               ? header.sequence == wanted.from
+                               : header.kind == BlockKind::events && header.sequence > wanted.from.value_or(0) &&
+                                     header.first_ns <= wanted.until_ktime_ns;
     return is_needed ? CaptureReader::Choice::read : CaptureReader::Choice::skip;
+}
+
+void HeldAt::begin_of(std::uint64_t recording) {
+    current_ = &wanted_.at(recording);  // nothing else is read
 }
 
 void HeldAt::event(const Event& event, const Context& context, const Findings* /*findings*/) {

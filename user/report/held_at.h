@@ -33,6 +33,7 @@ class SpanFinder final : public Receiver {
   public:
     CaptureReader::Choice begin_block(const BlockHeader& header);
 
+    void begin_of(std::uint64_t recording) override { current_ = &spans_[recording]; }
     void meta(const Meta& meta) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
@@ -63,6 +64,7 @@ class HeldAt final : public Receiver {
 
     CaptureReader::Choice begin_block(const BlockHeader& header);
 
+    void begin_of(std::uint64_t recording) override;
     void meta(const Meta& /*meta*/) override {}
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& /*loss*/) override {}

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/time_format.h"
 
@@ -19,18 +20,23 @@ constexpr std::size_t kDateLength = 10;
 
 }  // namespace
 
+bool History::knows_holders(std::uint64_t recording) const {
+    const auto found = of_.find(recording);
+    return found != of_.end() && found->second->knows_holders;
+}
+
 void History::begin_of(std::uint64_t recording) {
-    if (begun_.contains(recording)) {
-        recording_ = recording;
-        return;
-    }
-    finish();
-    begun_.insert(recording);
+    if (current_ != nullptr && recording == recording_) return;
     recording_ = recording;
+    Story*& story = of_[recording];
+    if (story == nullptr) story = stories_.emplace_back(std::make_unique<Story>(tasks_)).get();
+    current_ = story;
+    teller_.begin_of(recording);
 }
 
 void History::meta(const Meta& meta) {
-    if (day_ >= 0) return;  // the next file of a series
+    if (current_->meta) return;  // the next file of a series
+    current_->meta = meta;
     teller_.meta(meta);
     begin_day(meta.time_ns);
 }
@@ -45,24 +51,35 @@ void History::begin_day(std::int64_t time_ns) {
     fmt::format_to(std::back_inserter(out_), "-- {} UTC --\n", std::string_view(text.data(), kDateLength));
 }
 
+std::string History::on_host(const Story& story) const {
+    if (!form_.tells_host) return "";
+    std::string text = " on ";
+    append_text(text, story.meta && !story.meta->host.empty() ? story.meta->host : "?");
+    return text;
+}
+
 void History::tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns) {
     sort_held_ports(ports);
-    form_.json ? append_held_ports_json(out_, ports, ktime_ns) : append_held_ports_text(out_, ports, form_.colour);
+    if (!form_.json) return append_held_ports_text(out_, ports, form_.colour);
+    std::optional<std::string> host;
+    if (form_.tells_host) host = current_->meta ? current_->meta->host : "";
+    append_held_ports_json(out_, ports, ktime_ns, host);
 }
 
 void History::checkpoint(const Checkpoint& checkpoint) {
-    if (!knows_holders_.insert(recording_).second) return;
+    if (std::exchange(current_->knows_holders, true)) return;
     std::vector<HeldPort> ports;
     for (const HeldPort& port : checkpoint.ports)
         if (filter_.matches(port)) ports.push_back(port);
-    held_.restart(ports, checkpoint.complete);
+    current_->held.restart(ports, checkpoint.complete);
     begin_day(checkpoint.time_ns);
     if (ports.empty()) return;
     found_ = true;
     if (!form_.json) {
         std::array<char, ClockTimeFormat::kLength> time;
         ClockTimeFormat(Zone::utc).write(time.data(), checkpoint.time_ns);
-        fmt::format_to(std::back_inserter(out_), "{}  held already:\n", std::string_view(time.data(), time.size()));
+        fmt::format_to(std::back_inserter(out_), "{}  held already{}:\n", std::string_view(time.data(), time.size()),
+                       on_host(*current_));
     }
     tell_held(std::move(ports), checkpoint.ktime_ns);
 }
@@ -72,13 +89,13 @@ void History::event(const Event& event, const Context& context, const Findings* 
     found_ = true;
     begin_day(context.time_ns);
     teller_.event(event, context, findings);
-    held_.apply(event, context);
+    current_->held.apply(event, context);
     if (event.error != 0)
-        ++failures_;
+        ++current_->failures;
     else if (event.kind == BT_KIND_RELEASE)
-        ++releases_;
+        ++current_->releases;
     else if (event.kind == BT_KIND_BIND || event.kind == BT_KIND_AUTOBIND)
-        ++claims_;
+        ++current_->claims;
 }
 
 // Of any port: an event of this one may be among them.
@@ -88,17 +105,17 @@ void History::loss(const Loss& loss) {
 }
 
 void History::finish() {
-    if (!form_.json && day_ >= 0) {
-        Checkpoint last = held_.checkpoint(0, 0);
-        const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
-        fmt::format_to(std::back_inserter(out_), "-- {} claim{}, {} failure{}, {} release{}; at the end {} --\n",
-                       claims_, plural(claims_), failures_, plural(failures_), releases_, plural(releases_),
-                       last.ports.empty() ? "nobody holds it" : "held by");
-        if (!last.ports.empty()) tell_held(std::move(last.ports), 0);
-    }
-    held_.restart({}, true);
-    day_ = -1;
-    claims_ = failures_ = releases_ = 0;
+    if (form_.json) return;
+    for (const auto& story : stories_) tell_end(*story);
+}
+
+void History::tell_end(const Story& story) {
+    Checkpoint last = story.held.checkpoint(0, 0);
+    const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
+    fmt::format_to(std::back_inserter(out_), "-- {} claim{}, {} failure{}, {} release{}{}; at the end {} --\n",
+                   story.claims, plural(story.claims), story.failures, plural(story.failures), story.releases,
+                   plural(story.releases), on_host(story), last.ports.empty() ? "nobody holds it" : "held by");
+    if (!last.ports.empty()) tell_held(std::move(last.ports), 0);
 }
 
 }  // namespace bindtrace

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "capture/holder_table.h"
 #include "filter/recorded_filter.h"
@@ -19,41 +22,53 @@ class History final : public Receiver {
     struct Form {
         bool json = false;
         bool colour = false;
+        bool tells_host = false;  // since there are several
     };
 
     // Appends to `out`, for the caller to take away. `sink` is that of the form.
     History(const RecordedFilter& filter, Sink& sink, std::string& out, Form form)
         : filter_(filter), teller_(sink, out), out_(out), form_(form) {}
 
-    // What follows is of this recording.
-    void begin_of(std::uint64_t recording);
-    bool knows_holders() const { return knows_holders_.contains(recording_); }
+    // Of this recording no checkpoint is needed any more.
+    bool knows_holders(std::uint64_t recording) const;
 
+    void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
     void checkpoint(const Checkpoint& checkpoint) override;
 
-    // After the last recording.
+    // At the end.
     void finish();
 
     // Was there anything about these ports?
     bool found() const { return found_; }
 
   private:
+    struct Story {
+        explicit Story(TaskCache& tasks) : held(tasks) {}
+
+        std::optional<Meta> meta;
+        bool knows_holders = false;
+        HolderTable held;
+        std::uint64_t claims = 0, failures = 0, releases = 0;
+    };
+
     void begin_day(std::int64_t time_ns);
     void tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns);
+    void tell_end(const Story& story);
+    std::string on_host(const Story& story) const;
 
     const RecordedFilter& filter_;
     Teller teller_;
     std::string& out_;
     const Form form_;
-    std::uint64_t recording_ = 0;
-    std::set<std::uint64_t> begun_, knows_holders_;
     TaskCache tasks_;
-    HolderTable held_{tasks_};
+    std::vector<std::unique_ptr<Story>> stories_;   // in the order they begin
+    std::unordered_map<std::uint64_t, Story*> of_;  // by recording
+    std::uint64_t recording_ = 0;
+    Story* current_ = nullptr;
     std::int64_t day_ = -1;  // since the epoch
-    std::uint64_t claims_ = 0, failures_ = 0, releases_ = 0;
     bool found_ = false;
 };
 

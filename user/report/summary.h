@@ -17,6 +17,12 @@
 
 namespace bindtrace {
 
+struct LossTotal {
+    std::uint64_t count = 0;  // 0 = there was none
+    std::int64_t first_ns = 0, last_ns = 0;
+};
+inline constexpr std::size_t kLossReasons = 5;
+
 // One run of a recorder, in one or several files.
 struct RecordingSummary {
     Meta meta;
@@ -24,7 +30,8 @@ struct RecordingSummary {
     std::int64_t last_ns = 0;  // of what was seen
     std::uint64_t events = 0;  // of those that passed the filters
     std::uint64_t failures = 0;
-    bool ended = false;  // in order
+    bool ended = false;                            // in order
+    std::array<LossTotal, kLossReasons> losses{};  // by LossReason
 };
 
 // A file that was read.
@@ -83,12 +90,6 @@ struct HandOver {
     std::optional<std::uint64_t> gap_ns;  // for which nobody had it, the last time
 };
 
-struct LossTotal {
-    std::uint64_t count = 0;  // 0 = there was none
-    std::int64_t first_ns = 0, last_ns = 0;
-};
-inline constexpr std::size_t kLossReasons = 5;
-
 // What is not kept.
 struct Rest {
     std::uint64_t entries = 0;  // one that came again afterwards counts twice
@@ -108,8 +109,7 @@ struct Summary {
     TopList<ConflictGroup> conflicts;
     TopList<Race> races;
     TopList<HandOver> hand_overs;
-    std::array<LossTotal, kLossReasons> losses{};  // by LossReason
-    std::uint64_t ports_not_followed = 0;          // claims of ports beyond those that can be remembered
+    std::uint64_t ports_not_followed = 0;  // claims of ports beyond those that can be remembered
 };
 
 }  // namespace bindtrace

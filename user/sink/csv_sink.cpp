@@ -69,7 +69,7 @@ void CsvSink::row(std::string& out) const {
 
 void CsvSink::meta(const Meta& meta, std::string& out) {
     heading(out);
-    host_ = escaped(meta.host);
+    hosts_.name(meta.host);
 }
 
 void CsvSink::record(const Record& record, std::string& out) {
@@ -90,7 +90,7 @@ void CsvSink::record(const Record& record, std::string& out) {
     }
     cells_.resize(kColumns);
     if (record.conflict != nullptr) cells_[kColumns - 4] = all_advice(*record.conflict);
-    cells_[kColumns - 1] = host_;
+    cells_[kColumns - 1] = escaped(hosts_.current());
     row(out);
 }
 
@@ -102,7 +102,7 @@ void CsvSink::loss(const Loss& loss, std::string& out) {
     cells_[2] = "loss";
     cells_[kColumns - 3] = std::string(loss_reason_name(loss.reason));
     cells_[kColumns - 2] = static_cast<std::int64_t>(loss.count);
-    cells_[kColumns - 1] = host_;
+    cells_[kColumns - 1] = escaped(hosts_.current());
     row(out);
 }
 

@@ -8,12 +8,14 @@
 #include <string>
 
 #include "sink/cells.h"
+#include "sink/recording_hosts.h"
 #include "sink/sink.h"
 
 namespace bindtrace {
 
 class CsvSink final : public Sink {
   public:
+    void begin_of(std::uint64_t recording) override { hosts_.begin_of(recording); }
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
@@ -24,7 +26,7 @@ class CsvSink final : public Sink {
 
     CellWriter writer_;
     Cells cells_;  // scratch
-    std::string host_;
+    RecordingHosts hosts_;
     bool has_heading_ = false;
 };
 

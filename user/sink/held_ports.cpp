@@ -113,14 +113,20 @@ void sort_held_ports(std::vector<HeldPort>& ports) {
     std::ranges::sort(ports, {}, rank);
 }
 
-void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, std::uint64_t now_ns) {
+void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, std::uint64_t now_ns,
+                            const std::optional<std::string>& host) {
     HolderTimes times;
     for (const HeldPort& port : ports) {
         const bt_sock& sock = port.holder.raw.sock;
         JsonLine line(out);
         line.raw("{\"v\":");
         line.number(kJsonVersion);
-        line.raw(",\"type\":\"holder\",\"proto\":");
+        line.raw(",\"type\":\"holder\"");
+        if (host) {
+            line.raw(",\"host\":");
+            host->empty() ? line.null() : line.string(*host);
+        }
+        line.raw(",\"proto\":");
         line.word_or_null(protocol_of(sock));
         line.raw(",\"family\":");
         line.word_or_null(family_word(sock.family));

@@ -6,7 +6,6 @@
 #include "model/names.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
-#include "sink/json_line.h"
 
 namespace bindtrace {
 namespace {
@@ -15,18 +14,6 @@ const ContainerFacts kNoContainer;
 
 bool has(const Event& event, bt_event_flag flag) {
     return (event.flags & flag) != 0;
-}
-
-void write_start(JsonLine& line, std::string_view type, UtcTimeFormat& format, std::int64_t time_ns,
-                 std::uint64_t ktime_ns) {
-    line.raw("{\"v\":");
-    line.number(kJsonVersion);
-    line.raw(",\"type\":");
-    line.word_or_null(type);
-    line.raw(",\"time\":");
-    line.time(format, time_ns);
-    line.raw(",\"ktime_ns\":");
-    line.number(ktime_ns);
 }
 
 void write_addresses(JsonLine& line, const Event& event) {
@@ -94,6 +81,24 @@ void write_task(JsonLine& line, const Event& event, const Context& context, UtcT
 
 }  // namespace
 
+void JsonSink::write_start(JsonLine& line, std::string_view type, std::int64_t time_ns, std::uint64_t ktime_ns) {
+    line.raw("{\"v\":");
+    line.number(kJsonVersion);
+    line.raw(",\"type\":");
+    line.word_or_null(type);
+    line.raw(",\"time\":");
+    line.time(time_, time_ns);
+    line.raw(",\"ktime_ns\":");
+    line.number(ktime_ns);
+}
+
+void JsonSink::write_host(JsonLine& line) {
+    if (!tells_host_) return;
+    const std::string& host = hosts_.current();
+    line.raw(",\"host\":");
+    host.empty() ? line.null() : line.string(host);
+}
+
 void JsonSink::record(const Record& record, std::string& out) {
     const Event& event = record.event;
     const Context& context = record.context;
@@ -101,7 +106,8 @@ void JsonSink::record(const Record& record, std::string& out) {
         has(event, BT_EVENT_HAS_SOCK) ? protocol_name(event.sock.protocol, event.sock.type) : "";
 
     JsonLine line(out);
-    write_start(line, kind_name(event.kind), time_, context.time_ns, event.ktime_ns);
+    write_start(line, kind_name(event.kind), context.time_ns, event.ktime_ns);
+    write_host(line);
     line.raw(",\"op\":");
     line.word_or_null(op_name(event.op));
     line.raw(",\"proto\":");
@@ -128,8 +134,9 @@ void JsonSink::record(const Record& record, std::string& out) {
 }
 
 void JsonSink::meta(const Meta& meta, std::string& out) {
+    hosts_.name(meta.host);
     JsonLine line(out);
-    write_start(line, "meta", time_, meta.time_ns, meta.ktime_ns);
+    write_start(line, "meta", meta.time_ns, meta.ktime_ns);
     line.raw(",\"version\":");
     line.string(meta.version);
     line.raw(",\"host\":");
@@ -148,7 +155,8 @@ void JsonSink::meta(const Meta& meta, std::string& out) {
 
 void JsonSink::loss(const Loss& loss, std::string& out) {
     JsonLine line(out);
-    write_start(line, "loss", time_, loss.time_ns, loss.ktime_ns);
+    write_start(line, "loss", loss.time_ns, loss.ktime_ns);
+    write_host(line);
     line.raw(",\"reason\":");
     line.word_or_null(loss_reason_name(loss.reason));
     line.raw(",\"count\":");

@@ -142,7 +142,7 @@ void PerfettoSink::start(std::string& out) {
 void PerfettoSink::packet(std::uint64_t ktime_ns, ProtoMessage track_event, std::uint64_t track,
                           std::string& out) const {
     track_event.number(kEventTrack, track);
-    const std::int64_t time_ns = static_cast<std::int64_t>(ktime_ns) + shift_ns_;
+    const std::int64_t time_ns = static_cast<std::int64_t>(ktime_ns) + origin_->shift_ns;
     ProtoMessage packet;
     packet.number(kPacketTimestamp, static_cast<std::uint64_t>(std::max<std::int64_t>(time_ns, 0)));
     packet.number(kPacketTimestampClock, kBoottime);
@@ -166,7 +166,7 @@ std::uint64_t PerfettoSink::new_track(std::uint64_t parent, std::string_view nam
 std::uint64_t PerfettoSink::group_of(std::uint32_t netns, std::optional<std::string_view> name, std::string& out) {
     std::uint64_t& group = groups_[{recording_, netns}];
     if (group != 0) return group;
-    std::string text = host_.empty() ? "" : host_ + ": ";
+    std::string text = origin_->host.empty() ? "" : origin_->host + ": ";
     text += netns == 0 ? "network namespace not known" : name ? std::string(*name) : fmt::format("netns {}", netns);
     return group = new_track(0, text, out);
 }
@@ -208,7 +208,7 @@ void PerfettoSink::end(Lane& lane, const Record& record, std::string& out) {
         ProtoMessage slice = track_event(kSliceBegin, "held", name_of(record));
         annotate_socket(slice, event.sock);
         annotate_context(slice, record);
-        begin(lane, event.sock, is_known ? event.ktime_ns - event.held_ns : begin_ns_, std::move(slice), out);
+        begin(lane, event.sock, is_known ? event.ktime_ns - event.held_ns : origin_->begin_ns, std::move(slice), out);
     }
     const std::size_t track = lane.held[socket];
     ProtoMessage slice;
@@ -218,14 +218,17 @@ void PerfettoSink::end(Lane& lane, const Record& record, std::string& out) {
     lane.held.erase(socket);
 }
 
+void PerfettoSink::begin_of(std::uint64_t recording) {
+    if (recording == recording_) return;
+    recording_ = recording;
+    origin_ = &origins_[recording];
+}
+
 void PerfettoSink::meta(const Meta& meta, std::string& out) {
     start(out);
-    ++recording_;
-    host_ = meta.host;
-    begin_ns_ = meta.ktime_ns;
     const std::int64_t boot_ns = meta.time_ns - static_cast<std::int64_t>(meta.ktime_ns);
     const bool is_first = !boot_ns_;
-    shift_ns_ = boot_ns - boot_ns_.value_or(boot_ns);
+    *origin_ = {.host = meta.host, .shift_ns = boot_ns - boot_ns_.value_or(boot_ns), .begin_ns = meta.ktime_ns};
     if (!is_first) return;
     boot_ns_ = boot_ns;
     ProtoMessage snapshot;
@@ -282,7 +285,7 @@ void PerfettoSink::loss(const Loss& loss, std::string& out) {
     ProtoMessage told = track_event(kInstant, "loss", fmt::format("lost: {}", loss_reason_name(loss.reason)));
     annotate(told, "count", loss.count);
     std::uint64_t& group = groups_[{recording_, ~0u}];
-    if (group == 0) group = new_track(0, host_.empty() ? "losses" : host_ + ": losses", out);
+    if (group == 0) group = new_track(0, origin_->host.empty() ? "losses" : origin_->host + ": losses", out);
     packet(loss.ktime_ns, std::move(told), group, out);
 }
 

@@ -29,6 +29,7 @@ namespace bindtrace {
 
 class PerfettoSink final : public Sink {
   public:
+    void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
@@ -43,7 +44,12 @@ class PerfettoSink final : public Sink {
         std::vector<std::uint64_t> free_from;  // by track: since when, boot-time clock
         std::map<Socket, std::size_t> held;    // which track it is on
     };
-    using LaneKey = std::tuple<std::uint32_t, std::uint32_t, std::string, std::uint16_t>;
+    using LaneKey = std::tuple<std::uint64_t, std::uint32_t, std::string, std::uint16_t>;
+    struct Origin {
+        std::string host;
+        std::int64_t shift_ns = 0;   // from its boot-time clock to that of the first
+        std::uint64_t begin_ns = 0;  // by its own
+    };
 
     void start(std::string& out);
     std::uint64_t new_track(std::uint64_t parent, std::string_view name, std::string& out);
@@ -55,13 +61,12 @@ class PerfettoSink final : public Sink {
     void packet(std::uint64_t ktime_ns, ProtoMessage track_event, std::uint64_t track, std::string& out) const;
 
     bool is_started_ = false;
-    std::uint32_t recording_ = 0;  // counted
-    std::string host_;
+    std::uint64_t recording_ = 0;
+    std::map<std::uint64_t, Origin> origins_;  // by recording
+    Origin* origin_ = &origins_[0];
     std::optional<std::int64_t> boot_ns_;  // UTC of the boot of the first
-    std::int64_t shift_ns_ = 0;            // from the boot-time clock of this recording to that of the first
-    std::uint64_t begin_ns_ = 0;           // of this recording
     std::uint64_t tracks_ = 0;
-    std::map<std::tuple<std::uint32_t, std::uint32_t>, std::uint64_t> groups_;
+    std::map<std::tuple<std::uint64_t, std::uint32_t>, std::uint64_t> groups_;
     std::map<LaneKey, Lane> lanes_;
 };
 

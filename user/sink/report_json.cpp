@@ -39,7 +39,7 @@ class Writer {
         line_.raw(",\"restart_loops\":");
         write_loops(summary.conflicts.kept);
         line_.raw(",\"loss\":");
-        write(summary.losses);
+        write_losses(summary.recordings);
         line_.raw(",\"not_kept\":{\"conflicts\":");
         write(summary.conflicts.rest);
         line_.raw(",\"races\":");
@@ -212,17 +212,22 @@ class Writer {
         });
     }
 
-    void write(const std::array<LossTotal, kLossReasons>& losses) {
+    void write_losses(const std::vector<RecordingSummary>& recordings) {
         line_.raw("[");
         bool is_first = true;
-        for (std::size_t reason = 0; reason < losses.size(); ++reason) {
-            if (losses[reason].count == 0) continue;
-            if (!is_first) line_.raw(",");
-            is_first = false;
-            line_.raw("{\"reason\":");
-            line_.word_or_null(loss_reason_name(static_cast<LossReason>(reason)));
-            write_count(losses[reason]);
-            line_.raw("}");
+        for (std::size_t recording = 0; recording < recordings.size(); ++recording) {
+            const auto& losses = recordings[recording].losses;
+            for (std::size_t reason = 0; reason < losses.size(); ++reason) {
+                if (losses[reason].count == 0) continue;
+                if (!is_first) line_.raw(",");
+                is_first = false;
+                line_.raw("{\"recording\":");
+                line_.number(recording);
+                line_.raw(",\"reason\":");
+                line_.word_or_null(loss_reason_name(static_cast<LossReason>(reason)));
+                write_count(losses[reason]);
+                line_.raw("}");
+            }
         }
         line_.raw("]");
     }

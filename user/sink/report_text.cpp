@@ -87,6 +87,11 @@ class Writer {
                                 : fmt::format("{} to {}", time(value.first_ns), time(value.last_ns));
     }
 
+    std::string host_of(std::size_t recording) const {
+        const std::string& host = summary_.recordings[recording].meta.host;
+        return host.empty() ? "an unknown host" : escaped(host);
+    }
+
     std::string place_text(const PortPlace& place) const {
         const std::string_view protocol = protocol_name(place.protocol, place.type);
         std::string text(protocol.empty() ? "-" : protocol);
@@ -98,7 +103,7 @@ class Writer {
         if (place.netns != 0 && place.netns_name != "host")
             text += " netns " + (place.netns_name ? escaped(*place.netns_name) : std::to_string(place.netns));
         if (summary_.recordings.size() > 1 && place.recording < summary_.recordings.size())
-            text += " on " + escaped(summary_.recordings[place.recording].meta.host);
+            text += " on " + host_of(place.recording);
         return text;
     }
 
@@ -128,11 +133,14 @@ class Writer {
             if (summary_.events[kind] != 0)
                 kinds += fmt::format("{}{} {}", kinds.empty() ? ": " : ", ", summary_.events[kind], kind_name(kind));
         line("{}{}; {} failed", counted(all, "event"), kinds, failures);
-        for (std::size_t reason = 0; reason < summary_.losses.size(); ++reason) {
-            const LossTotal& loss = summary_.losses[reason];
-            if (loss.count == 0) continue;
-            line("LOST: {} ({}), {} to {}: what follows may miss something", counted(loss.count, "event"),
-                 loss_reason_name(static_cast<LossReason>(reason)), time(loss.first_ns), time(loss.last_ns));
+        for (std::size_t recording = 0; recording < summary_.recordings.size(); ++recording) {
+            const std::string on = summary_.recordings.size() > 1 ? " on " + host_of(recording) : "";
+            for (std::size_t reason = 0; reason < kLossReasons; ++reason) {
+                const LossTotal& loss = summary_.recordings[recording].losses[reason];
+                if (loss.count == 0) continue;
+                line("LOST: {}{} ({}), {} to {}: what follows may miss something", counted(loss.count, "event"), on,
+                     loss_reason_name(static_cast<LossReason>(reason)), time(loss.first_ns), time(loss.last_ns));
+            }
         }
     }
 

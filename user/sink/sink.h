@@ -3,6 +3,7 @@
 // code serves a terminal, a file, a test and a benchmark.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "model/record.h"
@@ -14,6 +15,10 @@ struct Checkpoint;
 class Sink {
   public:
     virtual ~Sink() = default;
+
+    // What follows, until the next such call, is of this recording; only of captures.
+    virtual void begin_of(std::uint64_t /*recording*/) {}
+
     virtual void meta(const Meta& meta, std::string& out) = 0;
     virtual void record(const Record& record, std::string& out) = 0;
     virtual void loss(const Loss& loss, std::string& out) = 0;

@@ -111,8 +111,11 @@ Cell SqliteSink::process(const std::optional<Owner>& owner) {
     return owner ? process(fields_of(*owner)) : Cell();
 }
 
+void SqliteSink::begin_of(std::uint64_t recording) {
+    recording_ = recordings_.try_emplace(recording, static_cast<std::int64_t>(recordings_.size()) + 1).first->second;
+}
+
 void SqliteSink::meta(const Meta& meta, std::string&) {
-    ++recording_;
     std::string filters;
     for (const std::string& filter : meta.filters) filters += (filters.empty() ? "" : " ") + filter;
     run(meta_,

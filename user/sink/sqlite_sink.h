@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ class SqliteSink final : public Sink {
     ~SqliteSink() override = default;
 
     // They write nothing to `out`. After an error nothing more is done.
+    void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
@@ -56,7 +58,8 @@ class SqliteSink final : public Sink {
     Database database_;  // first: statements go before it
     Statement meta_, loss_, process_, event_, holder_, held_, advice_;
     CellWriter writer_;
-    Cells cells_;  // scratch
+    Cells cells_;                                       // scratch
+    std::map<std::uint64_t, std::int64_t> recordings_;  // the row in meta, in the order they begin
     std::int64_t recording_ = 0, events_ = 0;
     Status status_;
 };

@@ -210,6 +210,13 @@ LossWords loss_words(LossReason reason) {
 
 }  // namespace
 
+void TextSink::append_host(std::string& out) {
+    if (!options_.tells_host) return;
+    const std::size_t begin = out.size();
+    append_text(out, hosts_.current().empty() ? "?" : hosts_.current());
+    out.resize(std::max(begin + host_width_, out.size() + 2), ' ');
+}
+
 void TextSink::record(const Record& record, std::string& out) {
     const Event& event = record.event;
     const Context& context = record.context;
@@ -222,6 +229,7 @@ void TextSink::record(const Record& record, std::string& out) {
     const std::string_view protocol =
         has(event, BT_EVENT_HAS_SOCK) ? protocol_name(event.sock.protocol, event.sock.type) : "";
 
+    append_host(out);
     Painter line(out, options_.colour);
     write_time(line, time_, context.time_ns);
     line.field(kPlain, kind.empty() ? "?" : kind);
@@ -260,7 +268,7 @@ void TextSink::record(const Record& record, std::string& out) {
 void TextSink::append_conflict(const Conflict& conflict, std::string& out) const {
     Painter line(out, options_.colour);
     const auto explain = [&](std::string_view label, std::string_view text) {
-        out.append(kKindColumn, ' ');
+        out.append(host_width_ + kKindColumn, ' ');
         line.begin(kDim);
         out.append(label);
         line.end();
@@ -276,6 +284,12 @@ void TextSink::append_conflict(const Conflict& conflict, std::string& out) const
 }
 
 void TextSink::meta(const Meta& meta, std::string& out) {
+    hosts_.name(meta.host);
+    if (options_.tells_host) {
+        std::string name;
+        append_text(name, meta.host);
+        host_width_ = std::max(host_width_, name.size() + 2);
+    }
     Painter line(out, options_.colour);
     line.begin(kDim);
     out.append("bindtrace ");
@@ -297,6 +311,7 @@ void TextSink::meta(const Meta& meta, std::string& out) {
 
 void TextSink::loss(const Loss& loss, std::string& out) {
     const LossWords words = loss_words(loss.reason);
+    append_host(out);
     Painter line(out, options_.colour);
     write_time(line, time_, loss.time_ns);
     line.begin(kYellowBold);

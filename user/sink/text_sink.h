@@ -10,6 +10,7 @@
 // cgroup path, which JSON has in full.
 #pragma once
 
+#include "sink/recording_hosts.h"
 #include "sink/sink.h"
 #include "sink/time_format.h"
 
@@ -20,21 +21,26 @@ class TextSink : public Sink {
     struct Options {
         bool colour = false;
         Zone zone = Zone::local;
+        bool tells_host = false;  // at the beginning of each line, since there are several
     };
 
     explicit TextSink(Options options) : options_(options), time_(options.zone) {}
 
+    void begin_of(std::uint64_t recording) override { hosts_.begin_of(recording); }
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
 
   private:
+    void append_host(std::string& out);
     void append_conflict(const Conflict& conflict, std::string& out) const;
 
     const Options options_;
     ClockTimeFormat time_;
-    std::string claim_;    // scratch, kept so that a record does not allocate
-    std::string outcome_;  // scratch
+    RecordingHosts hosts_;
+    std::size_t host_width_ = 0;  // of the longest name yet, with the blanks after it
+    std::string claim_;           // scratch, kept so that a record does not allocate
+    std::string outcome_;         // scratch
 };
 
 }  // namespace bindtrace

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// What happened, a record each.
+#include "capture/encoder.h"
+
+namespace bindtrace {
+
+void BlockEncoder::meta(const Meta& meta) {
+    set_clock(meta.time_ns, meta.ktime_ns);
+    WireWriter body;
+    body.difference(meta.ktime_ns, ktime_ns_);
+    ktime_ns_ = meta.ktime_ns;
+    for (const std::string* text : {&meta.version, &meta.host, &meta.kernel, &meta.strategy}) body.bytes(*text);
+    body.number(meta.filters.size());
+    for (const std::string& filter : meta.filters) body.bytes(filter);
+    write(RecordKind::meta, body);
+    note_time(meta.ktime_ns);
+}
+
+void BlockEncoder::host(const Host& host) {
+    WireWriter body;
+    body.bytes(host.machine_id);
+    body.bytes(host.boot_id);
+    write(RecordKind::host, body);
+}
+
+void BlockEncoder::netns(const NetnsFacts& netns) {
+    const std::uint64_t name = pair(RecordKind::netns_name, netns_, netns.inum, netns.name);
+    WireWriter body;
+    body.number(name);
+    body.number(netns.sysctls.size());
+    for (const auto& [key, value] : netns.sysctls) {
+        body.bytes(key);
+        body.bytes(value);
+    }
+    if (netns.addresses) body.bytes(addresses(*netns.addresses).out());
+    write(RecordKind::netns, body);
+}
+
+void BlockEncoder::event(const Event& event, const Context& context, const Findings* findings) {
+    set_clock(context.time_ns, event.ktime_ns);
+    event_.clear();
+    put_event(event_, event, context);
+    if (findings == nullptr) {
+        write(RecordKind::event, event_);
+    } else {
+        WireWriter body;
+        body.bytes(event_.out());
+        put_findings(body, *findings);
+        write(RecordKind::failure, body);
+    }
+    note_time(event.ktime_ns);
+}
+
+void BlockEncoder::loss(const Loss& loss) {
+    set_clock(loss.time_ns, loss.ktime_ns);
+    WireWriter body;
+    body.difference(loss.ktime_ns, ktime_ns_);
+    ktime_ns_ = loss.ktime_ns;
+    body.number(static_cast<std::uint64_t>(loss.reason));
+    body.number(loss.count);
+    write(RecordKind::loss, body);
+    note_time(loss.ktime_ns);
+}
+
+void BlockEncoder::checkpoint(const Checkpoint& checkpoint) {
+    set_clock(checkpoint.time_ns, checkpoint.ktime_ns);
+    WireWriter body;
+    body.difference(checkpoint.ktime_ns, ktime_ns_);
+    ktime_ns_ = checkpoint.ktime_ns;
+    body.number(checkpoint.ports.size());
+    body.number(checkpoint.complete ? 1 : 0);
+    write(RecordKind::holders, body);
+    for (const HeldPort& port : checkpoint.ports) {
+        WireWriter held;
+        held.bytes(holder(port.holder).out());
+        held.number(port.processes);
+        write(RecordKind::held, held);
+    }
+    note_time(checkpoint.ktime_ns);
+}
+
+void BlockEncoder::end(const RecordingEnd& end) {
+    WireWriter body;
+    for (const std::uint64_t part : {end.events, end.failures, end.lost, std::uint64_t{end.continues}})
+        body.number(part);
+    write(RecordKind::end, body);
+}
+
+void BlockEncoder::put_socket(WireWriter& to, const bt_sock& sock, const SocketParts& parts) {
+    to.number(parts.shape);
+    to.difference(sock.cookie, cookie_);
+    to.difference(sock.inode, inode_);
+    cookie_ = sock.cookie;
+    inode_ = sock.inode;
+    to.number(parts.cgroup);
+    to.number(parts.local);
+    to.number(sock.local_port);
+    to.number(parts.remote);
+    to.number(sock.remote_port);
+}
+
+void BlockEncoder::put_event(WireWriter& to, const Event& event, const Context& context) {
+    const Shape shape{.kind = event.kind,
+                      .flags = event.flags,
+                      .op = event.op,
+                      .error = event.error,
+                      .addr_family = event.addr_family};
+    const SocketParts parts = parts_of(event.sock, shape, context.socket_cgroup_path, context.netns_name);
+    const std::uint64_t who = task(task_view(event, context)), requested = address(event.addr);
+    const std::uint64_t inside = container(context.container);
+    to.difference(event.ktime_ns, ktime_ns_);
+    ktime_ns_ = event.ktime_ns;
+    to.number(who);
+    put_socket(to, event.sock, parts);
+    to.number(requested);
+    to.number(event.port);
+    to.number(event.held_ns);
+    if (inside != 0) to.number(inside);
+}
+
+}  // namespace bindtrace
