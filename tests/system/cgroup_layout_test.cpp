@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -15,6 +16,7 @@ namespace bindtrace {
 namespace {
 
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 class CgroupLayout : public SystemTest {
   protected:
@@ -25,6 +27,8 @@ class CgroupLayout : public SystemTest {
         return words.find("systemd.legacy_systemd_cgroup_controller=1") != std::string::npos;
     }
     static Json known(const char* path) { return is_v1() ? Json(nullptr) : Json(path); }
+    // v1 or hybrid: process 1 makes the socket of a socket unit itself, in its own cgroup.
+    static bool is_v2_alone() { return fs::exists("/sys/fs/cgroup/cgroup.controllers"); }
 };
 
 TEST_F(CgroupLayout, IsToldByDoctor) {
@@ -60,14 +64,16 @@ TEST_F(CgroupLayout, ASocketUnitBehindProcessOne) {
     unit("act.socket", "[Socket]\nListenStream=8302\n");
     unit("act.service", "[Service]\nExecStart=/bin/sleep infinity\n");
     ASSERT_EQ(systemctl({"start", "act.socket"}), 0);
-    EXPECT_EQ(bind_of(8302, "ok")["socket_unit"], "act.socket");
+    const Json named = is_v2_alone() ? Json("act.socket") : Json(nullptr);
+    EXPECT_EQ(bind_of(8302, "ok")["socket_unit"], named);
     EXPECT_EQ(take_port(8302, true), EADDRINUSE);
     const Json conflict = bind_of(8302, "EADDRINUSE")["conflict"];
-    EXPECT_EQ(conflict["holders"][0]["socket_unit"], "act.socket");
+    EXPECT_EQ(conflict["holders"][0]["socket_unit"], named);
     EXPECT_EQ(conflict["holders"][0]["process"]["pid"], 1);
-    EXPECT_EQ(conflict["advice"][0].get<std::string>().find("systemctl disable --now act.socket"), 0u) << conflict;
+    const char* const stop = is_v2_alone() ? "systemctl disable --now act.socket" : "systemctl list-sockets";
+    EXPECT_NE(conflict["advice"].dump().find(stop), std::string::npos) << conflict["advice"];
     const Ended who = run_bindtrace({"who", "--json", "8302"});
-    EXPECT_EQ(Json::parse(who.out, nullptr, false)["socket_unit"], known("act.socket"));
+    EXPECT_EQ(Json::parse(who.out, nullptr, false)["socket_unit"], named);
     EXPECT_EQ(who.errors.find("units are in cgroup v1") != std::string::npos, is_v1()) << who.errors;
 }
 

@@ -115,6 +115,8 @@ std::string stop_holder(const Holder& holder) {
     for (const std::string& way : {move_pod(holder), stop_container(holder)})
         if (!way.empty()) return way;
     const auto unit = unit_of(*owner);
+    if (owner->task.key.pid == 1 && unit == "init.scope")  // with cgroup v1 systemd makes the socket itself
+        return "systemctl disable --now the socket unit that systemctl list-sockets shows for the port";
     if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
     const UnitPlace place = place_of(holder);
     if ((place.session || place.in_user_manager) && owner->user)

@@ -58,8 +58,7 @@ CgroupLayout find_cgroups(const std::string& mounts, const std::string& first_pr
 std::optional<Error> lacking_cgroups(const CgroupLayout& layout) {
     if (layout.tree && layout.tree->hierarchy != 0)
         return Error{"units are in cgroup v1 (" + layout.tree->mount +
-                         "): where a socket was made is not known, so the socket unit is null of what was bound before "
-                         "bindtrace started",
+                         "): where a socket was made is not known, so socket units are null",
                      0, "boot with systemd.unified_cgroup_hierarchy=1"};
     if (layout.tree) return std::nullopt;
     return Error{"no hierarchy of cgroups that tells units is mounted: no cgroup paths, units, containers or --unit", 0,

@@ -80,7 +80,7 @@ std::string_view factor_name(Factor factor) {
 }
 
 std::optional<std::string> socket_unit(const Holder& holder) {
-    // Of v1 only processes tell: the one that bound it was a child of process 1 in the socket unit.
+    // Where the socket does not tell (5.10 with net_cls in use), who bound it does: a child of process 1 in that unit.
     const auto& claimant = holder.last_process ? holder.last_process : holder.process;
     const auto& path = holder.socket_cgroup_path || !claimant ? holder.socket_cgroup_path : claimant->cgroup_path;
     const auto unit = path ? place_of_cgroup(*path).socket_unit() : std::nullopt;
