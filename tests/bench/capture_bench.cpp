@@ -1,178 +1,69 @@
 // SPDX-License-Identifier: MIT
-// What a capture costs: bytes an event, processor time an event to write and to read, against JSON through zstd.
+// What a capture costs: bytes and processor time an event, against the same stream as JSON through zstd and as a
+// database; and what a report of it takes, of a million events and of ten: its memory is not to grow.
 //
 //     capture_bench            a mixed stream that is made up here
 //     capture_bench FILE       the events of a capture, again and again until there are as many
 //
-// The stream is what a busy host does: many short connections by a few clients, servers that bind and listen, processes
-// that are new each time, and a failure now and then.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+// What is measured goes into files that have no name, so that nothing is left of a run that is interrupted.
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <random>
+#include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "capture/capture_reader.h"
 #include "capture/capture_writer.h"
+#include "core/unique_fd.h"
 #include "measure.h"
-#include "pipeline/teller.h"
+#include "mixed_stream.h"
 #include "report/gather.h"
 #include "sink/json_sink.h"
+#include "sink/sqlite_sink.h"
 
 namespace {
 
 using namespace bindtrace;
 
-constexpr std::size_t kEvents = 2'000'000;
+constexpr std::size_t kCompared = 1'000'000;  // events, in each of the formats
+constexpr std::size_t kReported = 10'000'000;
 constexpr std::size_t kPerSecond = 20'000;  // a block is written each second at least
 
-double cpu_seconds() {
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
+double seconds_of(const rusage& used) {
     const auto seconds = [](const timeval& time) {
         return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
     };
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-long memory_mib() {
+double cpu_seconds() {
     rusage used{};
     getrusage(RUSAGE_SELF, &used);
-    return used.ru_maxrss / 1024;
+    return seconds_of(used);
 }
 
-struct Memory final : BlockOutput {
+// Blocks into a file in memory, without a name, which is not of the memory of this process.
+struct Nameless final : BlockOutput {
     Status write(std::string_view block) override {
-        bytes += block;
+        if (::write(fd.get(), block.data(), block.size()) != static_cast<ssize_t>(block.size()))
+            return Error{"", errno};
+        bytes += block.size();
         return {};
     }
-    std::string bytes;
-};
+    std::string path() const { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
-struct Count final : Receiver {
-    void meta(const Meta&) override {}
-    void event(const Event& event, const Context& context, const Findings*) override {
-        ++events;
-        sum += event.ktime_ns + event.sock.local_port + (context.cgroup_path ? context.cgroup_path->size() : 0);
-    }
-    void loss(const Loss&) override {}
-    std::uint64_t events = 0, sum = 0;
-};
-
-class Stream {
-  public:
-    // The next event, into event and context.
-    void next() {
-        const std::uint64_t choice = random_() % 100;
-        time_ += 20'000 + random_() % 60'000;
-        if (choice < 4 || open_.empty())
-            server();
-        else if (choice < 48)
-            client();
-        else
-            release();
-        event.ktime_ns = time_;
-        context.time_ns = 1'795'000'000'000'000'000 + static_cast<std::int64_t>(time_);
-    }
-
-    Event event{};
-    Context context;
-    Process process;
-
-  private:
-    struct Open {
-        Event event;
-        bool is_new_process = false;
-    };
-
-    void task(std::uint32_t pid, const char* comm, std::uint64_t cgroup) {
-        event = {};
-        event.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
-        event.task = {.key = {40'000'000'000 + pid * 1'000'003ull, pid, 1},
-                      .cgroup_id = cgroup,
-                      .tid = pid,
-                      .ppid = 1,
-                      .uid = 998,
-                      .pad = 0,
-                      .comm = {}};
-        std::strncpy(event.task.comm, comm, sizeof(event.task.comm) - 1);
-        event.sock.cookie = ++cookie_;
-        event.sock.inode = inode_ += 1 + random_() % 3;
-        event.sock.cgroup_id = cgroup;
-        event.sock.family = AF_INET;
-        event.sock.protocol = IPPROTO_TCP;
-        event.sock.type = SOCK_STREAM;
-        event.sock.netns = 4026531840;
-        describe();
-    }
-    void describe() {
-        process.exe = std::string("/usr/bin/") + event.task.comm;
-        process.cmdline = {{event.task.comm, "--config", "/etc/app/config.yaml"}};
-        process.ancestry = {{1, "systemd"}};
-        path_ = "/system.slice/" + std::string(event.task.comm) + ".service";
-        context.process = &process;
-        context.start_time_ns = 1'795'000'000'000'000'000 + static_cast<std::int64_t>(event.task.key.start_ns);
-        context.user = "app";
-        context.cgroup_path = context.socket_cgroup_path = path_;
-        context.netns_name = "host";
-    }
-    void client() {
-        static constexpr const char* kClients[] = {"java", "nginx", "envoy", "node", "python3"};
-        const auto which = static_cast<std::uint32_t>(random_() % 6);
-        if (which == 5)  // a new process each time
-            task(100'000 + ++new_pid_, "curl", 900);
-        else
-            task(1000 + which * 7, kClients[which], 800 + which);
-        event.kind = BT_KIND_AUTOBIND;
-        event.op = BT_OP_CONNECT;
-        event.flags |= BT_EVENT_EPHEMERAL;
-        event.sock.local_port = static_cast<std::uint16_t>(32768 + random_() % 28232);
-        event.sock.remote_port = random_() % 3 == 0 ? 443 : 5432;
-        const std::uint8_t host = static_cast<std::uint8_t>(random_() % 40);
-        const std::uint8_t mine[] = {10, 0, 0, 5}, theirs[] = {10, 0, 1, host};
-        std::memcpy(event.sock.local_addr, mine, 4);
-        std::memcpy(event.sock.remote_addr, theirs, 4);
-        event.sock.state = TCP_SYN_SENT;
-        open_.push_back({event});
-    }
-    void server() {
-        task(2000 + static_cast<std::uint32_t>(random_() % 8), "server", 700);
-        event.kind = BT_KIND_BIND;
-        event.op = BT_OP_BIND;
-        event.flags |= BT_EVENT_HAS_REQUEST;
-        event.addr_family = AF_INET;
-        event.port = event.sock.local_port = static_cast<std::uint16_t>(8000 + random_() % 50);
-        event.sock.opts = BT_OPT_REUSEADDR;
-        event.sock.state = TCP_CLOSE;
-        open_.push_back({event});
-    }
-    void release() {
-        const std::size_t which = random_() % 4 != 0
-                                      ? open_.size() - 1 - random_() % std::min<std::size_t>(open_.size(), 8)
-                                      : random_() % open_.size();
-        std::swap(open_[which], open_.back());
-        event = open_.back().event;
-        open_.pop_back();
-        event.held_ns = time_ - event.ktime_ns;
-        event.kind = BT_KIND_RELEASE;
-        event.op = BT_OP_CLOSE;
-        event.flags |= BT_EVENT_HAS_HELD;
-        event.sock.state = TCP_CLOSE;
-        describe();
-    }
-
-    std::mt19937_64 random_{42};
-    std::vector<Open> open_;
-    std::string path_;
-    std::uint64_t time_ = 86'400'000'000'000, cookie_ = 20'000, inode_ = 900'000;
-    std::uint32_t new_pid_ = 0;
+    UniqueFd fd{memfd_create("capture", MFD_CLOEXEC)};
+    std::size_t bytes = 0;
 };
 
 // Real events, kept as they were read.
@@ -194,10 +85,10 @@ struct Recorded final : Receiver {
 };
 
 template <typename Each>
-void for_each_event(const Recorded& recorded, Each each) {
+void for_each_event(const Recorded& recorded, std::size_t count, Each each) {
     if (recorded.events.empty()) {
         Stream stream;
-        for (std::size_t i = 0; i < kEvents; ++i) {
+        for (std::size_t i = 0; i < count; ++i) {
             stream.next();
             each(stream.event, stream.context);
         }
@@ -205,7 +96,7 @@ void for_each_event(const Recorded& recorded, Each each) {
     }
     const std::uint64_t span =
         recorded.events.back().event.ktime_ns - recorded.events.front().event.ktime_ns + 1'000'000;
-    for (std::size_t i = 0; i < kEvents; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
         const Recorded::One& one = recorded.events[i % recorded.events.size()];
         const std::uint64_t round = i / recorded.events.size();
         Event event = one.event;
@@ -224,6 +115,85 @@ void for_each_event(const Recorded& recorded, Each each) {
     }
 }
 
+// What a format takes for the stream.
+struct Cost {
+    double bytes = 0;
+    double seconds = 0;
+};
+
+// A block each second at least.
+Cost write_capture(const Recorded& recorded, std::size_t events, Nameless& output) {
+    CaptureWriter writer(output);
+    const double start = cpu_seconds();
+    if (!writer.start({}, {}, {}, true)) std::exit(1);
+    std::size_t count = 0;
+    for_each_event(recorded, events, [&](const Event& event, const Context& context) {
+        writer.event(event, context, nullptr);
+        if (++count % kPerSecond == 0) static_cast<void>(writer.tick(context.time_ns, event.ktime_ns));
+    });
+    if (!writer.finish()) std::exit(1);
+    return {static_cast<double>(output.bytes), cpu_seconds() - start};
+}
+
+Cost write_json(const Recorded& recorded) {
+    JsonSink sink;
+    std::string lines, packed(ZSTD_compressBound(1 << 20), '\0');
+    Cost cost;
+    const double start = cpu_seconds();
+    ZSTD_CCtx* const zstd = ZSTD_createCCtx();
+    const auto pack = [&] {
+        cost.bytes +=
+            static_cast<double>(ZSTD_compressCCtx(zstd, packed.data(), packed.size(), lines.data(), lines.size(), 3));
+        lines.clear();
+    };
+    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context) {
+        sink.record({event, context}, lines);
+        if (lines.size() > (1 << 20) - 65536) pack();
+    });
+    pack();
+    ZSTD_freeCCtx(zstd);
+    cost.seconds = cpu_seconds() - start;
+    return cost;
+}
+
+// The schema of export, in one transaction.
+Cost write_database(const Recorded& recorded) {
+    std::string path = std::filesystem::temp_directory_path() / "capture-bench-XXXXXX";
+    const UniqueFd file(mkstemp(path.data()));
+    const auto sink = SqliteSink::open(path);
+    unlink(path.c_str());
+    if (!sink) std::exit(1);
+    const double start = cpu_seconds();
+    std::string none;
+    (*sink)->meta({}, none);
+    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context) {
+        (*sink)->record({event, context}, none);
+    });
+    if (!(*sink)->finish()) std::exit(1);
+    struct stat status {};
+    fstat(file.get(), &status);
+    return {static_cast<double>(status.st_size), cpu_seconds() - start};
+}
+
+// In a process of its own, to see its memory.
+void report(const char* name, const Nameless& capture) {
+    const pid_t child = fork();
+    if (child == 0) {
+        RecordedFilter filter;
+        filter.filter.kinds = ~0u;
+        Gather gather(filter);
+        auto reader = CaptureReader::open(capture.path());
+        lseek(capture.fd.get(), 0, SEEK_SET);
+        _exit(reader && (*reader)->read(gather) && !gather.summary().recordings.empty() ? 0 : 1);
+    }
+    int status = 1;
+    rusage used{};
+    wait4(child, &status, 0, &used);
+    if (status != 0) std::exit(1);
+    tell("report", name, "s", {seconds_of(used)});
+    tell("report's memory", name, "MiB", {static_cast<double>(used.ru_maxrss) / 1024});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -235,59 +205,20 @@ int main(int argc, char** argv) {
             return 1;
         }
     }
-    const double events = static_cast<double>(kEvents);
-    double start = cpu_seconds();
+    Nameless small, large;
+    const double start = cpu_seconds();
     std::uint64_t seen = 0;
-    for_each_event(recorded, [&seen](const Event& event, const Context&) { seen += event.ktime_ns; });
+    for_each_event(recorded, kCompared, [&seen](const Event& event, const Context&) { seen += event.ktime_ns; });
     const double making = cpu_seconds() - start;
-
-    Memory memory;
-    CaptureWriter writer(memory);
-    if (!writer.start({}, {}, {}, true)) return 1;
-    start = cpu_seconds();
-    std::size_t count = 0;
-    for_each_event(recorded, [&](const Event& event, const Context& context) {
-        writer.event(event, context, nullptr);
-        if (++count % kPerSecond == 0) static_cast<void>(writer.tick(context.time_ns, event.ktime_ns));
-    });
-    static_cast<void>(writer.finish());
-    const double writing = cpu_seconds() - start - making;
-    tell("bytes an event", "capture", "B", {static_cast<double>(memory.bytes.size()) / events});
-    tell("writing an event", "capture", "ns", {writing / events * 1e9});
-    tell("memory", "writer, with the whole capture in it", "MiB", {static_cast<double>(memory_mib())});
-
-    auto reader = CaptureReader::of(memory.bytes);
-    Count counted;
-    start = cpu_seconds();
-    if (!reader->read(counted) || counted.events != kEvents) return 1;
-    tell("10 million events", "read", "s", {(cpu_seconds() - start) / events * 1e7});
-
-    RecordedFilter filter;
-    filter.filter.kinds = ~0u;
-    Gather gather(filter);
-    start = cpu_seconds();
-    if (!CaptureReader::of(std::move(memory.bytes))->read(gather)) return 1;
-    tell("10 million events", "report", "s", {(cpu_seconds() - start) / events * 1e7});
-
-    JsonSink sink;
-    std::string line, packed(ZSTD_compressBound(1 << 20), '\0');
-    double json_bytes = 0, packed_bytes = 0;
-    start = cpu_seconds();
-    ZSTD_CCtx* const zstd = ZSTD_createCCtx();
-    const auto pack = [&] {
-        json_bytes += static_cast<double>(line.size());
-        packed_bytes +=
-            static_cast<double>(ZSTD_compressCCtx(zstd, packed.data(), packed.size(), line.data(), line.size(), 3));
-        line.clear();
-    };
-    for_each_event(recorded, [&](const Event& event, const Context& context) {
-        sink.record({event, context}, line);
-        if (line.size() > (1 << 20) - 65536) pack();
-    });
-    pack();
-    ZSTD_freeCCtx(zstd);
-    tell("bytes an event", "JSON", "B", {json_bytes / events});
-    tell("bytes an event", "JSON | zstd -3", "B", {packed_bytes / events});
-    tell("writing an event", "JSON | zstd -3", "ns", {(cpu_seconds() - start - making) / events * 1e9});
+    const Cost capture = write_capture(recorded, kCompared, small);
+    report("1 million events", small);
+    write_capture(recorded, kReported, large);
+    report("10 million events", large);
+    const Cost json = write_json(recorded), database = write_database(recorded);
+    const std::pair<const char*, Cost> costs[] = {{"capture", capture}, {"JSON | zstd -3", json}, {"SQLite", database}};
+    const double events = static_cast<double>(kCompared);
+    for (const auto& [name, cost] : costs) tell("bytes an event", name, "B", {cost.bytes / events});
+    for (const auto& [name, cost] : costs)
+        tell("writing an event", name, "ns", {(cost.seconds - making) / events * 1e9});
     return seen == 0 ? 1 : 0;
 }

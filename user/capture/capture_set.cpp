@@ -77,7 +77,7 @@ struct Source {
     Result<bool> advance(BlockReceiver& receiver) {
         next.clear();
         while (next.empty()) {
-            const auto taken = chain->next(receiver, next);
+            auto taken = chain->next(receiver, next);
             if (!taken || !*taken) return taken;
         }
         return true;
@@ -92,7 +92,7 @@ bool is_later(const Source* one, const Source* other) {
 Result<bool> read_rest(Source& source, BlockReceiver& receiver) {
     source.next.tell(receiver);
     for (;;) {
-        const auto taken = source.chain->next(receiver, receiver);
+        auto taken = source.chain->next(receiver, receiver);
         if (!taken || !*taken) return taken;
     }
 }
@@ -101,7 +101,7 @@ Status merge(std::vector<CaptureChain>& chains, BlockReceiver& receiver) {
     std::vector<std::unique_ptr<Source>> sources;
     std::vector<Source*> waiting;  // a heap, the earliest in front
     const auto advance = [&](Source* source) -> Result<bool> {
-        const auto advanced = source->advance(receiver);
+        auto advanced = source->advance(receiver);
         if (!advanced) return advanced;
         if (*advanced) {
             waiting.push_back(source);
