@@ -136,6 +136,9 @@ bool BlockDecoder::take(RecordKind kind, WireReader& body, std::uint64_t recordi
         case RecordKind::loss:
             take_loss(body, receiver);
             return true;
+        case RecordKind::warning:
+            take_warning(body, receiver);
+            return true;
         case RecordKind::end: {
             RecordingEnd end{.events = body.number(), .failures = 0, .lost = 0};
             end.failures = body.number();
@@ -267,6 +270,20 @@ void BlockDecoder::take_loss(WireReader& body, Receiver& receiver) {
     loss.reason = static_cast<LossReason>(std::min<std::uint64_t>(body.number(), 0xff));
     loss.count = body.number();
     if (!body.failed()) receiver.loss(loss);
+}
+
+void BlockDecoder::take_warning(WireReader& body, Receiver& receiver) {
+    const std::size_t budget = budget_;
+    Warning warning;
+    warning.ktime_ns = next_ktime(body);
+    warning.time_ns = utc(warning.ktime_ns, 0);
+    warning.reason = static_cast<WarningReason>(std::min<std::uint64_t>(body.number(), 0xff));
+    nested(body, [&](WireReader& part) { warning.claim = holder(part); });
+    warning.entry = port_entry(body);
+    warning.unknown = body.bytes();
+    warning.reserved = body.bytes();
+    budget_ = budget;  // it is gone in a moment
+    if (!body.failed()) receiver.warning(warning);
 }
 
 void BlockDecoder::begin_checkpoint(WireReader& body) {
@@ -464,6 +481,29 @@ Published BlockDecoder::published(WireReader& body) {
     published.container_gone = body.number() != 0;
     published.runtime = copied(body).value_or("");
     return published;
+}
+
+PortEntry BlockDecoder::port_entry(WireReader& body) {
+    PortEntry entry;
+    entry.first_port = narrow<std::uint16_t>(body);
+    entry.last_port = narrow<std::uint16_t>(body);
+    entry.protocol = narrow<std::uint16_t>(body);
+    bt_sock place{};
+    place.family = narrow<std::uint16_t>(body);
+    place.opts = BT_OPT_V6ONLY;
+    address(body, place.local_addr);
+    if (place.family != 0) entry.address = place;
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
+        OwnerRule& owner = entry.owners.emplace_back();
+        const auto kind = body.number();
+        if (kind > static_cast<std::uint64_t>(OwnerRule::Kind::exe)) body.fail();
+        owner.kind = static_cast<OwnerRule::Kind>(kind);
+        owner.name = copied(body).value_or("");
+    }
+    entry.netns = copied(body);
+    entry.file = copied(body).value_or("");
+    entry.line = narrow<std::uint32_t>(body);
+    return entry;
 }
 
 RangeUse BlockDecoder::range(WireReader& body) {

@@ -13,6 +13,7 @@
 
 #include "model/conflict.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "report/party.h"
 
 namespace bindtrace {
@@ -83,6 +84,16 @@ struct HandOver {
     std::optional<std::uint64_t> gap_ns;  // for which nobody had it, the last time
 };
 
+// A port of a registry that one other than its owner took.
+struct WarningGroup {
+    PortPlace place;  // as it was taken last
+    Party who;
+    std::uint64_t count = 0;
+    std::int64_t first_ns = 0, last_ns = 0;
+    Warning last;
+    WarningWords words;  // on the last of them
+};
+
 struct LossTotal {
     std::uint64_t count = 0;  // 0 = there was none
     std::int64_t first_ns = 0, last_ns = 0;
@@ -108,6 +119,7 @@ struct Summary {
     TopList<ConflictGroup> conflicts;
     TopList<Race> races;
     TopList<HandOver> hand_overs;
+    TopList<WarningGroup> warnings;
     std::array<LossTotal, kLossReasons> losses{};  // by LossReason
     std::uint64_t ports_not_followed = 0;          // claims of ports beyond those that can be remembered
 };

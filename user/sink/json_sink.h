@@ -17,6 +17,7 @@ class JsonSink : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
 
   private:
     UtcTimeFormat time_;

@@ -29,6 +29,7 @@ class SqliteSink final : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
     void held_at_start(const Checkpoint& checkpoint, std::string& out) override;
 
     Status status() const { return status_; }
@@ -54,7 +55,7 @@ class SqliteSink final : public Sink {
     Cell process(const std::optional<Owner>& owner);
 
     Database database_;  // first: statements go before it
-    Statement meta_, loss_, process_, event_, holder_, held_, advice_;
+    Statement meta_, loss_, process_, event_, holder_, held_, warning_, advice_;
     CellWriter writer_;
     Cells cells_;  // scratch
     std::int64_t recording_ = 0, events_ = 0;
