@@ -2,6 +2,7 @@
 // --registry: whoever takes a port that is somebody else's is told of, whatever the filters say, live and in a capture.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -141,6 +142,29 @@ TEST_F(LiveRegistry, AStrangerIsToldOnceOfAClaimAndTheOwnerNever) {
     EXPECT_EQ(warnings[1]["local_port"], 9103);
     EXPECT_EQ(warnings[2]["proto"], "udp");
     EXPECT_EQ(warnings[2]["registry"]["line"], 4);
+}
+
+TEST_F(LiveRegistry, AnEntryOfANamedNamespaceSpeaksOfThatOneOnly) {
+    const std::string name = "bt-registry-" + std::to_string(getpid()), ip = "PATH=$PATH:/usr/sbin:/sbin ip netns ";
+    const auto in_it = [&](const std::string& address) {
+        const char* family = address.find(':') == std::string::npos ? "AF_INET" : "AF_INET6";
+        const Ended ended = run({"/bin/sh", "-c",
+                                 ip + "exec " + name + " python3 -c \"import socket; s = socket.socket(socket." +
+                                     family + "); s.bind(('" + address + "', 9105))\""});
+        EXPECT_EQ(ended.code, 0) << ended.errors;
+    };
+    const auto warnings = told({},
+                               "[[port]]\nport = 9105\nowner = 'free'\n[[port]]\nport = 9105\nnetns = '" + name +
+                                   "'\naddress = '::'\nowner = 'free'\n",
+                               [&] {
+                                   ASSERT_EQ(run({"/bin/sh", "-c", ip + "add " + name}).code, 0);  // made while it runs
+                                   in_it("0.0.0.0");
+                                   in_it("::");
+                               });
+    EXPECT_EQ(run({"/bin/sh", "-c", ip + "del " + name}).code, 0);
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_EQ(warnings[0]["family"], "ipv6");
+    EXPECT_EQ(warnings[0]["registry"]["netns"], name);
 }
 
 TEST_F(LiveRegistry, ListeningOnWhatWasBoundBeforeIsAClaim) {

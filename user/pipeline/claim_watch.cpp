@@ -14,8 +14,9 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint64_t kSettlesNs = 4'000'000'000;
-constexpr std::int64_t kRestNs = 250'000'000;  // between two looks at all sockets of a port
+constexpr std::uint64_t kStartsNs = 30'000'000'000;      // that a container may take to be written down
+constexpr std::uint64_t kBecomesUserNs = 4'000'000'000;  // that a daemon may take
+constexpr std::int64_t kRestNs = 250'000'000;            // between two looks at all sockets of a port
 
 std::uint64_t boot_ns() {
     return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
@@ -30,13 +31,13 @@ bool makes_claim(const Event& event) {
     return can && event.error == 0 && (event.flags & BT_EVENT_HAS_SOCK) != 0 && event.sock.local_port != 0;
 }
 
-// May it turn out to be the owner's, or somebody else's than it seems?
-bool is_open(const Warning& warning) {
+// For how long from its claim on it may turn out to be the owner's, or somebody else's than it seems; 0 = it is clear.
+std::uint64_t open_for(const Warning& warning) {
     const Holder& claim = warning.claim;
-    if (!claim.process || warning.reason == WarningReason::ephemeral) return false;
-    if (publishes_ports(*claim.process)) return !claim.published;
-    const bool becomes_user = std::ranges::count(warning.entry.owners, OwnerRule::Kind::user, &OwnerRule::kind) > 0;
-    return becomes_user && claim.process->task.uid == 0;
+    if (!claim.process || warning.reason == WarningReason::ephemeral) return 0;
+    if (publishes_ports(*claim.process)) return claim.published ? 0 : kStartsNs;
+    const bool is_user = std::ranges::count(warning.entry.owners, OwnerRule::Kind::user, &OwnerRule::kind) > 0;
+    return is_user && claim.process->task.uid == 0 ? kBecomesUserNs : 0;
 }
 
 }  // namespace
@@ -69,8 +70,8 @@ void ClaimWatch::event(const Event& event) {
     const HeldSocket claim = claim_of(event);
     auto warning = ports_.judge(*entry, claim);
     if (!warning) return;
-    if (is_open(*warning) && open_.size() < kOpen)
-        open_.push_back({.event = event, .until_ns = boot_ns() + kSettlesNs});
+    if (open_for(*warning) != 0 && open_.size() < kOpen)
+        open_.push_back(event);
     else
         tell(std::move(*warning), claim, event.ktime_ns);
 }
@@ -82,20 +83,20 @@ void ClaimWatch::finish() {
 }
 
 void ClaimWatch::settle(bool now) {
-    std::vector<Open> open;
+    std::vector<Event> open;
     open.swap(open_);
-    for (Open& one : open) {
-        bt_socket_user user{.inode = one.event.sock.inode, .claimant = one.event.task.key, .task = {}};
+    for (Event& event : open) {
+        bt_socket_user user{.inode = event.sock.inode, .claimant = event.task.key, .task = {}};
         if (user.inode != 0) socket_users_({&user, 1});
-        if (user.task.key.pid != 0) one.event.task = user.task;
-        const PortEntry* const entry = ports_.entry_of(one.event.sock);
+        if (user.task.key.pid != 0) event.task = user.task;
+        const PortEntry* const entry = ports_.entry_of(event.sock);
         if (entry == nullptr) continue;  // its network namespace has gone
-        const HeldSocket claim = claim_of(one.event);
+        const HeldSocket claim = claim_of(event);
         auto warning = ports_.judge(*entry, claim);
         if (!warning) continue;
         const std::uint64_t ktime_ns = boot_ns();
-        if (!now && is_open(*warning) && ktime_ns < one.until_ns)
-            open_.push_back(one);
+        if (!now && ktime_ns < event.ktime_ns + open_for(*warning))
+            open_.push_back(event);
         else
             tell(std::move(*warning), claim, ktime_ns);
     }

@@ -3,7 +3,7 @@
 //
 // A claim is judged at once, with two exceptions, since a false alarm is worse than one that comes a moment later:
 // docker-proxy and its like have the port before their container is written down, and a daemon binds as root before it
-// becomes the user that the registry names. Those are looked at again each second, for a few seconds.
+// becomes the user that the registry names. Those are looked at again each second, for a while.
 #pragma once
 
 #include <cstdint>
@@ -40,11 +40,6 @@ class ClaimWatch {
     std::uint64_t warnings() const { return warnings_; }
 
   private:
-    struct Open {
-        Event event{};
-        std::uint64_t until_ns = 0;  // boot-time clock
-    };
-
     HeldSocket claim_of(const Event& event);
     void settle(bool now);
     bool shares(const Warning& warning, const HeldSocket& claim);
@@ -58,7 +53,7 @@ class ClaimWatch {
     SocketUsers socket_users_;
     Receiver& receiver_;
     BoundedCache<std::uint64_t, std::uint16_t> judged_{kJudged};  // socket -> port: listen(2) is no new claim
-    std::vector<Open> open_;
+    std::vector<Event> open_;                                     // claims that are looked at again
     std::int64_t next_look_ns_ = 0;
     std::uint64_t warnings_ = 0;
 };
