@@ -107,7 +107,7 @@ TEST(Csv, AWarningIsARow) {
     EXPECT_EQ(warning["local_port"], "32819");
     EXPECT_EQ(warning["holder_pid"], "4071");
     EXPECT_EQ(warning["warning_reason"], "container-published");
-    EXPECT_EQ(warning["registry_entry"], "shop/ports\\n.toml:17");
+    EXPECT_EQ(warning["registry_entry"], "shop/ports\\x0a.toml:17");
     EXPECT_EQ(warning["registry_owner"], "node.service, exe:/bin/\\x1b");
     EXPECT_FALSE(warning["summary"].empty());
     EXPECT_FALSE(warning["advice"].empty());

@@ -73,7 +73,7 @@ TEST_F(Report, WarningsOfOnePartyAreOneGroup) {
     std::string text, json;
     append_report_text(text, summary, false);
     EXPECT_NE(text.find("WARNINGS"), std::string::npos) << text;
-    EXPECT_NE(text.find("(shop/ports\\n.toml:17)"), std::string::npos) << text;
+    EXPECT_NE(text.find("(shop/ports\\x0a.toml:17)"), std::string::npos) << text;
     append_report_json(json, summary);
     EXPECT_NE(json.find("\"warnings\":[{\"reason\":\"container-published\""), std::string::npos) << json;
 }
