@@ -15,12 +15,12 @@ static __always_inline void tell_autobind(const struct sock *sk, const struct bt
 	    .ktime_ns = claim->since_ns,
 	};
 
-	if (!claim->wanted)
+	if (!claim_wanted(claim))
 		return;
 	bt_describe_current();
-	if (result && tell_refusal(&fact, &claim->task, &claim->sock, sk))
+	if (result && claim->wanted && tell_refusal(&fact, &claim->task, &claim->sock, sk))
 		return;
-	emit(&fact, &claim->task, &claim->sock);
+	emit(&fact, &claim->task, &claim->sock, claim->wanted);
 }
 
 /* `claim` is what read_claimant() saw. Does nothing where the port was claimed before. */

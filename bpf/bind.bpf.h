@@ -34,12 +34,12 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	}
 	fact.op = claim.op == BT_OP_IO_URING || claim.op == BT_OP_KERNEL ? claim.op : BT_OP_BIND;
 	fact.flags = claim.flags;
-	if (!claim.wanted)
+	if (!claim_wanted(&claim))
 		return;
 	bt_describe_current();
-	if (sk && result && tell_refusal(&fact, &claim.task, &claim.sock, sk))
+	if (sk && result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
 		return;
-	emit(&fact, &claim.task, &claim.sock);
+	emit(&fact, &claim.task, &claim.sock, claim.wanted);
 }
 
 /*

@@ -40,6 +40,12 @@ static __always_inline void read_claimant(struct bt_claim *claim, const struct s
 	claim->op = current_op(sk);
 }
 
+/* May it be told: does its task pass the filter, or is the port a registered one? */
+static __always_inline bool claim_wanted(const struct bt_claim *claim)
+{
+	return claim->wanted || port_registered(&claim->sock);
+}
+
 /* Protocols whose ports we see given back. SCTP binds are told and not remembered; L2TP has a number, but no port. */
 static __always_inline bool claims_ports(__u16 protocol)
 {

@@ -22,6 +22,19 @@ static __always_inline bool port_listed(__u16 port)
 	return bt_config.port_bits[port >> 6] >> (port & 63) & 1;
 }
 
+/* --registry: who got such a port is told whatever the filters say, since that it is the wrong one is nobody's wish. */
+static __always_inline bool port_registered(const struct bt_sock *sock)
+{
+	__u16 port = sock->local_port;
+
+	return bt_config.has_registry && bt_config.registered_bits[port >> 6] >> (port & 63) & 1;
+}
+
+static __always_inline bool claim_registered(const struct bt_fact *fact, const struct bt_sock *sock)
+{
+	return !fact->error && fact->kind <= BT_KIND_AUTOBIND && port_registered(sock);
+}
+
 static __always_inline __u32 protocol_bit(const struct bt_sock *sock)
 {
 	if (sock->type == SOCK_RAW)
@@ -111,12 +124,14 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* The caller has checked the task, now or when the claim was made. */
-static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock)
+/* `task_wanted`: whoever it is about passes the filter, now or when the claim was made. */
+static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock,
+				 bool task_wanted)
 {
+	bool wanted = task_wanted && fact_wanted(fact, sock);
 	struct bt_event *event;
 
-	if (!fact_wanted(fact, sock))
+	if (!bt_armed || !(wanted || claim_registered(fact, sock)))
 		return;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
@@ -124,6 +139,8 @@ static __always_inline void emit(const struct bt_fact *fact, const struct bt_tas
 		return;
 	}
 	fill_event(event, fact, task, sock);
+	if (!wanted)
+		event->flags |= BT_EVENT_UNFILTERED;
 	bpf_ringbuf_submit(event, wakeup_flags());
 	count(BT_COUNT_EVENTS);
 }

@@ -31,12 +31,12 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 		known->listening = !result;
 	}
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
-	if (!claim.wanted)
+	if (!claim_wanted(&claim))
 		return 0;
 	bt_describe_current();
-	if (result && tell_refusal(&fact, &claim.task, &claim.sock, sk))
+	if (result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
 		return 0;
-	emit(&fact, &claim.task, &claim.sock);
+	emit(&fact, &claim.task, &claim.sock, claim.wanted);
 	return 0;
 }
 

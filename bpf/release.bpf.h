@@ -20,7 +20,7 @@ static __always_inline void tell_release(const struct bt_claim *claim, enum bt_o
 		fact.flags |= BT_EVENT_HAS_HELD;
 	}
 	if (claim->wanted)
-		emit(&fact, &claim->task, &claim->sock);
+		emit(&fact, &claim->task, &claim->sock, true);
 }
 
 /* sk lets its port go, or has just done so (then its port reads 0 and the claim knows which it was). */

@@ -26,7 +26,7 @@ SEPARATE connect_started(__u64 socket)
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
 	read_claimant(&claim, sk);
-	if (claim.wanted)
+	if (claim.wanted || bt_config.has_registry)
 		bt_describe_current();
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;

@@ -41,6 +41,7 @@ enum bt_event_flag {
 	BT_EVENT_HAS_SOCK = 1u << 3,	/* sock is known; without it only netns may be set in it */
 	BT_EVENT_HAS_HELD = 1u << 4,	/* held_ns is known */
 	BT_EVENT_HAS_SOCKOPT = 1u << 5, /* sock.opts is known (a TIME_WAIT socket has none of its own) */
+	BT_EVENT_UNFILTERED = 1u << 6,	/* the filters do not want it: it is told for the sake of --registry alone */
 };
 
 /* What made the kernel do it. Derived in the kernel, so that system call numbers stay out of the records. */
@@ -215,7 +216,9 @@ struct bt_config {
 	__u8 can_mint_cookie;	/* bpf_get_socket_cookie works in tracing programs */
 	__u8 has_bind_sk;	/* inet_bind() calls inet_bind_sk() */
 	__u8 locked_down;	/* bpf_probe_read_kernel is refused */
+	__u8 has_registry;
 	__u64 port_bits[BT_PORT_WORDS];
+	__u64 registered_bits[BT_PORT_WORDS]; /* with has_registry: claims of these ports pass all filters */
 };
 
 enum bt_protocol_bit {

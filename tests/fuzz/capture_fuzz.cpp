@@ -47,6 +47,10 @@ class Check final : public Receiver {
         tell([&](Receiver& to) { to.loss(loss); });
         encoder_.loss(loss);
     }
+    void warning(const Warning& warning) override {
+        tell([&](Receiver& to) { to.warning(warning); });
+        encoder_.warning(warning);
+    }
     void netns(const NetnsFacts& netns) override { encoder_.netns(netns); }
     void checkpoint(const Checkpoint& checkpoint) override {
         holders_.restart(checkpoint.ports, checkpoint.complete);

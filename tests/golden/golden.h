@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "diagnose/warning_words.h"
 #include "model/conflict.h"
 #include "sink/json_sink.h"
 #include "sink/text_sink.h"
@@ -220,6 +221,12 @@ class Golden : public testing::Test {
     void add(const std::string& what, const Loss& loss) {
         text_.loss(loss, begin(what));
         end([&](std::string& out) { json_.loss(loss, out); });
+    }
+
+    void add(const std::string& what, const Warning& warning) {
+        const WarningWords words = words_of(warning);
+        text_.warning(warning, words, begin(what));
+        end([&](std::string& out) { json_.warning(warning, words, out); });
     }
 
     void add(const std::string& what, const Meta& meta) {

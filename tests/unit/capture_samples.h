@@ -163,6 +163,24 @@ inline Findings sampled_findings() {
     return found;
 }
 
+inline Warning sampled_warning() {
+    Warning warning{.time_ns = kUtcOffset + static_cast<std::int64_t>(kBegin) + 5000,
+                    .ktime_ns = kBegin + 5000,
+                    .reason = WarningReason::container_published,
+                    .claim = sampled_findings().holders.at(0),
+                    .entry = {.first_port = 9100,
+                              .last_port = 9110,
+                              .protocol = IPPROTO_TCP,
+                              .address = Sampled(BT_KIND_BIND, 6).event.sock,
+                              .owners = {{OwnerRule::Kind::unit, "node.service"}, {OwnerRule::Kind::exe, "/bin/\x1b"}},
+                              .netns = "web",
+                              .file = "shop/ports\n.toml",
+                              .line = 17},
+                    .unknown = "why",
+                    .reserved = "8080,9100-9110"};
+    return warning;
+}
+
 inline Meta sampled_meta() {
     return {.time_ns = kUtcOffset + static_cast<std::int64_t>(kBegin),
             .ktime_ns = kBegin,
@@ -204,6 +222,7 @@ class Heard final : public Receiver {
         teller_.event(event, context, findings);
     }
     void loss(const Loss& loss) override { teller_.loss(loss); }
+    void warning(const Warning& warning) override { teller_.warning(warning); }
     void host(const Host& host) override { hosts.push_back(host); }
     void netns(const NetnsFacts& facts) override { netns_seen.push_back(facts); }
     void checkpoint(const Checkpoint& checkpoint) override { checkpoints.push_back(checkpoint); }

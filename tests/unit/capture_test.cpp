@@ -150,6 +150,34 @@ TEST(Capture, KeepsWhatIsNotKnownUnknown) {
     expect_comes_back(sample.event, sample.context);
 }
 
+// As JSON tells it, which has every field of it.
+void expect_comes_back(const Warning& warning) {
+    TaskCache tasks;
+    BlockEncoder encoder(tasks);
+    encoder.warning(warning);
+    Heard written, read;
+    written.warning(warning);
+    BlockDecoder decoder;
+    decode_all(decoder, encoder.records(), read);
+    EXPECT_EQ(read.text, written.text);
+    EXPECT_FALSE(read.text.empty());
+    EXPECT_EQ(decoder.skipped().malformed + decoder.skipped().unknown, 0u);
+}
+
+TEST(Capture, KeepsEveryFieldOfAWarning) {
+    Warning warning = sampled_warning();
+    expect_comes_back(warning);
+    warning.reason = WarningReason::ephemeral;  // its words have what is to be reserved
+    expect_comes_back(warning);
+    warning.reason = WarningReason::unknown_owner;
+    warning.entry.address.reset();
+    warning.entry.netns.reset();
+    warning.entry.owners.clear();
+    warning.reserved.clear();
+    warning.claim.process.reset();
+    expect_comes_back(warning);
+}
+
 TEST(Capture, KeepsExtremes) {
     Sampled sample(BT_KIND_BIND);
     std::memset(static_cast<void*>(&sample.event.sock), 0xff, sizeof(sample.event.sock));

@@ -95,6 +95,25 @@ TEST(Csv, EveryRowHasEveryColumn) {
     EXPECT_EQ(loss["loss_reason"], "ring-buffer-full");
 }
 
+TEST(Csv, AWarningIsARow) {
+    CsvSink sink;
+    std::string out;
+    Teller(sink, out).warning(sampled_warning());
+    const Rows rows = parse_csv(out);
+    ASSERT_EQ(rows.size(), 2u);
+    ASSERT_EQ(rows[1].size(), rows[0].size());
+    std::map<std::string, std::string> warning;
+    for (std::size_t i = 0; i < rows[0].size(); ++i) warning[rows[0][i]] = rows[1][i];
+    EXPECT_EQ(warning["type"], "warning");
+    EXPECT_EQ(warning["local_port"], "32819");
+    EXPECT_EQ(warning["holder_pid"], "4071");
+    EXPECT_EQ(warning["warning_reason"], "container-published");
+    EXPECT_EQ(warning["registry_entry"], "shop/ports\\x0a.toml:17");
+    EXPECT_EQ(warning["registry_owner"], "node.service, exe:/bin/\\x1b");
+    EXPECT_FALSE(warning["summary"].empty());
+    EXPECT_FALSE(warning["advice"].empty());
+}
+
 TEST(Csv, AFieldIsNoFormula) {
     for (const std::string text : {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"}) {
         std::string out;

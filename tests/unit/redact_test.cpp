@@ -51,10 +51,11 @@ TEST_F(Redaction, CgroupPathsStillSayWhatTheyAre) {
 
 // Everything that a record can have in it, through every format that is text.
 TEST_F(Redaction, LeavesNothingInAnyFormat) {
-    const std::string originals[] = {"my\\x1bapp", "calc",     "us\\\"er", "us\"er",   "holder.socket", "my.socket",
-                                     "\"web\"",    "web-1",    "shop",     "nginx",    "tiny",          "d0c5",
-                                     "1-2",        "ho\\\"st", "ho\"st",   "51.51.51", "34.34.34",      "1111:1111",
-                                     "3333:3333",  "172.17",   "systemd",  "\"sh\"",   "secret.service"};
+    const std::string originals[] = {"my\\x1bapp", "calc",     "us\\\"er", "us\"er",   "holder.socket",  "my.socket",
+                                     "\"web\"",    "web-1",    "shop",     "nginx",    "tiny",           "d0c5",
+                                     "1-2",        "ho\\\"st", "ho\"st",   "51.51.51", "34.34.34",       "1111:1111",
+                                     "3333:3333",  "172.17",   "systemd",  "\"sh\"",   "secret.service", "node.service",
+                                     "/bin/",      "exec web"};
     Meta meta = sampled_meta();
     meta.filters.emplace_back("--unit secret.service");
     meta.filters.emplace_back("secret.service");  // of no option that is known here
@@ -74,6 +75,11 @@ TEST_F(Redaction, LeavesNothingInAnyFormat) {
         receiver.event(failed.event, failed.context, &addresses);
         const Sampled released(BT_KIND_RELEASE);
         receiver.event(released.event, released.context, nullptr);
+        Warning warning = sampled_warning();
+        warning.entry.owners.push_back({OwnerRule::Kind::container, "secret.service"});
+        warning.entry.owners.push_back({OwnerRule::Kind::user, "us\"er"});
+        warning.reason = WarningReason::ephemeral;  // whose words have the network namespace
+        receiver.warning(warning);
         receiver.checkpoint({.ports = {{.holder = sampled_holder(3), .processes = 1}}});
     };
     JsonSink json(true);  // the host in each line

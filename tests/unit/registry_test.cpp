@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,70 @@ TEST(Registry, SaysWhereAMistakeIsAndWhatWasExpected) {
         const auto entries = parse_registry(mistake.text, "f.toml");
         ASSERT_FALSE(entries) << mistake.text;
         EXPECT_NE(entries.error().what.find(mistake.told), std::string::npos) << entries.error().what;
+    }
+}
+
+TEST(Registry, WhateverIsWrongHasALine) {
+    const std::string good = "[[port]]\nport = 80\nowner = 'free'\n";
+    const std::string mistakes[] = {
+        "\xef\xbb\xbf[[port]]\n",
+        "[[port]]\r\nport = 80\r\nowner = 7\r\n",
+        "[[port]]\rport = 80",
+        "[[port]]\nport = 80\nowner = 'a.service\n",
+        "[[port]]\nport = 80\nowner = \"\"\"a.service\n",
+        "[[port]]\nport = 80\nowner = \"\\u0000.service\"\nx = \"\\ud800\"",
+        "[[port]]\nport = 99999999999999999999\nowner = 'free'",
+        "[[port]]\nport = 0x1p4\nowner = 'free'",
+        "[[port]]\nport = inf\nowner = 'free'",
+        "[[port]]\nport = nan\nowner = 'free'",
+        "[[port]]\nport = 1979-05-27T07:32:00Z\nowner = 'free'",
+        "[[port]]\nport = true\nowner = 'free'",
+        "[[port]]\nport = [80]\nowner = 'free'",
+        "[[port]]\nport = {a = 1}\nowner = 'free'",
+        "[[port]]\nport = ' 80'\nowner = 'free'",
+        "[[port]]\nport = '80-'\nowner = 'free'",
+        "[[port]]\nport = '-'\nowner = 'free'",
+        "[[port]]\nport = '80,81'\nowner = 'free'",
+        "[[port]]\nport = 80\nowner = {unit = 'a.service'}",
+        "[[port]]\nport = 80\nowner = [['a.service']]",
+        "[[port]]\nport = 80\nowner = [7]",
+        "[[port]]\nport = 80\nowner = 'free'\nnetns = ''",
+        "[[port]]\nport = 80\nowner = 'free'\nnetns = '..'",
+        "[[port]]\nport = 80\nowner = 'free'\naddress = ''",
+        "[[port]]\nport = 80\nowner = 'free'\naddress = '[::1]'",
+        "[[port]]\nport = 80\nowner = 'free'\nproto = ['tcp']",
+        "[[port]]\nport = 80\nowner = 'user:'",
+        "[[port]]\nport = 80\nowner = 'a b.service'",
+        "[[port]]\nport.x = 80\nowner = 'free'",
+        "[[port.x]]\nport = 80\n",
+        "port = [1, {}]\n",
+        "port = []\n",
+        "port = [{}]\n",
+        good + "[other]\nx = 1\n",
+        good + "x = {y = {z = 1}}\n",
+        good + "[[port]]\n",
+        good + std::string(3, '\0'),
+        good + "\x1b[2J = 1\n",
+        good + "\"\\u001b[2J\" = 1\n",
+        good + "a = \"" + std::string(100'000, 'x'),
+    };
+    for (const std::string& mistake : mistakes) {
+        const auto entries = parse_registry(mistake, "f.toml");
+        ASSERT_FALSE(entries) << mistake;
+        unsigned line = 0;
+        ASSERT_EQ(std::sscanf(entries.error().what.c_str(), "f.toml:%u: ", &line), 1) << entries.error().what;
+        EXPECT_GE(line, 1u) << entries.error().what;
+        EXPECT_LE(line, 6u) << entries.error().what;
+    }
+}
+
+TEST(Registry, OtherWaysToWriteTheSameAreRead) {
+    for (const char* text :
+         {"port = [{port = 80, owner = 'free'}]", "\xef\xbb\xbf[[port]]\nport = 0x50\nowner='free'",
+          "[[port]]\r\nport = 8_0\r\nowner = \"free\"\r\n", "[['port']]\n\"port\" = '80-80'\nowner = '''free'''"}) {
+        const auto entries = parse_registry(text, "f.toml");
+        ASSERT_TRUE(entries) << text << ": " << entries.error().what;
+        EXPECT_EQ(place_text(entries->at(0)), "tcp 80");
     }
 }
 

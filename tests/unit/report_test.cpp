@@ -7,6 +7,7 @@
 #include "report/held_at.h"
 #include "report/history.h"
 #include "sink/report_json.h"
+#include "sink/report_text.h"
 #include "sink/text_sink.h"
 
 namespace bindtrace {
@@ -54,6 +55,28 @@ class Report : public testing::Test {
     Gather gather_{filter_};
     std::uint64_t number_ = 0;
 };
+
+TEST_F(Report, WarningsOfOnePartyAreOneGroup) {
+    Warning warning = sampled_warning();
+    gather_.warning(warning);
+    warning.time_ns += 1000;
+    gather_.warning(warning);
+    warning.reason = WarningReason::ephemeral;
+    gather_.warning(warning);
+    filter_.filter.ports = {{1, 2}};
+    gather_.warning(warning);
+    const Summary summary = gather_.summary();
+    ASSERT_EQ(summary.warnings.kept.size(), 2u);
+    const WarningGroup& group = summary.warnings.kept[0];
+    EXPECT_EQ(group.count, 2u);
+    EXPECT_EQ(group.last_ns - group.first_ns, 1000);
+    std::string text, json;
+    append_report_text(text, summary, false);
+    EXPECT_NE(text.find("WARNINGS"), std::string::npos) << text;
+    EXPECT_NE(text.find("(shop/ports\\x0a.toml:17)"), std::string::npos) << text;
+    append_report_json(json, summary);
+    EXPECT_NE(json.find("\"warnings\":[{\"reason\":\"container-published\""), std::string::npos) << json;
+}
 
 TEST_F(Report, GroupsFailuresOfOnePartyForOneReason) {
     for (std::uint32_t pid = 100; pid < 105; ++pid) fail("a.service", 8080, 0, pid);

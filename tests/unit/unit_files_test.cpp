@@ -60,6 +60,54 @@ TEST(UnitFiles, FollowsPrecedenceDropInsAndMasks) {
     EXPECT_EQ(units.sockets()[1].service, "other.service");
 }
 
+TEST(UnitFiles, AnInstanceThatIsEnabledHasThePortsOfItsTemplate) {
+    const TempDir root;
+    root.write("usr/lib/systemd/system/app@.socket", "[Socket]\nListenStream=127.0.0.1:%i\nListenDatagram=[::1]:5%I\n");
+    root.write("etc/systemd/system/app@81.socket.d/x.conf", "[Socket]\nAccept=yes\n");
+    root.write("usr/lib/systemd/system/off@.socket", "[Socket]\nListenStream=1\n");
+    std::filesystem::create_directories(root / "etc/systemd/system/sockets.target.wants");
+    for (const char* name : {"app@80.socket", "app@81.socket"})
+        std::filesystem::create_symlink("/usr/lib/systemd/system/app@.socket",
+                                        root / "etc/systemd/system/sockets.target.wants" / name);
+    const UnitFiles units(root.path());
+    ASSERT_EQ(units.sockets().size(), 2u);
+    EXPECT_EQ(units.sockets()[0].name, "app@80.socket");
+    EXPECT_EQ(units.sockets()[0].service, "app@80.service");
+    EXPECT_EQ(places_of(units.sockets()[0]), (Texts{"tcp 127.0.0.1:80", "udp [::1]:580"}));
+    EXPECT_EQ(units.sockets()[1].service, "app@.service");
+    EXPECT_TRUE(units.sockets()[1].per_connection);
+}
+
+TEST(UnitFiles, DropInsOfTheTypeAndOfThePrefixCountAfterItsOwn) {
+    const TempDir root;
+    root.write("usr/lib/systemd/system/web-shop.socket", "[Socket]\nListenStream=1\nListenDatagram=1\n");
+    root.write("etc/systemd/system/web-.socket.d/10.conf", "[Socket]\nListenStream=2\n");
+    root.write("etc/systemd/system/socket.d/10.conf", "[Socket]\nListenStream=9\n");
+    root.write("etc/systemd/system/socket.d/20.conf", "[Socket]\nBindIPv6Only=ipv6-only\n");
+    EXPECT_EQ(places_of(UnitFiles(root.path()).sockets()[0]),
+              (Texts{"tcp [::]:1 v6only", "tcp [::]:2 v6only", "udp [::]:1 v6only"}));
+    root.write("run/systemd/system/web-shop.socket.d/10.conf", "[Socket]\nListenStream=\nListenStream=3\n");
+    EXPECT_EQ(places_of(UnitFiles(root.path()).sockets()[0]), Texts{"tcp [::]:3 v6only"}) << "of datagrams too";
+}
+
+TEST(UnitFiles, GeneratedUnitsCountAndMaskedOnesDoNot) {
+    const TempDir root;
+    root.write("run/systemd/generator/made.socket", "[Socket]\nListenStream=1\n");
+    root.write("run/systemd/generator.late/late.socket", "[Socket]\nListenStream=2\n");
+    root.write("usr/lib/systemd/system/late.socket", "[Socket]\nListenStream=3\n");
+    root.write("run/systemd/generator.early/early.socket", "[Socket]\nListenStream=4\n");
+    root.write("etc/systemd/system/early.socket", "[Socket]\nListenStream=5\n");
+    root.write("usr/lib/systemd/system/empty.socket", "[Socket]\nListenStream=6\n");
+    root.write("etc/systemd/system/empty.socket", "");
+    root.write("run/systemd/generator/gone.socket", "[Socket]\nListenStream=7\n");
+    std::filesystem::create_symlink("/dev/null", root / "etc/systemd/system/gone.socket");
+    std::filesystem::create_symlink("made.socket", root / "etc/systemd/system/alias.socket");
+    Texts all;
+    const UnitFiles units(root.path());
+    for (const SocketUnit& unit : units.sockets()) all.push_back(unit.name + " " + places_of(unit).at(0));
+    EXPECT_EQ(all, (Texts{"early.socket tcp [::]:4", "late.socket tcp [::]:3", "made.socket tcp [::]:1"}));
+}
+
 TEST(UnitFiles, KnowsAliasesAndInstances) {
     const TempDir root;
     root.write("lib/systemd/system/ssh.service", "[Service]\nUser=nobody\n");

@@ -44,6 +44,11 @@ void CaptureWriter::loss(const Loss& loss) {
     totals_.lost += loss.count;
 }
 
+void CaptureWriter::warning(const Warning& warning) {
+    events_.warning(warning);
+    urgent_ = true;
+}
+
 Status CaptureWriter::flush() {
     if (status_ && urgent_) status_ = write_events();
     return status_;

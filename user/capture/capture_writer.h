@@ -50,6 +50,7 @@ class CaptureWriter final : public Receiver {
     void netns(const NetnsFacts& netns) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
+    void warning(const Warning& warning) override;
 
     // Writing has failed where these do; then nothing more is written.
     Status flush();

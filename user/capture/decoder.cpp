@@ -99,6 +99,9 @@ bool BlockDecoder::take(RecordKind kind, WireReader& body, Receiver& receiver) {
         case RecordKind::loss:
             take_loss(body, receiver);
             return true;
+        case RecordKind::warning:
+            take_warning(body, receiver);
+            return true;
         case RecordKind::end: {
             RecordingEnd end{.events = body.number(), .failures = 0, .lost = 0};
             end.failures = body.number();

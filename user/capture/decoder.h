@@ -15,6 +15,7 @@
 #include "capture/format.h"
 #include "capture/wire.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 
 namespace bindtrace {
 
@@ -56,6 +57,7 @@ class BlockDecoder {
     void take_netns(WireReader& body, Receiver& receiver);
     void take_failure(WireReader& body, Receiver& receiver);
     void take_loss(WireReader& body, Receiver& receiver);
+    void take_warning(WireReader& body, Receiver& receiver);
     void begin_checkpoint(WireReader& body);
     void take_held(WireReader& body);
 
@@ -73,6 +75,7 @@ class BlockDecoder {
     Findings findings(WireReader& body);
     Refusal refusal(WireReader& body);
     Holder holder(WireReader& body);
+    PortEntry port_entry(WireReader& body);
     RangeUse range(WireReader& body);
     std::vector<LocalAddress> addresses(WireReader& body);
     std::uint64_t next_ktime(WireReader& body) { return ktime_ns_ = body.difference(ktime_ns_); }

@@ -56,6 +56,20 @@ void BlockDecoder::take_loss(WireReader& body, Receiver& receiver) {
     if (!body.failed()) receiver.loss(loss);
 }
 
+void BlockDecoder::take_warning(WireReader& body, Receiver& receiver) {
+    const std::size_t budget = budget_;
+    Warning warning;
+    warning.ktime_ns = next_ktime(body);
+    warning.time_ns = utc(warning.ktime_ns, 0);
+    warning.reason = static_cast<WarningReason>(std::min<std::uint64_t>(body.number(), 0xff));
+    body.part([&](WireReader& part) { warning.claim = holder(part); });
+    warning.entry = port_entry(body);
+    warning.unknown = body.bytes();
+    warning.reserved = body.bytes();
+    budget_ = budget;  // it is gone in a moment
+    if (!body.failed()) receiver.warning(warning);
+}
+
 void BlockDecoder::begin_checkpoint(WireReader& body) {
     Checkpoint& checkpoint = checkpoint_.emplace();
     checkpoint.ktime_ns = next_ktime(body);

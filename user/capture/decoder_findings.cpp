@@ -104,6 +104,29 @@ Published BlockDecoder::published(WireReader& body) {
     return published;
 }
 
+PortEntry BlockDecoder::port_entry(WireReader& body) {
+    PortEntry entry;
+    entry.first_port = body.narrow<std::uint16_t>();
+    entry.last_port = body.narrow<std::uint16_t>();
+    entry.protocol = body.narrow<std::uint16_t>();
+    bt_sock place{};
+    place.family = body.narrow<std::uint16_t>();
+    place.opts = BT_OPT_V6ONLY;
+    address(body, place.local_addr);
+    if (place.family != 0) entry.address = place;
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left) {
+        OwnerRule& owner = entry.owners.emplace_back();
+        const auto kind = body.number();
+        if (kind > static_cast<std::uint64_t>(OwnerRule::Kind::exe)) body.fail();
+        owner.kind = static_cast<OwnerRule::Kind>(kind);
+        owner.name = copied(body).value_or("");
+    }
+    entry.netns = copied(body);
+    entry.file = copied(body).value_or("");
+    entry.line = body.narrow<std::uint32_t>();
+    return entry;
+}
+
 RangeUse BlockDecoder::range(WireReader& body) {
     RangeUse use;
     use.taken = body.number();

@@ -19,6 +19,7 @@
 #include "capture/task_cache.h"
 #include "capture/wire.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 
 namespace bindtrace {
 
@@ -32,6 +33,7 @@ class BlockEncoder {
     void netns(const NetnsFacts& netns);
     void event(const Event& event, const Context& context, const Findings* findings);
     void loss(const Loss& loss);
+    void warning(const Warning& warning);
     void checkpoint(const Checkpoint& checkpoint);
     void end(const RecordingEnd& end);
 

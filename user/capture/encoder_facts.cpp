@@ -62,6 +62,38 @@ void BlockEncoder::loss(const Loss& loss) {
     note_time(loss.ktime_ns);
 }
 
+void BlockEncoder::warning(const Warning& warning) {
+    set_clock(warning.time_ns, warning.ktime_ns);
+    const PortEntry& entry = warning.entry;
+    const WireWriter claim = holder(warning.claim);
+    const std::uint64_t at = entry.address ? address(entry.address->local_addr) : 0;
+    const std::uint64_t netns = string_if(entry.netns), file = string(entry.file);
+    std::vector<std::uint64_t> owners;
+    for (const OwnerRule& owner : entry.owners) {
+        owners.push_back(static_cast<std::uint64_t>(owner.kind));
+        owners.push_back(string(owner.name));
+    }
+    WireWriter body;
+    body.difference(warning.ktime_ns, ktime_ns_);
+    ktime_ns_ = warning.ktime_ns;
+    body.number(static_cast<std::uint64_t>(warning.reason));
+    body.bytes(claim.out());
+    for (const std::uint32_t part :
+         {std::uint32_t{entry.first_port}, std::uint32_t{entry.last_port}, std::uint32_t{entry.protocol},
+          entry.address ? std::uint32_t{entry.address->family} : 0})
+        body.number(part);
+    body.number(at);
+    body.number(entry.owners.size());
+    for (const std::uint64_t part : owners) body.number(part);
+    body.number(netns);
+    body.number(file);
+    body.number(entry.line);
+    body.bytes(warning.unknown);
+    body.bytes(warning.reserved);
+    write(RecordKind::warning, body);
+    note_time(warning.ktime_ns);
+}
+
 void BlockEncoder::checkpoint(const Checkpoint& checkpoint) {
     set_clock(checkpoint.time_ns, checkpoint.ktime_ns);
     WireWriter body;

@@ -62,6 +62,7 @@ enum class RecordKind : std::uint8_t {
     event = 32,
     failure = 33,
     loss = 34,
+    warning = 35,
     end = 48,
 };
 

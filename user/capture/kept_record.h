@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "model/receiver.h"
+#include "model/warning.h"
 
 namespace bindtrace {
 
@@ -26,6 +27,7 @@ class KeptRecord final : public Receiver {
         keep(Told{event, context, findings != nullptr ? std::optional(*findings) : std::nullopt}, context.time_ns);
     }
     void loss(const Loss& loss) override { keep(loss, loss.time_ns); }
+    void warning(const Warning& warning) override { keep(warning, warning.time_ns); }
     void host(const Host& host) override { keep(host, time_ns_); }
     void netns(const NetnsFacts& netns) override { keep(netns, time_ns_); }
     void checkpoint(const Checkpoint& checkpoint) override { keep(checkpoint, checkpoint.time_ns); }
@@ -55,6 +57,7 @@ class KeptRecord final : public Receiver {
         to.event(told.event, told.context, told.findings ? &*told.findings : nullptr);
     }
     static void tell(Receiver& to, const Loss& loss) { to.loss(loss); }
+    static void tell(Receiver& to, const Warning& warning) { to.warning(warning); }
     static void tell(Receiver& to, const Host& host) { to.host(host); }
     static void tell(Receiver& to, const NetnsFacts& netns) { to.netns(netns); }
     static void tell(Receiver& to, const Checkpoint& checkpoint) { to.checkpoint(checkpoint); }
@@ -62,7 +65,7 @@ class KeptRecord final : public Receiver {
 
     std::uint64_t recording_ = 0;
     std::int64_t time_ns_ = 0;
-    std::variant<std::monostate, Meta, Told, Loss, Host, NetnsFacts, Checkpoint, RecordingEnd> value_;
+    std::variant<std::monostate, Meta, Told, Loss, Warning, Host, NetnsFacts, Checkpoint, RecordingEnd> value_;
 };
 
 }  // namespace bindtrace

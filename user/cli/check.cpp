@@ -15,36 +15,26 @@
 #include <vector>
 
 #include "cli/list_enricher.h"
+#include "cli/registries.h"
 #include "cli/report.h"
 #include "core/clock.h"
 #include "core/exit_codes.h"
 #include "enrich/enricher.h"
-#include "enrich/netns_names.h"
 #include "filter/filter.h"
 #include "kernel/attach.h"
 #include "kernel/port_list.h"
+#include "pipeline/held_now.h"
 #include "registry/check.h"
 #include "registry/learn.h"
 #include "registry/proc_sockets.h"
 #include "sink/check_report.h"
-#include "sink/escape.h"
 #include "sink/output.h"
 
 namespace bindtrace {
 namespace {
 
-constexpr const char* kOwnNetns = "/proc/self/ns/net";
-
-// Words of a file that somebody else wrote may be in it.
-int report_escaped(Error error, int exit_code) {
-    std::string text;
-    append_text(text, error.what);
-    error.what = text;
-    return report(error, exit_code);
-}
-
 std::uint32_t own_netns() {
-    return NetnsNames::inum_of(kOwnNetns).value_or(0);
+    return registry_netns("").value_or(0);
 }
 
 bt_config config_for(const std::vector<PortEntry>& entries) {
@@ -64,25 +54,17 @@ Result<HeldSockets> held_sockets(const KernelFacts& facts, const std::vector<Por
     const auto found = list_ports(facts, config_for(entries));
     if (!found) return found.error();
     Enricher enricher = enricher_of_list(facts, *found);
-    HeldSockets held;
-    held.complete = found->complete;
-    for (const PortHolder& port : found->holders) {
-        HeldSocket& socket = held.sockets.emplace_back();
-        socket.holder = enricher.holder(port.socket, port.socket.task);
-        for (const bt_task& user : port.users) socket.users.push_back(enricher.owner(user));
-    }
-    return held;
+    return held_now(*found, enricher);
 }
 
 std::map<std::string, NetnsState> netns_states(const std::vector<PortEntry>& entries) {
     std::map<std::string, NetnsState> states;
-    states[""] = {NetnsNames::inum_of(kOwnNetns), read_port_sysctls()};
-    states["host"] = {NetnsNames::inum_of("/proc/1/ns/net"), read_port_sysctls_of("/proc/1/ns/net")};
-    for (const PortEntry& entry : entries) {
-        if (!entry.netns || states.contains(*entry.netns)) continue;
-        const std::string path = "/run/netns/" + *entry.netns;
-        states[*entry.netns] = {NetnsNames::inum_of(path), read_port_sysctls_of(path)};
-    }
+    const auto add = [&states](const std::string& name) {
+        if (!states.contains(name)) states[name] = {registry_netns(name), registry_sysctls(name)};
+    };
+    add("");
+    add("host");
+    for (const PortEntry& entry : entries) add(entry.netns.value_or(""));
     return states;
 }
 
@@ -148,8 +130,8 @@ Result<std::unique_ptr<Look>> wait_until_ok(const KernelFacts& facts, const std:
 
 int run_check(const Options& options) {
     if (options.learn) return learn();
-    const auto entries = read_registries(options.registries);
-    if (!entries) return report_escaped(entries.error(), kExitUsage);
+    const auto entries = load_registries(options.registries);
+    if (!entries) return kExitUsage;
     const KernelFacts facts = KernelFacts::probe();
     const auto found = options.wait_ms ? wait_until_ok(facts, *entries, *options.wait_ms) : look(facts, *entries);
     if (!found) return report(found.error(), kExitRuntime);

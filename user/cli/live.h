@@ -12,6 +12,8 @@
 #include "filter/filter.h"
 #include "kernel/kernel_facts.h"
 #include "kernel/tracer.h"
+#include "pipeline/live_source.h"
+#include "registry/port_watch.h"
 
 namespace bindtrace {
 
@@ -19,10 +21,14 @@ struct Live {
     KernelFacts facts;
     Filter filter;
     std::unique_ptr<Tracer> tracer;
+    std::unique_ptr<PortWatch> registry;  // null without --registry
 };
 
 // An error has been told already; the exit code says which.
 std::optional<Live> go_live(const Options& options, int& exit_code);
+
+// The end of a run in order: says on stderr what there was, and gives the exit code.
+int end_live(const LiveSource& source, const Options& options);
 
 // Readable when one of the signals that end a run has come; they are blocked from now on.
 Result<UniqueFd> watch_signals(std::initializer_list<int> signals);

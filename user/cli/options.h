@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The command line, parsed once and constant afterwards. Words given are resolved (a netns name to its inode, a unit to
-// its cgroup) by resolve(), since that asks the system and may fail for other reasons than a typing error.
+// The command line, parsed once and constant afterwards.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "core/result.h"
-#include "filter/filter.h"
-#include "filter/recorded_filter.h"
-#include "kernel/cgroup_tree.h"
+#include "cli/filter_options.h"
 #include "kernel/strategy.h"
 
 namespace bindtrace {
 
 enum class Command { trace, record, replay, report, exported, who, check, doctor };
-
-// As typed; empty or unset = not given.
-struct FilterWords {
-    std::string ports;
-    std::string protocols;
-    std::string address;
-    std::string comm;
-    std::string uid;
-    std::string unit;
-    std::string container;
-    std::string cgroup;
-    std::string netns;
-    std::string events;
-    std::optional<unsigned> pid;
-    bool failed = false;
-    bool no_ephemeral = false;
-};
 
 struct RecordOptions {
     std::string path;  // "-" is stdout
@@ -58,6 +37,7 @@ struct Options {
     bool json = false;
     bool verbose = false;
     bool fail_on_loss = false;
+    bool fail_on_conflict = false;
     std::string attach = "auto";
     unsigned ring_mib = 8;
     std::vector<std::string> asked_ports;  // of `who`, as typed
@@ -65,7 +45,7 @@ struct Options {
     ExportOptions exported;
     std::vector<std::string> captures;    // of `replay`, `report` and `export`
     std::string at;                       // of `report`, as typed; empty = not given
-    std::vector<std::string> registries;  // of `check`: files and folders
+    std::vector<std::string> registries;  // of `check` and of --registry: files and folders
     bool learn = false;
     std::optional<std::uint64_t> wait_ms;  // --wait
     FilterWords filter;
@@ -79,12 +59,5 @@ struct ParseOutcome {
 };
 
 ParseOutcome parse_command_line(int argc, char** argv);
-
-// Asks the system what the words mean. An error is the user's (exit code 2). A unit or a network namespace that is not
-// there may come: that is warned of, and it is known by its name then.
-Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>& cgroups);
-
-// The same for a capture, without asking the system.
-Result<RecordedFilter> resolve_recorded(const FilterWords& words);
 
 }  // namespace bindtrace

@@ -87,6 +87,11 @@ class Recorder final : public Receiver, public Destination {
         teller_.loss(loss);
     }
 
+    void warning(const Warning& warning) override {
+        writer_.warning(warning);
+        teller_.warning(warning);
+    }
+
     Status flush() override {
         if (Status written = writer_.flush(); !written) return written;
         return tell();
@@ -214,7 +219,7 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
     if (!live) return exit_code;
 
     Recorder recorder(**files, signals, options.json);
-    LiveSource source(*live->tracer, live->facts, live->filter, recorder);
+    LiveSource source(*live->tracer, live->facts, live->filter, live->registry.get(), recorder);
     const Meta meta = source.start(live->facts, options.filter_text);
     const auto [ports, complete] = held_ports(live->facts, source.enricher());
     live->facts.forget_btf();
@@ -240,15 +245,13 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
         }
     }
     status = run_live(*live->tracer, source, recorder, watched);
-    spdlog::info("{} events, {} of them failures, {} lost; {} bytes written", source.events(), source.failures(),
-                 source.lost(), recorder.bytes());
-    int code = kExitFine;
+    int code = end_live(source, options);
+    spdlog::info("{} bytes written", recorder.bytes());
     if (!status) code = report(status.error(), kExitRuntime);
     if (child) {
         const int command = status ? child->wait() : wait_for(*child, signals);
         if (command != 0) return command;
     }
-    if (code == kExitFine && options.fail_on_loss && source.lost() > 0) return kExitIncomplete;
     return code;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cli/report.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -34,7 +35,9 @@ std::unique_ptr<Sink> make_sink(bool json, Zone zone, bool tells_host) {
 }
 
 void tell_totals(const Totals& totals) {
-    spdlog::info("{} events, {} of them failures, {} lost", totals.events, totals.failures, totals.lost);
+    spdlog::info(
+        "{} events, {} of them failures, {} lost{}", totals.events, totals.failures, totals.lost,
+        totals.warnings > 0 ? fmt::format("; {} warning{}", totals.warnings, totals.warnings == 1 ? "" : "s") : "");
 }
 
 }  // namespace bindtrace

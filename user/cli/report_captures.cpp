@@ -40,6 +40,7 @@ class Reading : public BlockReceiver {
         target_.event(event, context, findings);
     }
     void loss(const Loss& loss) override { target_.loss(loss); }
+    void warning(const Warning& warning) override { target_.warning(warning); }
     void host(const Host& host) override { target_.host(host); }
     void checkpoint(const Checkpoint& checkpoint) override { target_.checkpoint(checkpoint); }
     void end(const RecordingEnd& end) override { target_.end(end); }

@@ -46,7 +46,7 @@ int run_trace(const Options& options) {
     const std::unique_ptr<Sink> sink = make_sink(options.json);
     Output output(STDOUT_FILENO, signals->get());
     Teller teller(*sink, output.buffer());
-    LiveSource source(*live->tracer, live->facts, live->filter, teller);
+    LiveSource source(*live->tracer, live->facts, live->filter, live->registry.get(), teller);
     Stream stream(output);
     teller.meta(source.start(live->facts, options.filter_text));
     const Watched watched[] = {{.fd = signals->get(), .events = EPOLLIN, .is_end = [](std::uint32_t) { return true; }},
@@ -56,9 +56,8 @@ int run_trace(const Options& options) {
                                 }}};
     Status status = stream.flush();
     if (status) status = run_live(*live->tracer, source, stream, watched);
-    spdlog::info("{} events, {} of them failures, {} lost", source.events(), source.failures(), source.lost());
-    if (!status) return report(status.error(), kExitRuntime);
-    return options.fail_on_loss && source.lost() > 0 ? kExitIncomplete : kExitFine;
+    const int code = end_live(source, options);
+    return status ? code : report(status.error(), kExitRuntime);
 }
 
 }  // namespace bindtrace

@@ -57,6 +57,12 @@ std::string program_of(const Owner& owner) {
     return {owner.task.comm, strnlen(owner.task.comm, sizeof(owner.task.comm))};
 }
 
+bool holds_for_containers(std::string_view program) {
+    constexpr std::string_view kPrograms[] = {"docker-proxy", "dockerd",     "rootlesskit",
+                                              "conmon",       "slirp4netns", "rootlessport"};
+    return std::ranges::count(kPrograms, program) > 0 || program.starts_with("pasta") || program.starts_with("passt");
+}
+
 std::span<const std::string> argv_of(const Owner& owner) {
     if (!owner.process || !owner.process->cmdline) return {};
     return *owner.process->cmdline;
@@ -218,15 +224,16 @@ std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& pr
     return by_netns(owner, sock);
 }
 
+bool publishes_ports(const Owner& owner) {
+    const std::string program = program_of(owner);
+    return holds_for_containers(program) || program == "podman";
+}
+
 std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,
                                                              std::int64_t now_ns) {
     if (sock.local_port == 0 || sock.remote_port != 0) return std::nullopt;
-    constexpr std::array<std::string_view, 6> kPrograms = {"docker-proxy", "dockerd",     "rootlesskit",
-                                                           "conmon",       "slirp4netns", "rootlessport"};
     const std::string program = program_of(owner);
-    if (std::ranges::find(kPrograms, program) == kPrograms.end() && !program.starts_with("pasta") &&
-        !program.starts_with("passt"))
-        return std::nullopt;
+    if (!holds_for_containers(program)) return std::nullopt;
     const bt_process_key& process = owner.task.key;
     const std::uint64_t key = std::uint64_t{process.pid} << 32 | std::uint64_t{sock.protocol} << 16 | sock.local_port;
     const auto now = std::chrono::steady_clock::now();

@@ -95,6 +95,10 @@ Result<std::uint32_t> parse_kinds(std::string_view text) {
     return bits;
 }
 
+void set_ports(__u64 (&bits)[BT_PORT_WORDS], std::uint16_t first, std::uint16_t last) {
+    for (unsigned port = first; port <= last; ++port) bits[port / 64] |= 1ull << (port % 64);
+}
+
 bt_config Filter::kernel_config() const {
     bt_config config{};
     config.kinds = kinds;
@@ -107,8 +111,7 @@ bt_config Filter::kernel_config() const {
     config.has_ports = !ports.empty();
     config.failed_only = failed_only;
     config.no_ephemeral = no_ephemeral;
-    for (const auto& [first, last] : ports)
-        for (unsigned port = first; port <= last; ++port) config.port_bits[port / 64] |= 1ull << (port % 64);
+    for (const auto& [first, last] : ports) set_ports(config.port_bits, first, last);
     return config;
 }
 

@@ -45,6 +45,9 @@ struct Filter {
     bool matches(const Event& event, const Context& context) const;
 };
 
+// Sets those from `first` to `last` in the ports of a bt_config.
+void set_ports(__u64 (&bits)[BT_PORT_WORDS], std::uint16_t first, std::uint16_t last);
+
 // "8080,9000-9100". Ports are 1-65535.
 Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text);
 

@@ -19,6 +19,8 @@
 
 namespace bindtrace {
 
+struct Warning;
+
 // Of a recording, beyond its Meta.
 struct Host {
     std::uint64_t recording = 0;  // random; the same in all files of a series
@@ -61,6 +63,8 @@ class Receiver {
     // `findings` of a failure; null where it succeeded.
     virtual void event(const Event& event, const Context& context, const Findings* findings) = 0;
     virtual void loss(const Loss& loss) = 0;
+    // With --registry.
+    virtual void warning(const Warning& /*warning*/) {}
 
     // Only of captures: what follows, until the next such call, is of this recording.
     virtual void begin_of(std::uint64_t /*recording*/) {}

@@ -46,7 +46,7 @@ Status finish(LiveSource& source, Destination& destination) {
         if (!taken) return taken.error();
         if (*taken == 0) break;
     }
-    source.tell_losses();
+    source.finish();
     return destination.finish();
 }
 

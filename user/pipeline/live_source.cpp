@@ -34,7 +34,8 @@ std::string host_name() {
 
 }  // namespace
 
-LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Receiver& receiver)
+LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& filter, PortWatch* registry,
+                       Receiver& receiver)
     : tracer_(tracer),
       filter_(filter),
       receiver_(receiver),
@@ -42,7 +43,12 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
                 {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
                  .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
                  .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
-                 .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}) {}
+                 .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}) {
+    if (registry == nullptr) return;
+    watch_.emplace(
+        *registry, enricher_, [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
+        receiver);
+}
 
 Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>& filter_text) {
     tracer_.arm();
@@ -58,6 +64,7 @@ Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>&
 
 void LiveSource::tick() {
     enricher_.refresh();
+    if (watch_) watch_->tick();
     tell_losses();
     if (const auto sentence = portless_.look(boot_ns())) spdlog::warn("{}", *sentence);
 }
@@ -68,14 +75,19 @@ void LiveSource::take(std::span<const std::byte> bytes) {
         ++undecoded_;
         return;
     }
-    const Event& event = sample->event;
+    if ((sample->event.flags & BT_EVENT_UNFILTERED) == 0) tell(*sample);
+    if (watch_) watch_->event(sample->event);
+}
+
+void LiveSource::tell(const Sample& sample) {
+    const Event& event = sample.event;
     const Context& context = enricher_.enrich(event);
     if (event.error == 0) portless_.succeeded(event, context);
     if (!filter_.matches(event, context)) return;
     ++events_;
     if (event.error == 0) return receiver_.event(event, enricher_.context(), nullptr);
     ++failures_;
-    const Findings found = findings(*sample);
+    const Findings found = findings(sample);
     enricher_.enrich(event);  // once more: what was found took its place
     if (sees_all_binds()) portless_.refused(event, enricher_.context(), found.holders);
     receiver_.event(event, enricher_.context(), &found);
@@ -117,8 +129,7 @@ std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& ref
     if (!may_look(ranges_looked_at_, event)) return std::nullopt;
     bt_config config{};
     config.has_ports = 1;
-    for (std::uint32_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
-        config.port_bits[port / 64] |= 1ull << (port % 64);
+    set_ports(config.port_bits, refusal.ephemeral_first, refusal.ephemeral_last);
     const auto ports = list_ports(KernelFacts::probe(), config);
     if (!ports || !ports->complete) return std::nullopt;
     const RangeClaims claims = range_use(event, refusal, ports->holders);
@@ -138,6 +149,11 @@ std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& ref
 // Of whatever unit. The rest of the filter asks for the same port, or is not the kernel's.
 bool LiveSource::sees_all_binds() const {
     return !filter_.failed_only && !filter_.pid && !filter_.uid && (filter_.kinds & (1u << BT_KIND_BIND)) != 0;
+}
+
+void LiveSource::finish() {
+    if (watch_) watch_->finish();
+    tell_losses();
 }
 
 void LiveSource::tell_losses() {

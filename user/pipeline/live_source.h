@@ -17,13 +17,15 @@
 #include "kernel/kernel_facts.h"
 #include "kernel/tracer.h"
 #include "model/receiver.h"
+#include "pipeline/claim_watch.h"
 #include "pipeline/portless_services.h"
 
 namespace bindtrace {
 
 class LiveSource {
   public:
-    LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& filter, Receiver& receiver);
+    // registry: null where no claims are to be warned of.
+    LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& filter, PortWatch* registry, Receiver& receiver);
 
     // What happens after this is seen.
     Meta start(const KernelFacts& facts, const std::vector<std::string>& filter_text);
@@ -34,19 +36,22 @@ class LiveSource {
     // Each second: follows the wall clock, tells of what was lost and of services that run on without a port.
     void tick();
 
-    // No event after this but those in the ring buffer.
+    // No event after this but those in the ring buffer; and when these are told, what is still to be said.
     void stop() { tracer_.disarm(); }
-    void tell_losses();
+    void finish();
 
     Enricher& enricher() { return enricher_; }
     std::uint64_t events() const { return events_; }
     std::uint64_t failures() const { return failures_; }
     std::uint64_t lost() const { return lost_; }
+    std::uint64_t warnings() const { return watch_ ? watch_->warnings() : 0; }
 
   private:
     using Looks = std::unordered_map<std::uint32_t, std::int64_t>;  // by netns: not before, boot-time clock
 
     void take(std::span<const std::byte> bytes);
+    void tell(const Sample& sample);
+    void tell_losses();
     Findings findings(const Sample& sample);
     static bool may_look(Looks& looks, const Event& event);
     std::optional<std::vector<LocalAddress>> addresses(const Event& event);
@@ -59,6 +64,7 @@ class LiveSource {
     Receiver& receiver_;
     Enricher enricher_;
     PortlessServices portless_{[this](const bt_process_key& process) { return enricher_.is_alive(process); }};
+    std::optional<ClaimWatch> watch_;
     Looks ranges_looked_at_, addresses_looked_at_;
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason

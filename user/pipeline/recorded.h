@@ -14,6 +14,7 @@
 
 #include "filter/recorded_filter.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "pipeline/teller.h"
 
 namespace bindtrace {
@@ -28,6 +29,9 @@ class Filtered final : public Receiver {
         if (filter_.matches(event, context)) next_.event(event, context, findings);
     }
     void loss(const Loss& loss) override { next_.loss(loss); }
+    void warning(const Warning& warning) override {
+        if (filter_.matches(HeldPort{.holder = warning.claim, .processes = 1})) next_.warning(warning);
+    }
 
     void checkpoint(const Checkpoint& checkpoint) override {
         Checkpoint wanted = checkpoint;
@@ -41,7 +45,7 @@ class Filtered final : public Receiver {
 };
 
 struct Totals {
-    std::uint64_t events = 0, failures = 0, lost = 0;
+    std::uint64_t events = 0, failures = 0, lost = 0, warnings = 0;
 };
 
 // Through diagnosis into a sink, with `flush` called each time that enough has been collected in `out`.
@@ -65,6 +69,11 @@ class Retelling final : public Receiver {
     void loss(const Loss& loss) override {
         totals_.lost += loss.count;
         teller_.loss(loss);
+        flush();
+    }
+    void warning(const Warning& warning) override {
+        ++totals_.warnings;
+        teller_.warning(warning);
         flush();
     }
     void checkpoint(const Checkpoint& checkpoint) override {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "diagnose/diagnose.h"
+#include "diagnose/warning_words.h"
 #include "model/receiver.h"
 #include "sink/sink.h"
 
@@ -28,6 +29,7 @@ class Teller final : public Receiver {
         sink_.record({event, context, &conflict}, out_);
     }
     void loss(const Loss& loss) override { sink_.loss(loss, out_); }
+    void warning(const Warning& warning) override { sink_.warning(warning, words_of(warning), out_); }
     void checkpoint(const Checkpoint& checkpoint) override { sink_.held_at_start(checkpoint, out_); }
 
   private:

@@ -158,6 +158,24 @@ void Redactor::event(const Event& event, const Context& context, const Findings*
     next_.event(told, about, &found);
 }
 
+void Redactor::redact(PortEntry& entry) const {
+    constexpr std::string_view kKinds[] = {"", "container", "user", "exe"};
+    for (OwnerRule& owner : entry.owners)
+        owner.name = owner.kind == OwnerRule::Kind::unit
+                         ? tokens_.cgroup_path(owner.name)
+                         : tokens_.word(kKinds[static_cast<std::size_t>(owner.kind)], owner.name);
+    if (entry.address) redact(*entry.address);
+    if (entry.netns) entry.netns = netns_token(*entry.netns);
+    entry.file = tokens_.word("file", entry.file);
+}
+
+void Redactor::warning(const Warning& warning) {
+    Warning redacted = warning;
+    redact(redacted.claim);
+    redact(redacted.entry);
+    next_.warning(redacted);
+}
+
 void Redactor::checkpoint(const Checkpoint& checkpoint) {
     Checkpoint redacted = checkpoint;
     for (HeldPort& port : redacted.ports) redact(port.holder);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "redact/tokens.h"
 
 namespace bindtrace {
@@ -22,6 +23,7 @@ class Redactor final : public Receiver {
     void meta(const Meta& meta) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override { next_.loss(loss); }
+    void warning(const Warning& warning) override;
     void checkpoint(const Checkpoint& checkpoint) override;
 
   private:
@@ -33,6 +35,7 @@ class Redactor final : public Receiver {
     void redact(ContainerFacts& facts) const;
     void redact(Holder& holder) const;
     void redact(Findings& findings) const;
+    void redact(PortEntry& entry) const;
     std::string netns_token(std::string_view name) const;
 
     const Tokens& tokens_;

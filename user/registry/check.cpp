@@ -15,11 +15,6 @@
 namespace bindtrace {
 namespace {
 
-bool concerns(const PortEntry& entry, const bt_sock& sock, std::uint32_t netns) {
-    return sock.netns == netns && has_ports_of(sock, entry.protocol) && sock.local_port >= entry.first_port &&
-           sock.local_port <= entry.last_port && covers_address(entry, sock);
-}
-
 // TIME_WAIT, or a connection that its process has closed. One that the kernel gave its port refuses any server; one
 // that a server accepted refuses only a server that does not set SO_REUSEADDR.
 bool is_leftover(const HeldSocket& socket) {

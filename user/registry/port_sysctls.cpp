@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <charconv>
 #include <system_error>
 #include <thread>
@@ -62,6 +63,15 @@ std::string port_set_text(const PortSet& ports) {
         first = last;
     }
     return text;
+}
+
+PortSet exposed_ports(const PortEntry& entry, const PortSysctls& sysctls) {
+    PortSet ports;
+    if (!sysctls.ephemeral || !sysctls.reserved) return ports;
+    const auto [first, last] = *sysctls.ephemeral;
+    for (std::uint32_t port = std::max(entry.first_port, first); port <= std::min(entry.last_port, last); ++port)
+        ports.set(port);
+    return ports & ~*sysctls.reserved;
 }
 
 PortSysctls read_port_sysctls(const std::string& folder) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "model/port_entry.h"
+
 namespace bindtrace {
 
 using PortSet = std::bitset<65536>;
@@ -26,6 +28,9 @@ struct PortSysctls {
     std::optional<PortSet> reserved;                                   // never given to a client
     std::optional<std::uint32_t> unprivileged_start;
 };
+
+// Those ports of the entry that a client may be given; none where that is not known.
+PortSet exposed_ports(const PortEntry& entry, const PortSysctls& sysctls);
 
 // Of this thread's network namespace.
 PortSysctls read_port_sysctls(const std::string& folder = "/proc/sys/net/ipv4");

@@ -21,7 +21,7 @@
 #include "bindtrace/rules.h"
 #include "filter/filter.h"
 #include "model/endpoint.h"
-#include "model/names.h"
+#include "registry/held_sockets.h"
 #include "registry/small_file.h"
 
 namespace bindtrace {
@@ -226,31 +226,13 @@ Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& p
     return entries;
 }
 
-std::string owners_text(const std::vector<OwnerRule>& owners) {
-    std::string text;
-    for (const OwnerRule& owner : owners) {
-        constexpr std::string_view kPrefixes[] = {"", "container:", "user:", "exe:"};
-        if (!text.empty()) text += ", ";
-        text += kPrefixes[static_cast<std::size_t>(owner.kind)];
-        text += owner.name;
-    }
-    return text.empty() ? "free" : text;
-}
-
-std::string place_text(const PortEntry& entry) {
-    std::string text(protocol_name(entry.protocol, entry.protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM));
-    text += ' ';
-    if (entry.address)
-        append_endpoint(text, entry.address->family, entry.address->local_addr, entry.first_port);
-    else
-        text += std::to_string(entry.first_port);
-    if (entry.last_port != entry.first_port) text += fmt::format("-{}", entry.last_port);
-    if (entry.netns) text += " netns " + *entry.netns;
-    return text;
-}
-
 bool covers_address(const PortEntry& entry, const bt_sock& sock) {
     return !entry.address || bt_addresses_overlap(&*entry.address, &sock) != 0;
+}
+
+bool concerns(const PortEntry& entry, const bt_sock& sock, std::uint32_t netns) {
+    return sock.netns == netns && has_ports_of(sock, entry.protocol) && sock.local_port >= entry.first_port &&
+           sock.local_port <= entry.last_port && covers_address(entry, sock);
 }
 
 }  // namespace bindtrace

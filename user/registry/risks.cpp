@@ -33,16 +33,6 @@ std::string endpoint_of(const bt_sock& sock) {
     return text;
 }
 
-// Those ports of the entry that a client may be given.
-PortSet exposed_ports(const PortEntry& entry, const PortSysctls& sysctls) {
-    PortSet ports;
-    if (!sysctls.ephemeral || !sysctls.reserved) return ports;
-    const auto [first, last] = *sysctls.ephemeral;
-    for (std::uint32_t port = std::max(entry.first_port, first); port <= std::min(entry.last_port, last); ++port)
-        ports.set(port);
-    return ports & ~*sysctls.reserved;
-}
-
 // One line for all entries of a namespace: whoever sets it sets all of it.
 void add_range_overlaps(std::span<CheckedEntry> entries, const HostState& host) {
     std::set<std::uint32_t> seen;  // "" and "host" may be one
@@ -55,10 +45,8 @@ void add_range_overlaps(std::span<CheckedEntry> entries, const HostState& host) 
         for (const CheckedEntry& checked : entries) {
             if (is_here(checked)) wanted |= exposed_ports(*checked.entry, netns.sysctls);
         }
-        const std::string where = name.empty()     ? ""
-                                  : name == "host" ? "nsenter -t 1 -n "
-                                                   : "ip netns exec " + name + " ";
-        const std::string fix = where + "sysctl -w net.ipv4.ip_local_reserved_ports=" + port_set_text(wanted);
+        const std::string fix =
+            reserve_command(name.empty() ? std::nullopt : std::optional(name), port_set_text(wanted));
         for (CheckedEntry& checked : entries) {
             const PortEntry& entry = *checked.entry;
             const PortSet exposed = is_here(checked) ? exposed_ports(entry, netns.sysctls) : PortSet();
@@ -136,7 +124,8 @@ bool is_owner(const PortEntry& entry, const SocketUnit& unit, const UnitFiles& u
     return std::ranges::any_of(entry.owners, [&](const OwnerRule& owner) {
         if (owner.kind != OwnerRule::Kind::unit) return false;
         const std::string name = units.canonical(owner.name);
-        return name == unit.name || name == unit.service || template_of(name) == unit.service;
+        return name == unit.name || name == unit.service || template_of(name) == unit.service ||
+               name == template_of(unit.name) || name == template_of(unit.service);
     });
 }
 

@@ -52,10 +52,12 @@ void add_settings(const std::string& content, std::multimap<std::string, std::st
         if (equals == std::string::npos) continue;
         const std::string key = section + "." + trimmed(text.substr(0, equals));
         const std::string value = trimmed(text.substr(equals + 1));
-        if (value.empty())
-            settings.erase(key);
-        else
+        if (!value.empty())
             settings.emplace(key, value);
+        else if (key.starts_with("Socket.Listen"))  // any of them empties the list of all
+            std::erase_if(settings, [](const auto& setting) { return setting.first.starts_with("Socket.Listen"); });
+        else
+            settings.erase(key);
     }
 }
 
@@ -66,6 +68,35 @@ std::string last_of(const std::multimap<std::string, std::string>& settings, con
 
 bool is_true(const std::string& word) {
     return word == "yes" || word == "true" || word == "on" || word == "1";
+}
+
+// Of "app@8080.socket" %i is 8080. What else there is depends on the machine, and is hardly ever a port.
+std::string expanded(const std::string& text, std::string_view unit) {
+    const std::size_t at = unit.find('@'), dot = unit.rfind('.');
+    const std::string_view instance = at < dot ? unit.substr(at + 1, dot - at - 1) : std::string_view();
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '%' && i + 1 < text.size() && (text[i + 1] == 'i' || text[i + 1] == 'I')) {
+            out += instance;
+            ++i;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
+// Whose drop-ins a unit has: its own, its template's, those of "a-b-" and "a-" for a-b-c.socket, and those of all units
+// of its type.
+std::vector<std::string> drop_in_owners(const std::string& name) {
+    std::vector<std::string> owners = {name};
+    const std::string general = template_of(name).value_or(name), type = name.substr(name.rfind('.') + 1);
+    if (general != name) owners.push_back(general);
+    for (std::size_t dash = general.rfind('-'); dash != std::string::npos && dash > 0;
+         dash = general.rfind('-', dash - 1))
+        owners.push_back(general.substr(0, dash + 1) + "." + type);
+    owners.push_back(type);
+    return owners;
 }
 
 // "8080", "10.0.0.1:80", "[::1]:80", "[fe80::1]:80%eth0". Nothing for what is no port: a path, "@name", "vsock:...".
@@ -139,9 +170,9 @@ std::optional<UnitFiles::Settings> UnitFiles::settings(const std::string& name) 
     Settings settings;
     add_settings(*content, settings);
 
-    std::map<std::string, fs::path> drop_ins;  // by file name; the first folder that has one counts
-    for (const std::string_view folder : kFolders) {
-        for (const std::string& owner : {name, general.value_or(name)}) {
+    std::map<std::string, fs::path> drop_ins;  // by file name; the first that has one counts
+    for (const std::string& owner : drop_in_owners(name)) {
+        for (const std::string_view folder : kFolders) {
             fs::directory_iterator entry(root_ / folder / (owner + ".d"), error), end;
             for (; !error && entry != end; entry.increment(error)) {
                 if (entry->path().extension() == ".conf") drop_ins.emplace(entry->path().filename(), entry->path());
@@ -154,32 +185,49 @@ std::optional<UnitFiles::Settings> UnitFiles::settings(const std::string& name) 
     return settings;
 }
 
-void UnitFiles::read_sockets() {
+// An instance of a template is a link in the folder of what wants it.
+std::set<std::string> UnitFiles::socket_names() const {
     std::set<std::string> names;
-    for (const std::string_view folder : kFolders) {
+    const auto add = [&names](const fs::path& folder) {
         std::error_code error;
-        fs::directory_iterator entry(root_ / folder, error), end;
+        fs::directory_iterator entry(folder, error), end;
         for (; !error && entry != end; entry.increment(error)) {
             const std::string name = entry->path().filename();
             if (name.ends_with(".socket") && name.find("@.") == std::string::npos) names.insert(name);
         }
+    };
+    for (const std::string_view folder : kFolders) {
+        add(root_ / folder);
+        std::error_code error;
+        fs::directory_iterator entry(root_ / folder, error), end;
+        for (; !error && entry != end; entry.increment(error)) {
+            const auto kind = entry->path().extension();
+            if (kind == ".wants" || kind == ".requires" || kind == ".upholds") add(entry->path());
+        }
     }
+    return names;
+}
+
+void UnitFiles::read_sockets() {
+    const std::set<std::string> names = socket_names();
     for (const std::string& name : names) {
         const auto found = canonical(name) == name ? settings(name) : std::nullopt;
         if (!found) continue;
         SocketUnit unit;
         unit.name = name;
         unit.per_connection = is_true(last_of(*found, "Socket.Accept"));
-        const std::string stem = name.substr(0, name.rfind('.'));
         unit.service = last_of(*found, "Socket.Service");
-        if (unit.service.empty()) unit.service = stem + (unit.per_connection ? "@.service" : ".service");
+        if (unit.service.empty())
+            unit.service = unit.per_connection ? name.substr(0, std::min(name.find('@'), name.rfind('.'))) + "@.service"
+                                               : name.substr(0, name.rfind('.')) + ".service";
         const bool v6only = last_of(*found, "Socket.BindIPv6Only") == "ipv6-only";
         const std::pair<const char*, std::uint16_t> kinds[] = {{"Socket.ListenStream", IPPROTO_TCP},
                                                                {"Socket.ListenDatagram", IPPROTO_UDP}};
         for (const auto& [key, protocol] : kinds) {
             const auto [first, last] = found->equal_range(key);
             for (auto setting = first; setting != last; ++setting) {
-                if (const auto place = place_of(setting->second, protocol, v6only)) unit.places.push_back(*place);
+                if (const auto place = place_of(expanded(setting->second, name), protocol, v6only))
+                    unit.places.push_back(*place);
             }
         }
         sockets_.push_back(std::move(unit));

@@ -33,7 +33,7 @@ class UnitFiles {
   public:
     explicit UnitFiles(std::filesystem::path root = "/") : root_(std::move(root)) { read_sockets(); }
 
-    // Those that could be started: no templates, none that is masked.
+    // Those that could be started: no templates but their enabled instances, none that is masked.
     std::span<const SocketUnit> sockets() const { return sockets_; }
     const SocketUnit* socket(std::string_view name) const;
 
@@ -46,6 +46,7 @@ class UnitFiles {
   private:
     using Settings = std::multimap<std::string, std::string>;  // "Socket.ListenStream", in order
 
+    std::set<std::string> socket_names() const;
     void read_sockets();
     std::optional<std::filesystem::path> find(const std::string& name) const;
     std::optional<Settings> settings(const std::string& name) const;

@@ -41,6 +41,11 @@ bool is_before(const ConflictGroup& one, const ConflictGroup& other) {
     return rank(one) < rank(other);
 }
 
+bool is_before(const WarningGroup& one, const WarningGroup& other) {
+    return std::tuple(~one.count, one.first_ns, one.place.port) <
+           std::tuple(~other.count, other.first_ns, other.place.port);
+}
+
 void Gather::begin_of(std::uint64_t recording) {
     if (recording == recording_ && !indexes_.empty()) return;
     recording_ = recording;
@@ -82,6 +87,22 @@ void Gather::loss(const Loss& loss) {
     if (total.count == 0) total.first_ns = loss.time_ns;
     total.count += loss.count;
     total.last_ns = std::max(total.last_ns, loss.time_ns);
+}
+
+void Gather::warning(const Warning& warning) {
+    seen_at(warning.time_ns);
+    if (!filter_.matches(HeldPort{.holder = warning.claim, .processes = 1})) return;
+    PortPlace place = place_of(warning.claim.raw.sock, index_, warning.claim.netns_name);
+    Party who = party_of(warning.claim);
+    WarningGroup& group =
+        warnings_.at(key_of(place) + identity_of(who) + '\0' +
+                     fmt::format("{} {}", static_cast<int>(warning.reason), place_text(warning.entry)));
+    if (group.count++ == 0) group.first_ns = warning.time_ns;
+    group.last_ns = warning.time_ns;
+    group.place = std::move(place);
+    group.who = std::move(who);
+    group.last = warning;
+    group.words = words_of(warning);
 }
 
 void Gather::event(const Event& event, const Context& context, const Findings* findings) {
@@ -161,6 +182,7 @@ void Gather::succeeded(const Event& event, const Context& context) {
 
 Summary Gather::summary() {
     summary_.conflicts = conflicts_.list();
+    summary_.warnings = warnings_.list();
     summary_.races = owners_.races().list();
     summary_.hand_overs = owners_.hand_overs().list();
     summary_.ports_not_followed = owners_.not_followed();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "diagnose/diagnose.h"
+#include "diagnose/warning_words.h"
 #include "filter/recorded_filter.h"
 #include "report/port_owners.h"
 #include "report/summary.h"
@@ -16,6 +17,7 @@
 namespace bindtrace {
 
 bool is_before(const ConflictGroup& one, const ConflictGroup& other);
+bool is_before(const WarningGroup& one, const WarningGroup& other);
 
 // Adds up what is read from captures. Memory does not grow with the number of events.
 class Gather final : public Receiver {
@@ -30,6 +32,7 @@ class Gather final : public Receiver {
     void host(const Host& host) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
+    void warning(const Warning& warning) override;
     void checkpoint(const Checkpoint& checkpoint) override;
     void end(const RecordingEnd& end) override;
 
@@ -51,6 +54,7 @@ class Gather final : public Receiver {
     std::vector<Diagnosis> diagnoses_;  // by index: who failed before on another machine is another
     PortOwners owners_;
     Top<ConflictGroup> conflicts_;
+    Top<WarningGroup> warnings_;
     std::bitset<65536> failing_ports_;  // of those groups
     Summary summary_;
 };

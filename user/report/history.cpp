@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/warning.h"
 #include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/time_format.h"
@@ -96,6 +97,13 @@ void History::event(const Event& event, const Context& context, const Findings* 
         ++current_->releases;
     else if (event.kind == BT_KIND_BIND || event.kind == BT_KIND_AUTOBIND)
         ++current_->claims;
+}
+
+void History::warning(const Warning& warning) {
+    if (!filter_.matches(HeldPort{.holder = warning.claim, .processes = 1})) return;
+    found_ = true;
+    begin_day(warning.time_ns);
+    teller_.warning(warning);
 }
 
 // Of any port: an event of this one may be among them.

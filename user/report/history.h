@@ -36,6 +36,7 @@ class History final : public Receiver {
     void meta(const Meta& meta) override;
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
+    void warning(const Warning& warning) override;
     void checkpoint(const Checkpoint& checkpoint) override;
 
     // At the end.

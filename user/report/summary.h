@@ -13,6 +13,7 @@
 
 #include "model/conflict.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "report/party.h"
 
 namespace bindtrace {
@@ -90,6 +91,16 @@ struct HandOver {
     std::optional<std::uint64_t> gap_ns;  // for which nobody had it, the last time
 };
 
+// A port of a registry that one other than its owner took.
+struct WarningGroup {
+    PortPlace place;  // as it was taken last
+    Party who;
+    std::uint64_t count = 0;
+    std::int64_t first_ns = 0, last_ns = 0;
+    Warning last;
+    WarningWords words;  // on the last of them
+};
+
 // What is not kept.
 struct Rest {
     std::uint64_t entries = 0;  // one that came again afterwards counts twice
@@ -109,6 +120,7 @@ struct Summary {
     TopList<ConflictGroup> conflicts;
     TopList<Race> races;
     TopList<HandOver> hand_overs;
+    TopList<WarningGroup> warnings;
     std::uint64_t ports_not_followed = 0;  // claims of ports beyond those that can be remembered
 };
 

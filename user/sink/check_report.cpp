@@ -11,6 +11,7 @@
 #include "sink/escape.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
+#include "sink/json_port_entry.h"
 #include "sink/table.h"
 
 namespace bindtrace {
@@ -82,25 +83,9 @@ void write_entry(JsonLine& line, const CheckedEntry& checked) {
     const PortEntry& entry = *checked.entry;
     line.raw("{\"v\":");
     line.number(kJsonVersion);
-    line.raw(",\"type\":\"check\",\"file\":");
-    line.string(entry.file);
-    line.raw(",\"line\":");
-    line.number(entry.line);
-    line.raw(",\"port\":");
-    line.number(entry.first_port);
-    line.raw(",\"last_port\":");
-    line.number(entry.last_port);
-    line.raw(",\"proto\":");
-    line.word_or_null(entry.protocol == IPPROTO_UDP ? "udp" : "tcp");
-    line.raw(",\"addr\":");
-    line.address_or_null(entry.address.has_value(), entry.address ? entry.address->family : std::uint16_t{0},
-                         entry.address ? entry.address->local_addr : nullptr);
-    line.raw(",\"owners\":[");
-    for (const OwnerRule& owner : entry.owners) {
-        if (&owner != &entry.owners.front()) line.raw(",");
-        line.string(owners_text({owner}));
-    }
-    line.raw("],\"netns\":{\"inum\":");
+    line.raw(",\"type\":\"check\",");
+    write_port_entry(line, entry);
+    line.raw(",\"netns\":{\"inum\":");
     line.number_or_null(checked.netns.has_value(), checked.netns.value_or(0));
     line.raw(",\"name\":");
     line.string_or_null(entry.netns);

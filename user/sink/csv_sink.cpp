@@ -3,26 +3,35 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
 
 #include "model/names.h"
+#include "model/warning.h"
 
 namespace bindtrace {
 namespace {
 
 // The holder named first, and what the verdict says to do; then what only a loss has.
-constexpr std::string_view kOwnColumns[] = {"advice", "loss_reason", "loss_count", "host"};
+constexpr std::string_view kOwnColumns[] = {"advice",         "loss_reason",    "loss_count",    "host",
+                                            "warning_reason", "registry_entry", "registry_owner"};
 
-constexpr std::size_t kColumns =
-    std::size(kEventColumns) + 2 * std::size(kProcessColumns) + std::size(kHolderColumns) + std::size(kOwnColumns);
+constexpr std::size_t kFirstOwn = std::size(kEventColumns) + 2 * std::size(kProcessColumns) + std::size(kHolderColumns);
+constexpr std::size_t kColumns = kFirstOwn + std::size(kOwnColumns);
+enum Own : std::size_t { kAdvice = kFirstOwn, kLossReason, kLossCount, kHost, kWarning, kEntry, kOwner };
 
-std::string all_advice(const Conflict& conflict) {
+std::string all_of(const std::vector<std::string>& all) {
     std::string out;
-    for (const std::string& advice : conflict.advice) {
+    for (const std::string& advice : all) {
         if (!out.empty()) out += "; or: ";
         out += escaped(advice);
     }
     return out;
+}
+
+// Of an event's columns.
+std::size_t column(std::string_view name) {
+    return static_cast<std::size_t>(std::ranges::find(kEventColumns, name) - std::begin(kEventColumns));
 }
 
 }  // namespace
@@ -72,6 +81,29 @@ void CsvSink::meta(const Meta& meta, std::string& out) {
     hosts_.name(meta.host);
 }
 
+// Who has the port is its holder.
+void CsvSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
+    heading(out);
+    const bt_sock& sock = warning.claim.raw.sock;
+    cells_.assign(std::size(kEventColumns) + std::size(kProcessColumns), {});
+    cells_[0] = writer_.time(warning.time_ns);
+    cells_[1] = static_cast<std::int64_t>(warning.ktime_ns);
+    cells_[2] = "warning";
+    cells_[column("proto")] = std::string(protocol_name(sock.protocol, sock.type));
+    cells_[column("family")] = std::string(family_word(sock.family));
+    cells_[column("local_port")] = std::int64_t{sock.local_port};
+    cells_[column("summary")] = escaped(words.summary);
+    writer_.holder(warning.claim, warning.ktime_ns, cells_);
+    if (const Owner* const owner = owner_of(warning.claim)) writer_.process(fields_of(*owner), cells_);
+    cells_.resize(kColumns);
+    cells_[kAdvice] = all_of(words.advice);
+    cells_[kHost] = escaped(hosts_.current());
+    cells_[kWarning] = std::string(warning_reason_name(warning.reason));
+    cells_[kEntry] = escaped(fmt::format("{}:{}", warning.entry.file, warning.entry.line));
+    cells_[kOwner] = escaped(owners_text(warning.entry.owners));
+    row(out);
+}
+
 void CsvSink::record(const Record& record, std::string& out) {
     heading(out);
     cells_.clear();
@@ -89,8 +121,8 @@ void CsvSink::record(const Record& record, std::string& out) {
         if (const Owner* const owner = owner_of(holder)) writer_.process(fields_of(*owner), cells_);
     }
     cells_.resize(kColumns);
-    if (record.conflict != nullptr) cells_[kColumns - 4] = all_advice(*record.conflict);
-    cells_[kColumns - 1] = escaped(hosts_.current());
+    if (record.conflict != nullptr) cells_[kAdvice] = all_of(record.conflict->advice);
+    cells_[kHost] = escaped(hosts_.current());
     row(out);
 }
 
@@ -100,9 +132,9 @@ void CsvSink::loss(const Loss& loss, std::string& out) {
     cells_[0] = writer_.time(loss.time_ns);
     cells_[1] = static_cast<std::int64_t>(loss.ktime_ns);
     cells_[2] = "loss";
-    cells_[kColumns - 3] = std::string(loss_reason_name(loss.reason));
-    cells_[kColumns - 2] = static_cast<std::int64_t>(loss.count);
-    cells_[kColumns - 1] = escaped(hosts_.current());
+    cells_[kLossReason] = std::string(loss_reason_name(loss.reason));
+    cells_[kLossCount] = static_cast<std::int64_t>(loss.count);
+    cells_[kHost] = escaped(hosts_.current());
     row(out);
 }
 

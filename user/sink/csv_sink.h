@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// CSV (RFC 4180): a heading, and a row for each event and loss. What is not known is an empty field.
+// CSV (RFC 4180): a heading, and a row for each event, loss and warning. What is not known is an empty field.
 //
 // A spreadsheet takes a field that begins with = + - @ for a formula and runs it: such a field, and one that begins
 // with a tab or a carriage return, gets an apostrophe before it, which spreadsheets do not show.
@@ -19,6 +19,7 @@ class CsvSink final : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
 
   private:
     void heading(std::string& out);

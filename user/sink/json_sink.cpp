@@ -4,8 +4,10 @@
 #include <string_view>
 
 #include "model/names.h"
+#include "model/warning.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
+#include "sink/json_port_entry.h"
 
 namespace bindtrace {
 namespace {
@@ -162,6 +164,39 @@ void JsonSink::loss(const Loss& loss, std::string& out) {
     line.raw(",\"count\":");
     line.number(loss.count);
     line.raw("}\n");
+}
+
+void JsonSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
+    const bt_sock& sock = warning.claim.raw.sock;
+    JsonLine line(out);
+    write_start(line, "warning", warning.time_ns, warning.ktime_ns);
+    write_host(line);
+    line.raw(",\"reason\":");
+    line.word_or_null(warning_reason_name(warning.reason));
+    line.raw(",\"proto\":");
+    line.word_or_null(protocol_name(sock.protocol, sock.type));
+    line.raw(",\"family\":");
+    line.word_or_null(family_word(sock.family));
+    line.raw(",\"local_addr\":");
+    line.address_or_null(true, sock.family, sock.local_addr);
+    line.raw(",\"local_port\":");
+    line.number(sock.local_port);
+    line.raw(",\"registry\":{");
+    write_port_entry(line, warning.entry);
+    line.raw(",\"netns\":");
+    line.string_or_null(warning.entry.netns);
+    line.raw("},\"holder\":{");
+    write_holder_fields(line, warning.claim, warning.ktime_ns, holder_times_);
+    line.raw("},\"unknown\":");
+    warning.unknown.empty() ? line.null() : line.string(warning.unknown);
+    line.raw(",\"summary\":");
+    line.string(words.summary);
+    line.raw(",\"advice\":[");
+    for (std::size_t i = 0; i < words.advice.size(); ++i) {
+        if (i != 0) line.raw(",");
+        line.string(words.advice[i]);
+    }
+    line.raw("]}\n");
 }
 
 }  // namespace bindtrace

@@ -23,6 +23,7 @@ class JsonSink : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
 
   private:
     void write_start(JsonLine& line, std::string_view type, std::int64_t time_ns, std::uint64_t ktime_ns);

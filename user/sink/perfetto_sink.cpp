@@ -9,6 +9,7 @@
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "sink/cells.h"
 
 namespace bindtrace {
@@ -287,6 +288,19 @@ void PerfettoSink::loss(const Loss& loss, std::string& out) {
     std::uint64_t& group = groups_[{recording_, ~0u}];
     if (group == 0) group = new_track(0, origin_->host.empty() ? "losses" : origin_->host + ": losses", out);
     packet(loss.ktime_ns, std::move(told), group, out);
+}
+
+void PerfettoSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
+    start(out);
+    const bt_sock& sock = warning.claim.raw.sock;
+    Lane& lane = lane_of(sock, sock.local_port, warning.claim.netns_name, out);
+    const std::string_view reason = warning_reason_name(warning.reason);
+    ProtoMessage told = track_event(kInstant, "warning", fmt::format("warning: {}", reason));
+    annotate_socket(told, sock);
+    annotate(told, "owner", owners_text(warning.entry.owners));
+    annotate(told, "summary", words.summary);
+    if (const Owner* const owner = owner_of(warning.claim)) annotate_process(told, fields_of(*owner));
+    packet(warning.ktime_ns, std::move(told), lane.tracks[0], out);
 }
 
 void PerfettoSink::held_at_start(const Checkpoint& checkpoint, std::string& out) {

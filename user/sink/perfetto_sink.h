@@ -33,6 +33,7 @@ class PerfettoSink final : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
     void held_at_start(const Checkpoint& checkpoint, std::string& out) override;
 
   private:

@@ -8,6 +8,7 @@
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
 #include "sink/json_line.h"
+#include "sink/json_port_entry.h"
 
 namespace bindtrace {
 namespace {
@@ -38,6 +39,8 @@ class Writer {
         list(summary.hand_overs.kept, [this](const HandOver& one) { write(one); });
         line_.raw(",\"restart_loops\":");
         write_loops(summary.conflicts.kept);
+        line_.raw(",\"warnings\":");
+        list(summary.warnings.kept, [this](const WarningGroup& one) { write(one); });
         line_.raw(",\"loss\":");
         write_losses(summary.recordings);
         line_.raw(",\"not_kept\":{\"conflicts\":");
@@ -46,6 +49,8 @@ class Writer {
         write(summary.races.rest);
         line_.raw(",\"changed_hands\":");
         write(summary.hand_overs.rest);
+        line_.raw(",\"warnings\":");
+        write(summary.warnings.rest);
         line_.raw(",\"claims\":");
         line_.number(summary.ports_not_followed);
         line_.raw("}}\n");
@@ -140,6 +145,28 @@ class Writer {
         line_.time(time_, value.first_ns);
         line_.raw(",\"last\":");
         line_.time(time_, value.last_ns);
+    }
+
+    void write(const WarningGroup& group) {
+        line_.raw("{\"reason\":");
+        line_.word_or_null(warning_reason_name(group.last.reason));
+        line_.raw(",");
+        write(group.place);
+        line_.raw(",\"registry\":{");
+        write_port_entry(line_, group.last.entry);
+        line_.raw(",\"netns\":");
+        line_.string_or_null(group.last.entry.netns);
+        line_.raw("},\"who\":");
+        write(group.who);
+        write_count(group);
+        line_.raw(",\"summary\":");
+        line_.string(group.words.summary);
+        line_.raw(",\"advice\":[");
+        for (const std::string& advice : group.words.advice) {
+            if (&advice != group.words.advice.data()) line_.raw(",");
+            line_.string(advice);
+        }
+        line_.raw("]}");
     }
 
     void write(const ConflictGroup& group) {

@@ -55,6 +55,7 @@ class Writer {
         write_totals();
         write_damage();
         section("CONFLICTS", summary_.conflicts, kConflictsShown, "failure");
+        section("WARNINGS: ports of the registry that others took", summary_.warnings, kOthersShown, "warning");
         section("RACES with clients for a source port", summary_.races, kOthersShown, "race");
         section("PORTS THAT CHANGED HANDS", summary_.hand_overs, kOthersShown, "change");
         write_loops();
@@ -179,6 +180,13 @@ class Writer {
              escaped(name_of(group.who)), cause_name(group.last.cause), span(group), end);
         line("      {}", escaped(group.last.summary));
         if (!group.last.advice.empty()) line("      fix: {}", escaped(group.last.advice.front()));
+    }
+
+    void write(const WarningGroup& group) {
+        line("  {}x {}: {}, {}, {}", group.count, place_text(group.place), escaped(name_of(group.who)),
+             warning_reason_name(group.last.reason), span(group));
+        line("      {}", escaped(group.words.summary));
+        if (!group.words.advice.empty()) line("      fix: {}", escaped(group.words.advice.front()));
     }
 
     void write(const Race& race) {

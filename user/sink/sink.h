@@ -11,6 +11,8 @@
 namespace bindtrace {
 
 struct Checkpoint;
+struct Warning;
+struct WarningWords;
 
 class Sink {
   public:
@@ -22,6 +24,7 @@ class Sink {
     virtual void meta(const Meta& meta, std::string& out) = 0;
     virtual void record(const Record& record, std::string& out) = 0;
     virtual void loss(const Loss& loss, std::string& out) = 0;
+    virtual void warning(const Warning& warning, const WarningWords& words, std::string& out) = 0;
 
     // The ports that were held when the recording began; only of a capture, and for those who want to know.
     virtual void held_at_start(const Checkpoint& /*checkpoint*/, std::string& /*out*/) {}

@@ -99,6 +99,12 @@ std::string sqlite_schema() {
         " processes" +
         columns(kHolderColumns) +
         ");\n"
+        "-- Ports of a registry that somebody else took, who is told as the holder.\n"
+        "CREATE TABLE warnings (recording INTEGER, time TEXT, time_ns INTEGER, ktime_ns INTEGER, reason TEXT, proto "
+        "TEXT,"
+        " file TEXT, line INTEGER, entry TEXT, owner TEXT, process INTEGER REFERENCES processes" +
+        columns(kHolderColumns) +
+        ", summary TEXT, advice TEXT);\n"
         "CREATE TABLE advice (event INTEGER REFERENCES events, ordinal INTEGER, text TEXT,"
         " PRIMARY KEY (event, ordinal)) WITHOUT ROWID;\n";
     return out += kViews;

@@ -9,6 +9,7 @@
 
 #include "model/names.h"
 #include "model/receiver.h"
+#include "model/warning.h"
 #include "sink/sqlite_schema.h"
 
 namespace bindtrace {
@@ -53,6 +54,7 @@ Status SqliteSink::prepare() {
     event_ = insert("events", 4 + std::size(kEventColumns));
     holder_ = insert("holders", 4 + kHolder);
     held_ = insert("held_at_start", 4 + kHolder);
+    warning_ = insert("warnings", 13 + kHolder);
     advice_ = insert("advice", 3);
     return status_;
 }
@@ -148,6 +150,27 @@ void SqliteSink::record(const Record& record, std::string&) {
 void SqliteSink::loss(const Loss& loss, std::string&) {
     run(loss_, {recording_, writer_.time(loss.time_ns), static_cast<std::int64_t>(loss.ktime_ns),
                 std::string(loss_reason_name(loss.reason)), static_cast<std::int64_t>(loss.count)});
+}
+
+void SqliteSink::warning(const Warning& warning, const WarningWords& words, std::string&) {
+    const bt_sock& sock = warning.claim.raw.sock;
+    const PortEntry& entry = warning.entry;
+    const Owner* const owner = owner_of(warning.claim);
+    cells_ = {recording_,
+              writer_.time(warning.time_ns),
+              warning.time_ns,
+              static_cast<std::int64_t>(warning.ktime_ns),
+              std::string(warning_reason_name(warning.reason)),
+              std::string(protocol_name(sock.protocol, sock.type)),
+              escaped(entry.file),
+              std::int64_t{entry.line},
+              escaped(place_text(entry)),
+              escaped(owners_text(entry.owners)),
+              owner != nullptr ? process(fields_of(*owner)) : Cell()};
+    writer_.holder(warning.claim, warning.ktime_ns, cells_);
+    cells_.emplace_back(escaped(words.summary));
+    cells_.push_back(words.advice.empty() ? Cell() : escaped(words.advice.front()));
+    run(warning_, cells_);
 }
 
 void SqliteSink::held_at_start(const Checkpoint& checkpoint, std::string&) {

@@ -31,6 +31,7 @@ class SqliteSink final : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
     void held_at_start(const Checkpoint& checkpoint, std::string& out) override;
 
     Status status() const { return status_; }
@@ -56,7 +57,7 @@ class SqliteSink final : public Sink {
     Cell process(const std::optional<Owner>& owner);
 
     Database database_;  // first: statements go before it
-    Statement meta_, loss_, process_, event_, holder_, held_, advice_;
+    Statement meta_, loss_, process_, event_, holder_, held_, warning_, advice_;
     CellWriter writer_;
     Cells cells_;                                       // scratch
     std::map<std::uint64_t, std::int64_t> recordings_;  // the row in meta, in the order they begin

@@ -13,6 +13,7 @@
 #include "model/conflict.h"
 #include "model/endpoint.h"
 #include "model/names.h"
+#include "model/warning.h"
 #include "sink/escape.h"
 
 namespace bindtrace {
@@ -70,6 +71,13 @@ class Painter {
     const bool colour_;
     std::size_t column_ = 0;
 };
+
+// The first stop that the endpoint, which ends before `column`, leaves free; 0 = none.
+std::size_t outcome_column(std::size_t column) {
+    const auto* const stop = std::find_if(std::begin(kOutcomeColumns), std::end(kOutcomeColumns),
+                                          [column](std::size_t free) { return column + 2 <= free; });
+    return stop != std::end(kOutcomeColumns) ? *stop : 0;
+}
 
 void write_time(Painter& line, ClockTimeFormat& format, std::int64_t time_ns) {
     std::array<char, ClockTimeFormat::kLength> text;
@@ -237,12 +245,10 @@ void TextSink::record(const Record& record, std::string& out) {
     line.field(kPlain, protocol.empty() ? "-" : protocol);
     line.pad_to(kClaimColumn, 1);
     line.field(failed ? kBold : kPlain, claim_);
-    const auto* const stop = std::find_if(std::begin(kOutcomeColumns), std::end(kOutcomeColumns),
-                                          [&line](std::size_t column) { return line.column() + 2 <= column; });
-    line.pad_to(stop != std::end(kOutcomeColumns) ? *stop : 0, 2);
-    const std::size_t outcome_column = line.column();
+    line.pad_to(outcome_column(line.column()), 2);
+    const std::size_t began = line.column();
     line.field(failed ? kRedBold : kPlain, outcome_);
-    line.pad_to(outcome_column + kOutcomeWidth, 2);
+    line.pad_to(began + kOutcomeWidth, 2);
 
     if (has(event, BT_EVENT_HAS_TASK)) {
         line.begin(failed ? kBold : kPlain);
@@ -264,23 +270,49 @@ void TextSink::record(const Record& record, std::string& out) {
     if (record.conflict != nullptr) append_conflict(*record.conflict, out);
 }
 
-// At most four lines, under what they explain; one where the rest has been said before.
-void TextSink::append_conflict(const Conflict& conflict, std::string& out) const {
+// A line under what it explains.
+void TextSink::explain(std::string_view label, std::string_view text, std::string& out) const {
     Painter line(out, options_.colour);
-    const auto explain = [&](std::string_view label, std::string_view text) {
-        out.append(host_width_ + kKindColumn, ' ');
-        line.begin(kDim);
-        out.append(label);
-        line.end();
-        append_text(out, text);
-        out.push_back('\n');
-    };
-    explain("", conflict.summary);
+    out.append(host_width_ + kKindColumn, ' ');
+    line.begin(kDim);
+    out.append(label);
+    line.end();
+    append_text(out, text);
+    out.push_back('\n');
+}
+
+void TextSink::append_advice(const std::vector<std::string>& advice, std::size_t room, std::string& out) const {
+    for (std::size_t i = 0; i < std::min(room, advice.size()); ++i) explain(i == 0 ? "fix: " : " or: ", advice[i], out);
+}
+
+// At most four lines; one where the rest has been said before.
+void TextSink::append_conflict(const Conflict& conflict, std::string& out) const {
+    explain("", conflict.summary, out);
     if (conflict.told_before) return;
-    if (conflict.rule) explain("why: ", *conflict.rule);
-    const std::size_t room = conflict.rule ? 2 : 3;
-    for (std::size_t i = 0; i < std::min(room, conflict.advice.size()); ++i)
-        explain(i == 0 ? "fix: " : " or: ", conflict.advice[i]);
+    if (conflict.rule) explain("why: ", *conflict.rule, out);
+    append_advice(conflict.advice, conflict.rule ? 2 : 3, out);
+}
+
+void TextSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
+    const bt_sock& sock = warning.claim.raw.sock;
+    claim_.clear();
+    append_local(sock, claim_);
+    append_remote(sock, claim_);
+    append_host(out);
+    Painter line(out, options_.colour);
+    write_time(line, time_, warning.time_ns);
+    line.field(kYellowBold, "warning");
+    line.pad_to(kProtocolColumn, 1);
+    const std::string_view protocol = protocol_name(sock.protocol, sock.type);
+    line.field(kPlain, protocol.empty() ? "-" : protocol);
+    line.pad_to(kClaimColumn, 1);
+    line.field(kBold, claim_);
+    line.pad_to(outcome_column(line.column()), 2);
+    const std::string_view reason = warning_reason_name(warning.reason);
+    line.field(kYellowBold, reason.empty() ? "?" : reason);
+    out.push_back('\n');
+    explain("", words.summary, out);
+    append_advice(words.advice, 3, out);
 }
 
 void TextSink::meta(const Meta& meta, std::string& out) {

@@ -30,9 +30,12 @@ class TextSink : public Sink {
     void meta(const Meta& meta, std::string& out) override;
     void record(const Record& record, std::string& out) override;
     void loss(const Loss& loss, std::string& out) override;
+    void warning(const Warning& warning, const WarningWords& words, std::string& out) override;
 
   private:
     void append_host(std::string& out);
+    void explain(std::string_view label, std::string_view text, std::string& out) const;
+    void append_advice(const std::vector<std::string>& advice, std::size_t room, std::string& out) const;
     void append_conflict(const Conflict& conflict, std::string& out) const;
 
     const Options options_;
