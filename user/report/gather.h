@@ -10,6 +10,7 @@
 #include "filter/recorded_filter.h"
 #include "report/port_owners.h"
 #include "report/summary.h"
+#include "report/timeline.h"
 #include "report/top.h"
 
 namespace bindtrace {
@@ -19,7 +20,9 @@ bool is_before(const ConflictGroup& one, const ConflictGroup& other);
 // Adds up what is read from captures, of one recording after the other. Memory does not grow with the number of events.
 class Gather final : public Receiver {
   public:
-    explicit Gather(const RecordedFilter& filter) : filter_(filter) {}
+    // `timeline` gets what it needs of the same; none: nobody draws one.
+    explicit Gather(const RecordedFilter& filter, Timeline* timeline = nullptr)
+        : filter_(filter), timeline_(timeline) {}
 
     // What follows is of this recording.
     void begin_of(std::uint64_t recording);
@@ -44,6 +47,7 @@ class Gather final : public Receiver {
     void succeeded(const Event& event, const Context& context);
 
     const RecordedFilter& filter_;
+    Timeline* timeline_;
     std::uint64_t recording_ = 0;
     std::size_t index_ = 0;  // in summary_.recordings
     std::unordered_map<std::uint64_t, std::size_t> indexes_;
@@ -51,6 +55,7 @@ class Gather final : public Receiver {
     Diagnosis diagnosis_;
     PortOwners owners_;
     Top<ConflictGroup> conflicts_;
+    std::uint64_t last_group_ = 0;      // ConflictGroup::id
     std::bitset<65536> failing_ports_;  // of those groups
     Summary summary_;
 };
