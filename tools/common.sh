@@ -15,7 +15,8 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
     libzstd-dev libxxhash-dev libsqlite3-dev libsodium-dev libcli11-dev libspdlog-dev libfmt-dev nlohmann-json3-dev
     libtomlplusplus-dev libgtest-dev libbenchmark-dev)
   DEMO_PACKAGES=(python3-minimal iproute2)
-  TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base)
+  TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base
+    chromium chromium-driver)
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
   CHECK_PACKAGES=(clang-format clang-tidy libclang-rt-dev shellcheck)
