@@ -24,6 +24,7 @@
 #include "pipeline/teller.h"
 #include "report/gather.h"
 #include "sink/json_sink.h"
+#include "sink/report_html.h"
 
 namespace {
 
@@ -270,8 +271,19 @@ int main(int argc, char** argv) {
     Gather gather(filter);
     gather.begin_of(0);
     start = cpu_seconds();
-    if (!CaptureReader::of(std::move(memory.bytes))->read(gather)) return 1;
+    if (!CaptureReader::of(memory.bytes)->read(gather)) return 1;
     tell("report: 10 million events", (cpu_seconds() - start) / events * 1e7, "s");
+
+    Timeline timeline(filter);
+    Gather drawn(filter, &timeline);
+    drawn.begin_of(0);
+    std::string page;
+    start = cpu_seconds();
+    if (!CaptureReader::of(std::move(memory.bytes))->read(drawn)) return 1;
+    const Summary summary = drawn.summary();
+    append_report_html(page, summary, timeline.drawing(summary.recordings));
+    tell("report --html: 10 million events", (cpu_seconds() - start) / events * 1e7, "s");
+    tell("report --html: size of the page", static_cast<double>(page.size()) / 1e6, "MB");
 
     JsonSink sink;
     std::string line, packed(ZSTD_compressBound(1 << 20), '\0');
