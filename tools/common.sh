@@ -16,7 +16,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
     libtomlplusplus-dev libgtest-dev libbenchmark-dev)
   DEMO_PACKAGES=(python3-minimal iproute2)
   TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base
-    btrfs-progs protobuf-compiler)
+    btrfs-progs protobuf-compiler chromium chromium-driver)
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
   BENCH_PACKAGES=(python3 iproute2 lsof bpftrace coreutils binutils)

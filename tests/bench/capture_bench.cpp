@@ -28,7 +28,9 @@
 #include "measure.h"
 #include "mixed_stream.h"
 #include "report/gather.h"
+#include "report/timeline.h"
 #include "sink/json_sink.h"
+#include "sink/report_html.h"
 #include "sink/sqlite_sink.h"
 
 namespace {
@@ -176,15 +178,20 @@ Cost write_database(const Recorded& recorded) {
 }
 
 // In a process of its own, to see its memory.
-void report(const char* name, const Nameless& capture) {
+void report(const char* name, const Nameless& capture, bool as_page = false) {
     const pid_t child = fork();
     if (child == 0) {
         RecordedFilter filter;
         filter.filter.kinds = ~0u;
-        Gather gather(filter);
+        Timeline timeline(filter);
+        Gather gather(filter, as_page ? &timeline : nullptr);
         auto reader = CaptureReader::open(capture.path());
         lseek(capture.fd.get(), 0, SEEK_SET);
-        _exit(reader && (*reader)->read(gather) && !gather.summary().recordings.empty() ? 0 : 1);
+        if (!reader || !(*reader)->read(gather)) _exit(1);
+        const Summary summary = gather.summary();
+        std::string page;
+        if (as_page) append_report_html(page, summary, timeline.drawing(summary.recordings));
+        _exit(summary.recordings.empty() || page.empty() == as_page ? 1 : 0);
     }
     int status = 1;
     rusage used{};
@@ -214,6 +221,7 @@ int main(int argc, char** argv) {
     report("1 million events", small);
     write_capture(recorded, kReported, large);
     report("10 million events", large);
+    report("10 million events, --html", large, true);
     const Cost json = write_json(recorded), database = write_database(recorded);
     const std::pair<const char*, Cost> costs[] = {{"capture", capture}, {"JSON | zstd -3", json}, {"SQLite", database}};
     const double events = static_cast<double>(kCompared);

@@ -4,6 +4,7 @@
 #include "report/gather.h"
 #include "sink/report_json.h"
 #include "sink/report_text.h"
+#include "sink/timeline_json.h"
 
 namespace bindtrace {
 namespace {
@@ -69,8 +70,16 @@ class GoldenReport : public Golden {
         return found;
     }
 
+    // What a page draws of it, after told().
+    std::string drawn() {
+        std::string text;
+        append_timeline_json(text, timeline_.drawing(summary_.recordings), summary_);
+        EXPECT_TRUE(nlohmann::json::accept(text)) << text;
+        return text + "\n";
+    }
+
     std::string told() {
-        Summary summary = gather_.summary();
+        Summary& summary = summary_ = gather_.summary();
         summary.files = {{.path = "/tmp/\x1b]0;x\x07.btcap", .complete = false, .lost_bytes = 4096, .damages = 1}};
         std::string text;
         append_report_text(text, summary, false);
@@ -81,7 +90,9 @@ class GoldenReport : public Golden {
     }
 
     RecordedFilter filter_;
-    Gather gather_{filter_};
+    Timeline timeline_{filter_};
+    Gather gather_{filter_, &timeline_};
+    Summary summary_;
 };
 
 TEST_F(GoldenReport, WhatHappened) {
@@ -115,6 +126,7 @@ TEST_F(GoldenReport, WhatHappened) {
     gather_.loss({.time_ns = kTime + 13 * kSecond, .ktime_ns = kKtime, .reason = LossReason::ring_full, .count = 17});
     tell(Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 38080}).hold({"0.0.0.0", 38080}), 80);
     expect_file("report", told());
+    expect_file("report_timeline", drawn());
 }
 
 TEST_F(GoldenReport, NothingWasRefused) {

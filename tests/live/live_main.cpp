@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The live tests: the real bindtrace binary (environment variable BINDTRACE) against the running kernel, with
 // `--attach auto`. Needs root, iproute2, setpriv, and the real programs it watches: nginx-light, python3, a JDK, curl,
-// dnsmasq-base. Each test plays in a network namespace of its own, so that other work on the machine does not disturb.
+// dnsmasq-base; and for the page of a report chromium, chromium-driver. Each test plays in a network namespace of its
+// own, so that other work on the machine does not disturb.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

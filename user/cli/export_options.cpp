@@ -2,9 +2,7 @@
 #include "cli/export_options.h"
 
 #include <CLI/CLI.hpp>
-#include <filesystem>
 #include <string>
-#include <system_error>
 
 namespace bindtrace {
 
@@ -33,11 +31,7 @@ Status check_export(const Options& options) {
     const std::string& path = options.exported.path;
     if (path == "-" && options.exported.format == "sqlite")
         return Error{"-o -: a database cannot be written to a pipe; name a file"};
-    for (const std::string& capture : options.captures) {
-        std::error_code ignored;
-        if (path != "-" && capture != "-" && std::filesystem::equivalent(path, capture, ignored))
-            return Error{"-o: " + path + " is the capture itself"};
-    }
+    if (is_a_capture(path, options)) return Error{"-o: " + path + " is the capture itself"};
     return {};
 }
 

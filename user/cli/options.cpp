@@ -26,6 +26,7 @@ Examples:
   bindtrace replay x.btcap --failed  the same stream as live, on any machine
   bindtrace report x.btcap           what went wrong, on one screen
   bindtrace report x.btcap --port 8080   all that happened to a port; --at 20:53 who held it then
+  bindtrace report x.btcap --html x.html   a page with a timeline, for any browser
   bindtrace export x.btcap --to sqlite -o x.db   for other tools: jsonl, csv, perfetto, sqlite
   bindtrace who 8080                 who holds a port now, whoever it is and wherever
   bindtrace check ports.toml         does each port belong to whom the registry says, and is it safe
@@ -67,6 +68,13 @@ void add_trace_options(CLI::App& app, Options& options) {
 
 }  // namespace
 
+bool is_a_capture(const std::string& path, const Options& options) {
+    return std::ranges::any_of(options.captures, [&path](const std::string& capture) {
+        std::error_code ignored;
+        return path != "-" && capture != "-" && std::filesystem::equivalent(path, capture, ignored);
+    });
+}
+
 ParseOutcome parse_command_line(int argc, char** argv) {
     Options options;
     CLI::App app("Tells who takes which port, live: binds and their failures, listeners, ephemeral ports, releases.",
@@ -99,12 +107,21 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         ->required();
     add_filter_options(*post_mortem, options.filter);
     post_mortem->get_option("--port")->type_name("N[/PROTO]")->description("The whole history of a port, or a range");
-    post_mortem
-        ->add_option("--at", options.at,
-                     "Who held what then: 20:53:08 (UTC, of the day of the recording) or 2026-11-21T20:53:08Z")
-        ->type_name("TIME");
-    post_mortem->add_flag("--json", options.json,
-                          "One object; lines of JSON with --port (as the live stream) and --at (as who)");
+    CLI::Option* at =
+        post_mortem
+            ->add_option("--at", options.at,
+                         "Who held what then: 20:53:08 (UTC, of the day of the recording) or 2026-11-21T20:53:08Z")
+            ->type_name("TIME");
+    CLI::Option* report_json = post_mortem->add_flag(
+        "--json", options.json, "One object; lines of JSON with --port (as the live stream) and --at (as who)");
+    CLI::Option* html = post_mortem
+                            ->add_option("--html", options.html,
+                                         "Make a page with a timeline, or - for stdout: one file that needs no "
+                                         "network. With --port of that port, or range, alone")
+                            ->type_name("FILE")
+                            ->excludes(at)
+                            ->excludes(report_json);
+    post_mortem->add_flag("--force", options.force, "Replace the page if it is there already")->needs(html);
     post_mortem->add_flag("-v,--verbose", options.verbose, "Say on stderr what is being done");
     CLI::App* exported = app.add_subcommand("export", "What captures tell, for other tools");
     add_export_options(*exported, options);
@@ -174,7 +191,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         return {std::nullopt, kExitUsage};
     }
     if (replay->parsed()) options.command = Command::replay;
-    if (post_mortem->parsed()) options.command = Command::report;
+    if (post_mortem->parsed()) {
+        options.command = Command::report;
+        if (is_a_capture(options.html, options)) {
+            spdlog::error("--html: {} is the capture itself", options.html);
+            return {std::nullopt, kExitUsage};
+        }
+    }
     if (check->parsed() && !options.learn && options.registries.empty()) {
         spdlog::error("check: a registry is missing; bindtrace check --learn prints one to start with");
         return {std::nullopt, kExitUsage};

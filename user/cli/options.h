@@ -45,12 +45,17 @@ struct Options {
     ExportOptions exported;
     std::vector<std::string> captures;    // of `replay`, `report` and `export`
     std::string at;                       // of `report`, as typed; empty = not given
+    std::string html;                     // of `report`: the page to make, "-" is stdout; empty = none
+    bool force = false;                   // of `report`: replace it
     std::vector<std::string> registries;  // of `check` and of --registry: files and folders
     bool learn = false;
     std::optional<std::uint64_t> wait_ms;  // --wait
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };
+
+// Is that one of the captures to be read, which are not to be written over?
+bool is_a_capture(const std::string& path, const Options& options);
 
 // Either the options, or the exit code of a run that ends here (--help, --version, a usage error: printed already).
 struct ParseOutcome {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -20,8 +21,10 @@
 #include "sink/escape.h"
 #include "sink/held_ports.h"
 #include "sink/output.h"
+#include "sink/report_html.h"
 #include "sink/report_json.h"
 #include "sink/report_text.h"
+#include "sink/whole_file.h"
 
 namespace bindtrace {
 namespace {
@@ -82,21 +85,53 @@ int exit_code(const SetRead& read, bool found) {
     return found ? kExitFine : kExitBad;
 }
 
+Summary summary_of(Gather& gather, const SetRead& read) {
+    Summary summary = gather.summary();
+    for (const FileRead& file : read.files)
+        summary.files.push_back({.path = file.path,
+                                 .complete = file.is_complete(),
+                                 .lost_bytes = file.read.lost_bytes,
+                                 .damages = file.read.damage_count});
+    return summary;
+}
+
 int report_summary(const Options& options, CaptureSet& captures, const RecordedFilter& filter) {
     Gather gather(filter);
     Output output(STDOUT_FILENO, -1);
     WholeReading reading(gather, output);
     const auto read = read_and_tell(captures, reading);
     if (!read) return report(read.error(), kExitRuntime);
-    Summary summary = gather.summary();
-    for (const FileRead& file : read->files)
-        summary.files.push_back({.path = file.path,
-                                 .complete = file.is_complete(),
-                                 .lost_bytes = file.read.lost_bytes,
-                                 .damages = file.read.damage_count});
+    const Summary summary = summary_of(gather, *read);
     options.json ? append_report_json(output.buffer(), summary)
                  : append_report_text(output.buffer(), summary, wants_colour());
     if (Status written = reading.finish(); !written) return report(written.error(), kExitRuntime);
+    return exit_code(*read, true);
+}
+
+// The place is looked at before captures of any size are read, and written to afterwards.
+int report_page(const Options& options, CaptureSet& captures, const RecordedFilter& filter) {
+    const bool is_pipe = options.html == "-";
+    if (is_pipe && isatty(STDOUT_FILENO) != 0)
+        return report({"a page is not for a terminal", 0, "--html FILE, or pipe it somewhere"}, kExitUsage);
+    std::optional<WholeFile> file;
+    if (!is_pipe) {
+        std::signal(SIGXFSZ, SIG_IGN);  // then a file that may not grow is an error of write(), with a message
+        auto place = WholeFile::at(options.html, options.force);
+        if (!place) return report(place.error(), kExitRuntime);
+        file = std::move(*place);
+    }
+    Timeline timeline(filter);
+    Gather gather(filter, &timeline);
+    Output output(STDOUT_FILENO, -1);
+    WholeReading reading(gather, output);
+    const auto read = read_and_tell(captures, reading);
+    if (!read) return report(read.error(), kExitRuntime);
+    const Summary summary = summary_of(gather, *read);
+    std::string page;
+    append_report_html(page, summary, timeline.drawing(summary.recordings));
+    if (!file) output.buffer() = std::move(page);
+    const Status written = file ? file->write(page) : reading.finish();
+    if (!written) return report(written.error(), kExitRuntime);
     return exit_code(*read, true);
 }
 
@@ -196,6 +231,7 @@ int run_report(const Options& options) {
     auto captures = CaptureSet::look(options.captures);
     if (!captures) return report(captures.error(), kExitRuntime);
     if (moment) return report_held_at(options, *captures, *filter, *moment);
+    if (!options.html.empty()) return report_page(options, *captures, *filter);
     return port.empty() ? report_summary(options, *captures, *filter) : report_history(options, *captures, *filter);
 }
 

@@ -58,6 +58,7 @@ void Gather::begin_of(std::uint64_t recording) {
 
 void Gather::seen_at(std::int64_t time_ns) {
     current().last_ns = std::max(current().last_ns, time_ns);
+    if (timeline_ != nullptr) timeline_->seen_at(index_, time_ns);
 }
 
 void Gather::meta(const Meta& meta) {
@@ -72,7 +73,10 @@ void Gather::host(const Host& host) {
 void Gather::checkpoint(const Checkpoint& checkpoint) {
     seen_at(checkpoint.time_ns);
     if (!knows_holders_.insert(recording_).second) return;
-    for (const HeldPort& port : checkpoint.ports) owners_.held(port, index_);
+    for (const HeldPort& port : checkpoint.ports) {
+        owners_.held(port, index_);
+        if (timeline_ != nullptr && filter_.matches(port)) timeline_->held(port, index_);
+    }
 }
 
 void Gather::end(const RecordingEnd& end) {
@@ -119,6 +123,7 @@ void Gather::event(const Event& event, const Context& context, const Findings* f
         return;
     }
     owners_.apply(event, context, index_);
+    if (timeline_ != nullptr) timeline_->succeeded(event, context, index_);
     if (event.kind == BT_KIND_BIND || event.kind == BT_KIND_LISTEN) succeeded(event, context);
 }
 
@@ -133,6 +138,7 @@ void Gather::failed(const Event& event, const Context& context, const Conflict& 
     failing_ports_.set(place.port);
     ConflictGroup& group = conflicts_.at(std::move(key));
     if (group.count++ == 0) group.first_ns = context.time_ns;
+    if (group.id == 0) group.id = ++last_group_;
     if (group.starts == 0 || group.who.pid != who.pid) ++group.starts;
     group.last_ns = context.time_ns;
     group.last_ktime_ns = event.ktime_ns;
@@ -144,6 +150,7 @@ void Gather::failed(const Event& event, const Context& context, const Conflict& 
     group.resolved_ns.reset();
     group.restart_loop |= std::ranges::count(verdict.factors, Factor::restart_loop) != 0;
     group.last = verdict;
+    if (timeline_ != nullptr) timeline_->failed(event, context, verdict, group);
 }
 
 void Gather::raced(const Event& event, const Context& context, const Conflict& verdict) {

@@ -12,6 +12,7 @@
 #include "filter/recorded_filter.h"
 #include "report/port_owners.h"
 #include "report/summary.h"
+#include "report/timeline.h"
 #include "report/top.h"
 
 namespace bindtrace {
@@ -22,7 +23,9 @@ bool is_before(const WarningGroup& one, const WarningGroup& other);
 // Adds up what is read from captures. Memory does not grow with the number of events.
 class Gather final : public Receiver {
   public:
-    explicit Gather(const RecordedFilter& filter) : filter_(filter) {}
+    // `timeline` gets what it needs of the same; none: nobody draws one.
+    explicit Gather(const RecordedFilter& filter, Timeline* timeline = nullptr)
+        : filter_(filter), timeline_(timeline) {}
 
     // Of this recording no checkpoint is needed any more: they tell the ports held.
     bool knows_holders(std::uint64_t recording) const { return knows_holders_.contains(recording); }
@@ -47,6 +50,7 @@ class Gather final : public Receiver {
     void succeeded(const Event& event, const Context& context);
 
     const RecordedFilter& filter_;
+    Timeline* timeline_;
     std::uint64_t recording_ = 0;
     std::size_t index_ = 0;  // in summary_.recordings
     std::unordered_map<std::uint64_t, std::size_t> indexes_;
@@ -55,6 +59,7 @@ class Gather final : public Receiver {
     PortOwners owners_;
     Top<ConflictGroup> conflicts_;
     Top<WarningGroup> warnings_;
+    std::uint64_t last_group_ = 0;      // ConflictGroup::id
     std::bitset<65536> failing_ports_;  // of those groups
     Summary summary_;
 };

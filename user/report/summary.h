@@ -56,6 +56,7 @@ struct PortPlace {
 
 // Failures of one party, for one reason.
 struct ConflictGroup {
+    std::uint64_t id = 0;  // of this reading; 0 = none yet
     PortPlace place;
     std::uint32_t kind = 0;  // enum bt_kind
     int error = 0;

@@ -26,6 +26,7 @@ class Top {
         return entries_[std::move(key)];
     }
 
+    bool contains(const std::string& key) const { return entries_.contains(key); }
     auto begin() { return entries_.begin(); }
     auto end() { return entries_.end(); }
 
