@@ -7,10 +7,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <iterator>
 
 #include "bindtrace/rules.h"
 #include "diagnose/holder_words.h"
@@ -72,10 +70,6 @@ std::string possession(const Case& about, const Holder& holder) {
     return holder.raw.has_claim != 0 ? held + " since before bindtrace started" : held;
 }
 
-std::string requested_port(const Case& about) {
-    return std::to_string(about.refusal != nullptr ? about.refusal->claimant.local_port : about.event.port);
-}
-
 // "both cover 127.0.0.1", or nothing where the two name the same address.
 std::string overlap_words(const bt_sock& mine, const bt_sock& theirs) {
     if (mine.family == theirs.family && std::memcmp(mine.local_addr, theirs.local_addr, 16) == 0) return "";
@@ -105,172 +99,6 @@ std::string sharing_words(const Case& about, const Holder& holder) {
     if (theirs) return "SO_REUSEADDR counts only if both sockets set it, and the holder's did not";
     return "the two sockets do not share";
 }
-
-std::string restart(const Case& about) {
-    if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
-    return fmt::format(", then {} restart {}",
-                       systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
-}
-
-void advise_reserving(const Case& about, std::vector<std::string>& advice) {
-    if (!about.has(Factor::range_overlap)) return;
-    advice.push_back(
-        fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
-                    "/etc/sysctl.d), {}{}",
-                    requested_port(about), let_go(*about.holder()), restart(about)));
-}
-
-void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
-    if (about.has(Factor::reuseaddr_missing_holder)) return;  // it would not help
-    if (about.has(Factor::reuseaddr_missing_requester))
-        advice.emplace_back("set SO_REUSEADDR on the socket before bind: the holder's has it already");
-}
-
-void advise_stopping(const Case& about, std::vector<std::string>& advice) {
-    const std::string stop = stop_holder(*about.holder());
-    if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
-}
-
-// A published port is changed where its container is made.
-void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
-    const Holder& holder = *about.holder();
-    const Published& published = *holder.published;
-    if (published.container_gone) {
-        advice.push_back(fmt::format("kill {}: what it led to has gone, and dockerd has forgotten it{}",
-                                     holder.process ? holder.process->task.key.pid : 0, restart(about)));
-        return;
-    }
-    const std::string words = container_words(holder.container);
-    const std::string inside = published.container_port ? std::to_string(*published.container_port) : "PORT";
-    const auto unit = unit_of_container(holder);
-    const std::string file = unit ? fmt::format("PublishPort=OTHER:{} in the .container file of {}", inside, *unit)
-                                  : "another ports: entry in its compose file";
-    advice.push_back(fmt::format("publish {} on another port: {} run -p OTHER:{}, or {}",
-                                 words.empty() ? "the container" : words, published.runtime, inside, file));
-    const std::string stop = stop_container(holder);
-    if (!stop.empty()) advice.push_back(stop + restart(about));
-}
-
-// IPv4 and IPv6 each on a socket of its own.
-void advise_apart(const Case& about, std::vector<std::string>& advice) {
-    const Holder& holder = *about.holder();
-    const auto unit = socket_unit(holder);
-    if (unit && holder.raw.sock.family == AF_INET6)
-        advice.push_back("BindIPv6Only=ipv6-only in a drop-in of " + *unit + ", so that it takes IPv6 alone");
-    else
-        advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
-}
-
-void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
-    const Holder& holder = *about.holder();
-    switch (about.verdict.cause) {
-        case Cause::ephemeral:
-            advise_reserving(about, advice);
-            break;
-        case Cause::time_wait:
-        case Cause::closing:
-            advise_reuseaddr(about, advice);
-            if (about.has(Factor::reuseaddr_missing_holder))
-                advice.emplace_back("set SO_REUSEADDR on both sockets; this one is free again after a minute at most" +
-                                    restart(about));
-            if ((holder.raw.flags & BT_EVENT_EPHEMERAL) != 0) advise_reserving(about, advice);
-            break;
-        case Cause::listener:
-        case Cause::bound:
-        case Cause::udp_holder:
-        default:
-            if (about.has(Factor::same_process)) {
-                advice.emplace_back(
-                    "the process has this port open already: let it bind once, or close the first socket");
-                break;
-            }
-            if (holder.published) {
-                advise_unpublishing(about, advice);
-                break;
-            }
-            if (about.has(Factor::same_unit))
-                advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
-                                 restart(about));
-            if (const auto unit = socket_unit(holder)) {
-                advise_stopping(about, advice);
-                const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
-                advice.push_back(
-                    fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit "
-                                "{1})",
-                                setting, *unit));
-            }
-            if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
-                advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
-            advise_reuseaddr(about, advice);
-            if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
-                about.has(Factor::reuseaddr_missing_holder))
-                advice.emplace_back(
-                    "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
-            if (about.has(Factor::dual_stack)) advise_apart(about, advice);
-            if (holder.raw.of_kernel != 0)
-                advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
-            if (!socket_unit(holder) && !about.has(Factor::same_unit)) advise_stopping(about, advice);
-            break;
-    }
-}
-
-// The address was not there when it was asked for, and is now.
-const LocalAddress* has_come_late(const Case& about) {
-    if (!about.verdict.local_addresses) return nullptr;
-    for (const LocalAddress& local : *about.verdict.local_addresses) {
-        if (bt_same_address(local.family, local.address.data(), about.event.addr_family, about.event.addr) != 0)
-            return &local;
-    }
-    return nullptr;
-}
-
-void advise_about_request(const Case& about, std::vector<std::string>& advice) {
-    const std::string port = requested_port(about);
-    switch (about.verdict.cause) {
-        case Cause::address_not_local:
-            advice.emplace_back("add the address to an interface (ip addr), or bind 0.0.0.0 or [::]");
-            advice.emplace_back(
-                "if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket");
-            if (has_come_late(about)) std::ranges::reverse(advice);
-            break;
-        case Cause::privileged_port:
-            if (about.unit && about.unit->ends_with(".service"))
-                advice.push_back("AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of " + *about.unit);
-            else if (about.context.process != nullptr && about.context.process->exe)
-                advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
-            advice.push_back("take a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
-            break;
-        case Cause::denied:
-            advice.emplace_back(
-                "look for SocketBindDeny= or RestrictAddressFamilies= in the unit, and for a denial in "
-                "the audit log (AppArmor, SELinux)");
-            break;
-        case Cause::exhausted:
-            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
-                advice.emplace_back("have clients keep connections open instead of making a new one each time");
-            advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
-            break;
-        case Cause::already_bound:
-            advice.emplace_back("a socket binds once: make a new one for the second address");
-            break;
-        case Cause::no_memory:
-            advice.emplace_back("look for memory limits of the cgroup (memory.max) and in dmesg");
-            break;
-        case Cause::bad_request:
-            advice.emplace_back("the call itself is wrong: strace -e trace=network shows it");
-            break;
-        default:
-            break;
-    }
-}
-
-}  // namespace
-
-bool Case::has(Factor factor) const {
-    return std::ranges::find(verdict.factors, factor) != verdict.factors.end();
-}
-
-namespace {
 
 // "1,234"
 std::string grouped(std::size_t number) {
@@ -308,7 +136,7 @@ std::string exhausted_summary(const Case& about) {
 std::string not_local_summary(const Case& about) {
     std::string asked;
     append_address(asked, about.event.addr_family, about.event.addr);
-    if (const LocalAddress* late = has_come_late(about))
+    if (const LocalAddress* late = about.came_late())
         return fmt::format("{} came to {} only after this, or was not yet ready", asked, late->interface);
     std::string text = "no interface of this network namespace has " + asked;
     if (!about.verdict.local_addresses) return text;
@@ -332,6 +160,22 @@ std::string not_local_summary(const Case& about) {
 std::string summary_of_request(const Case& about);
 
 }  // namespace
+
+bool Case::has(Factor factor) const {
+    return std::ranges::find(verdict.factors, factor) != verdict.factors.end();
+}
+
+std::string Case::port() const {
+    return std::to_string(refusal != nullptr ? refusal->claimant.local_port : event.port);
+}
+
+const LocalAddress* Case::came_late() const {
+    if (!verdict.local_addresses) return nullptr;
+    for (const LocalAddress& local : *verdict.local_addresses) {
+        if (bt_same_address(local.family, local.address.data(), event.addr_family, event.addr) != 0) return &local;
+    }
+    return nullptr;
+}
 
 std::string summary_of(const Case& about) {
     std::string text;
@@ -416,15 +260,6 @@ std::optional<std::string> rule_of(const Case& about) {
                             about.refusal->claimant.local_port, about.refusal->ephemeral_first,
                             about.refusal->ephemeral_last);
     return text;
-}
-
-std::vector<std::string> advice_for(const Case& about) {
-    std::vector<std::string> advice;
-    if (about.holder() != nullptr)
-        advise_about_holder(about, advice);
-    else
-        advise_about_request(about, advice);
-    return advice;
 }
 
 }  // namespace bindtrace

@@ -19,6 +19,9 @@ struct Case {
     std::optional<std::string> unit;  // of the task that failed
 
     bool has(Factor factor) const;
+    std::string port() const;  // that was asked for
+    // The address, if it was not there when it was asked for, and is now; or null.
+    const LocalAddress* came_late() const;
     const Holder* holder() const { return verdict.holders.empty() ? nullptr : verdict.holders.data(); }
 };
 

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "diagnose/holder_words.h"
+#include "diagnose/words.h"
+#include "model/container.h"
+#include "model/unit.h"
+
+namespace bindtrace {
+namespace {
+
+std::string restart(const Case& about) {
+    if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
+    return fmt::format(", then {} restart {}",
+                       systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
+}
+
+void advise_reserving(const Case& about, std::vector<std::string>& advice) {
+    if (!about.has(Factor::range_overlap)) return;
+    advice.push_back(
+        fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
+                    "/etc/sysctl.d), {}{}",
+                    about.port(), let_go(*about.holder()), restart(about)));
+}
+
+void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
+    if (about.has(Factor::reuseaddr_missing_holder)) return;  // it would not help
+    if (about.has(Factor::reuseaddr_missing_requester))
+        advice.emplace_back("set SO_REUSEADDR on the socket before bind: the holder's has it already");
+}
+
+void advise_stopping(const Case& about, std::vector<std::string>& advice) {
+    const std::string stop = stop_holder(*about.holder());
+    if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+}
+
+// A published port is changed where its container is made.
+void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    const Published& published = *holder.published;
+    if (published.container_gone) {
+        advice.push_back(fmt::format("kill {}: what it led to has gone, and dockerd has forgotten it{}",
+                                     holder.process ? holder.process->task.key.pid : 0, restart(about)));
+        return;
+    }
+    const std::string words = container_words(holder.container);
+    const std::string inside = published.container_port ? std::to_string(*published.container_port) : "PORT";
+    const auto unit = unit_of_container(holder);
+    const std::string file = unit ? fmt::format("PublishPort=OTHER:{} in the .container file of {}", inside, *unit)
+                                  : "another ports: entry in its compose file";
+    advice.push_back(fmt::format("publish {} on another port: {} run -p OTHER:{}, or {}",
+                                 words.empty() ? "the container" : words, published.runtime, inside, file));
+    const std::string stop = stop_container(holder);
+    if (!stop.empty()) advice.push_back(stop + restart(about));
+}
+
+// IPv4 and IPv6 each on a socket of its own.
+void advise_apart(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    const auto unit = socket_unit(holder);
+    if (unit && holder.raw.sock.family == AF_INET6)
+        advice.push_back("BindIPv6Only=ipv6-only in a drop-in of " + *unit + ", so that it takes IPv6 alone");
+    else
+        advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
+}
+
+void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
+    const Holder& holder = *about.holder();
+    switch (about.verdict.cause) {
+        case Cause::ephemeral:
+            advise_reserving(about, advice);
+            break;
+        case Cause::time_wait:
+        case Cause::closing:
+            advise_reuseaddr(about, advice);
+            if (about.has(Factor::reuseaddr_missing_holder))
+                advice.emplace_back("set SO_REUSEADDR on both sockets; this one is free again after a minute at most" +
+                                    restart(about));
+            if ((holder.raw.flags & BT_EVENT_EPHEMERAL) != 0) advise_reserving(about, advice);
+            break;
+        case Cause::listener:
+        case Cause::bound:
+        case Cause::udp_holder:
+        default:
+            if (about.has(Factor::same_process)) {
+                advice.emplace_back(
+                    "the process has this port open already: let it bind once, or close the first socket");
+                break;
+            }
+            if (holder.published) {
+                advise_unpublishing(about, advice);
+                break;
+            }
+            if (about.has(Factor::same_unit))
+                advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
+                                 restart(about));
+            if (const auto unit = socket_unit(holder)) {
+                advise_stopping(about, advice);
+                const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
+                advice.push_back(
+                    fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit "
+                                "{1})",
+                                setting, *unit));
+            }
+            if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
+                advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
+            advise_reuseaddr(about, advice);
+            if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
+                about.has(Factor::reuseaddr_missing_holder))
+                advice.emplace_back(
+                    "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
+            if (about.has(Factor::dual_stack)) advise_apart(about, advice);
+            if (holder.raw.of_kernel != 0)
+                advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
+            if (!socket_unit(holder) && !about.has(Factor::same_unit)) advise_stopping(about, advice);
+            break;
+    }
+}
+
+void advise_about_request(const Case& about, std::vector<std::string>& advice) {
+    const std::string port = about.port();
+    switch (about.verdict.cause) {
+        case Cause::address_not_local:
+            advice.emplace_back("add the address to an interface (ip addr), or bind 0.0.0.0 or [::]");
+            advice.emplace_back(
+                "if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket");
+            if (about.came_late()) std::ranges::reverse(advice);
+            break;
+        case Cause::privileged_port:
+            if (about.unit && about.unit->ends_with(".service"))
+                advice.push_back("AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of " + *about.unit);
+            else if (about.context.process != nullptr && about.context.process->exe)
+                advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
+            advice.push_back("take a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
+            break;
+        case Cause::denied:
+            advice.emplace_back(
+                "look for SocketBindDeny= or RestrictAddressFamilies= in the unit, and for a denial in "
+                "the audit log (AppArmor, SELinux)");
+            break;
+        case Cause::exhausted:
+            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
+                advice.emplace_back("have clients keep connections open instead of making a new one each time");
+            advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
+            break;
+        case Cause::already_bound:
+            advice.emplace_back("a socket binds once: make a new one for the second address");
+            break;
+        case Cause::no_memory:
+            advice.emplace_back("look for memory limits of the cgroup (memory.max) and in dmesg");
+            break;
+        case Cause::bad_request:
+            advice.emplace_back("the call itself is wrong: strace -e trace=network shows it");
+            break;
+        default:
+            break;
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> advice_for(const Case& about) {
+    std::vector<std::string> advice;
+    if (about.holder() != nullptr)
+        advise_about_holder(about, advice);
+    else
+        advise_about_request(about, advice);
+    return advice;
+}
+
+}  // namespace bindtrace
