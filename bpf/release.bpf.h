@@ -51,15 +51,13 @@ SEPARATE port_released(__u64 socket)
  * it inherits the cookie, but a descriptor that is still open may connect again. A port that was bound by name stays
  * with the open socket too.
  */
-static __always_inline void time_wait_took_over(const struct sock *sk, const struct inet_timewait_sock *tw)
+static __always_inline void hand_over_claim(const struct sock *sk, const struct inet_timewait_sock *tw)
 {
 	__u64 key, tw_key = (__u64)tw;
 	struct bt_claim claim;
 	struct bt_claim *known;
 	int full;
 
-	state_changed((__u64)sk, READ(struct sock, sk, __sk_common.skc_state),
-		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
 	known = find_claim(sk, &key);
 	if (!known || (READ(struct sock, sk, sk_socket) && port_is_explicit(sk)))
 		return;
@@ -70,6 +68,18 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 		bpf_map_delete_elem(&claims, &tw_key); /* another CPU was first */
 	else if (full)
 		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY); /* now there is room for one */
+}
+
+static __always_inline void tell_time_wait(const struct sock *sk, const struct inet_timewait_sock *tw)
+{
+	state_changed((__u64)sk, READ(struct sock, sk, __sk_common.skc_state),
+		      READ(struct inet_timewait_sock, tw, tw_substate), socket_port((const struct sock *)tw));
+}
+
+static __always_inline void time_wait_took_over(const struct sock *sk, const struct inet_timewait_sock *tw)
+{
+	tell_time_wait(sk, tw);
+	hand_over_claim(sk, tw);
 }
 
 /* By key, where the socket itself may not be looked into. */

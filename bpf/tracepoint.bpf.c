@@ -153,28 +153,38 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 	return 0;
 }
 
-/* Before the state is stored. An autobound socket has put its port already, others do when they are destroyed. */
-SEPARATE closing(__u64 socket, int old_state)
+/*
+ * The claim goes where the socket's destruction finds it: the end of TIME_WAIT will not be seen. Apart from what tells
+ * of it, since the kernel limits the stack of functions that are in one another.
+ */
+SEPARATE lingers(__u64 socket, __u64 time_wait)
 {
 	const struct sock *sk = (const struct sock *)socket;
+	__u64 cookie = socket_cookie(sk);
+	struct bt_claim *claim;
+
+	hand_over_claim(sk, (const struct inet_timewait_sock *)time_wait);
+	claim = bpf_map_lookup_elem(&claims, &time_wait);
+	if (claim) {
+		bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY);
+		bpf_map_delete_elem(&claims, &time_wait);
+	}
+	return 0;
+}
+
+/* Before the state is stored. An autobound socket has put its port already, others do when they are destroyed. */
+static __always_inline void closing(const struct sock *sk, int old_state)
+{
 	struct inet_timewait_sock *tw = 0;
 
 	if (old_state == TCP_FIN_WAIT2 || old_state == TCP_CLOSING)
 		tw = find_time_wait(sk);
 	if (tw) {
-		__u64 key = (__u64)tw, cookie = socket_cookie(sk);
-		struct bt_claim *claim;
-
-		time_wait_took_over(sk, tw);
-		claim = bpf_map_lookup_elem(&claims, &key);
-		if (claim) {
-			bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY);
-			bpf_map_delete_elem(&claims, &key); /* its end will not be seen */
-		}
+		tell_time_wait(sk, tw);
+		lingers((__u64)sk, (__u64)tw);
 	} else if (!socket_port(sk)) {
 		port_released((__u64)sk);
 	}
-	return 0;
 }
 
 /* A call that is told once only: others find their claim, or what they refused, already there. */
@@ -257,7 +267,7 @@ int BPF_PROG(tp__inet_sock_set_state, struct sock *trusted, int old_state, int n
 	if (old_state == TCP_LISTEN && (known = find_claim(sk, &key)))
 		known->listening = 0;
 	if (new_state == TCP_CLOSE)
-		closing((__u64)sk, old_state);
+		closing(sk, old_state);
 	if (state_matters(new_state))
 		state_changed((__u64)sk, old_state, new_state, 0);
 	if (new_state == TCP_SYN_SENT && !socket_port(sk)) {

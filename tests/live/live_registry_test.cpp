@@ -182,12 +182,13 @@ TEST_F(LiveRegistry, ListeningOnWhatWasBoundBeforeIsAClaim) {
 }
 
 TEST_F(LiveRegistry, JoiningTheOwnerBySoReuseportIsTold) {
+    std::optional<Socket> own;  // is still there when bindtrace looks
     const auto warnings = told({}, "[[port]]\nport = 9100\nowner = 'exe:" + own_program() + "'\n", [&] {
-        Socket own(Kind::tcp);
+        own.emplace(Kind::tcp);
         const int on = 1;
-        ASSERT_EQ(::setsockopt(own.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
-        ASSERT_EQ(own.bind("0.0.0.0", 9100), 0);
-        ASSERT_EQ(own.listen(), 0);
+        ASSERT_EQ(::setsockopt(own->fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+        ASSERT_EQ(own->bind("0.0.0.0", 9100), 0);
+        ASSERT_EQ(own->listen(), 0);
         ChildProcess stranger({"/usr/bin/python3", "-c",
                                "import socket, sys\ns = socket.socket()\n"
                                "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"

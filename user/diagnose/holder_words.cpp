@@ -107,14 +107,13 @@ std::string stop_container(const Holder& holder) {
 
 std::string stop_holder(const Holder& holder) {
     const auto made_by = socket_unit(holder);
-    // Not where the unit's service alone has the socket still: that is a service like any other.
-    if (made_by && (!holder.process || place_of(holder).unit == "init.scope"))
-        return "systemctl disable --now " + *made_by;
     const Owner* owner = holder.process ? &*holder.process : nullptr;
+    const auto unit = owner != nullptr ? unit_of(*owner) : std::nullopt;
+    // Not where the unit's service alone has the socket still: that is a service like any other.
+    if (made_by && (!unit || !unit->ends_with(".service"))) return "systemctl disable --now " + *made_by;
     if (owner == nullptr) return "";
     for (const std::string& way : {move_pod(holder), stop_container(holder)})
         if (!way.empty()) return way;
-    const auto unit = unit_of(*owner);
     if (owner->task.key.pid == 1 && unit == "init.scope")  // with cgroup v1 systemd makes the socket itself
         return "systemctl disable --now the socket unit that systemctl list-sockets shows for the port";
     if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;

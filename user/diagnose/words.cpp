@@ -12,7 +12,6 @@
 
 #include "bindtrace/rules.h"
 #include "diagnose/holder_words.h"
-#include "model/container.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/unit.h"

@@ -35,6 +35,7 @@ class OneStream final : public BlockReceiver {
         next_.event(event, context, findings);
     }
     void loss(const Loss& loss) override { next_.loss(loss); }
+    void warning(const Warning& warning) override { next_.warning(warning); }
     void checkpoint(const Checkpoint& checkpoint) override {
         if (checkpointed_.insert(recording_).second) next_.checkpoint(checkpoint);
     }
