@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -16,7 +15,6 @@ namespace bindtrace {
 namespace {
 
 using namespace std::chrono_literals;
-namespace fs = std::filesystem;
 
 class CgroupLayout : public SystemTest {
   protected:
