@@ -34,12 +34,11 @@ bool BlockDecoder::next(Receiver& receiver) {
     }
     const auto kind = static_cast<RecordKind>(std::min<std::uint64_t>(records_.number(), 0xff));
     WireReader body(records_.bytes());
-    if (records_.failed())
+    const bool is_whole = !records_.failed(), is_known = is_whole && take(kind, body, receiver);
+    if (!is_whole || (is_known && body.failed()))
         ++skipped_.malformed;
-    else if (!take(kind, body, receiver))
+    else if (!is_known)
         ++skipped_.unknown;
-    else if (body.failed())
-        ++skipped_.malformed;
     return true;
 }
 
