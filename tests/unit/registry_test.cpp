@@ -161,6 +161,12 @@ std::string two(const std::string& one, const std::string& other) {
     return entries ? "" : entries.error().what.substr(folder.path().string().size() + 1);
 }
 
+// What the library itself takes for impossible: under the sanitizers this fails without care.
+TEST(Registry, LettersOutsideOfQuotesAreAMistake) {
+    for (const char* wrong : {"\xc3\xa9 = 1", "\xef\xbb\xbb", "[.", "[[port]]\nport = \xc3\xa9"})
+        EXPECT_FALSE(parse_registry(wrong, "f.toml")) << wrong;
+}
+
 TEST(Registry, RefusesTwoEntriesOfOnePlace) {
     EXPECT_EQ(two("port = 80", "port = 80").find("b.toml:2: tcp 80 is in the registry twice: "), 0u);
     EXPECT_NE(two("port = '80-90'", "port = 85"), "");
