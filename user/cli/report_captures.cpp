@@ -129,7 +129,7 @@ int report_page(const Options& options, CaptureSet& captures, const RecordedFilt
     const Summary summary = summary_of(gather, *read);
     std::string page;
     append_report_html(page, summary, timeline.drawing(summary.recordings));
-    if (!file) output.buffer() = std::move(page);
+    if (!file) output.buffer() = page;
     const Status written = file ? file->write(page) : reading.finish();
     if (!written) return report(written.error(), kExitRuntime);
     return exit_code(*read, true);

@@ -111,7 +111,7 @@ void Redactor::meta(const Meta& meta) {
         const std::string name = filter.substr(0, space);
         if (is_harmless_filter(name)) continue;
         const std::size_t told = space == std::string::npos ? 0 : space + 1;
-        filter.replace(told, std::string::npos, tokens_.word("word", filter.substr(told)));
+        filter = filter.substr(0, told) + tokens_.word("word", filter.substr(told));
     }
     next_.meta(redacted);
 }
