@@ -30,8 +30,8 @@ class Exporting : public Ending {
             in_child([] { EXPECT_EQ(Socket(Kind::tcp).bind("0.0.0.0", 7200), EADDRINUSE); });
             EXPECT_EQ(Socket(Kind::tcp).bind("10.99.98.97", 7202), EADDRNOTAVAIL);
             in_program({own_program(), "--bind-and-exit", "127.0.0.1", "7203", kHostileArgument});
-            std::this_thread::sleep_for(
-                std::chrono::milliseconds(200));  // the server has its socket still when bindtrace looks for the holder
+            // The server has its socket still when bindtrace looks for the holder.
+            std::this_thread::sleep_for(std::chrono::milliseconds(200));
         });
         const auto output = bindtrace.stop(SIGTERM);
         ASSERT_EQ(output.code, 0) << output.errors;
