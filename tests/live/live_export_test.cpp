@@ -23,15 +23,16 @@ class Exporting : public Ending {
     void SetUp() override {
         Bindtrace bindtrace({"record", "-o", capture(), "--json", "--netns", netns_.inum_text()});
         ASSERT_TRUE(bindtrace.attached());
-        netns_.run([] {
+        netns_.run([&] {
             Socket server(Kind::tcp);
             ASSERT_EQ(server.bind("127.0.0.1", 7200), 0);
             ASSERT_EQ(server.listen(), 0);
             in_child([] { EXPECT_EQ(Socket(Kind::tcp).bind("0.0.0.0", 7200), EADDRINUSE); });
             EXPECT_EQ(Socket(Kind::tcp).bind("10.99.98.97", 7202), EADDRNOTAVAIL);
             in_program({own_program(), "--bind-and-exit", "127.0.0.1", "7203", kHostileArgument});
-            // The server has its socket still when bindtrace looks for the holder.
-            std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            // The server keeps its socket until bindtrace has looked for the holder.
+            ASSERT_NE(bindtrace.wait_for([](const Line& line) { return line.json["result"] == "EADDRINUSE"; }),
+                      nullptr);
         });
         const auto output = bindtrace.stop(SIGTERM);
         ASSERT_EQ(output.code, 0) << output.errors;
