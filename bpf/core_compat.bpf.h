@@ -76,6 +76,18 @@ struct inet_bind_bucket___owners {
 	struct hlist_head owners;
 } __attribute__((preserve_access_index));
 
+/* Until 5.19 listeners hang in the table of their addresses on a node of its own (cae3873c5b3a). */
+struct inet_connection_sock___listen {
+	struct hlist_node icsk_listen_portaddr_node;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 listener_node_offset(void)
+{
+	if (bpf_core_field_exists(struct inet_connection_sock___listen, icsk_listen_portaddr_node))
+		return bpf_core_field_offset(struct inet_connection_sock___listen, icsk_listen_portaddr_node);
+	return bpf_core_field_offset(struct sock_common, skc_nulls_node);
+}
+
 /* 7.x has no UDP-Lite, and one table in each network namespace; before, each protocol may have its own. */
 union proto_tables___udp {
 	struct udp_table *udp_table;

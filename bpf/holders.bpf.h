@@ -12,6 +12,7 @@
 
 #include "bindtrace/rules.h"
 #include "claims.bpf.h"
+#include "listeners.bpf.h"
 #include "port_tables.bpf.h"
 #include "vrf.bpf.h"
 
@@ -92,6 +93,7 @@ SEPARATE consider(__u64 address)
 		slot = BT_HOLDERS - 1;
 	}
 	found->count = slot + 1;
+	search->has_listener |= search->other.state == TCP_LISTEN;
 	keep_holder(search, &found->holders[slot & (BT_HOLDERS - 1)], address);
 	return 0;
 }
@@ -137,6 +139,11 @@ static __always_inline void start_with_udp(struct bt_search *search, const struc
 	start_with_udp_slot(search, table, slot);
 }
 
+static __always_inline bool is_tcp(__u16 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
 /* A function of its own for the sake of the caller's stack. */
 SEPARATE start_search(void)
 {
@@ -148,7 +155,7 @@ SEPARATE start_search(void)
 		return 0;
 	sk = (const struct sock *)search->claimant;
 	protocol = search->found.claimant.protocol;
-	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+	if (is_tcp(protocol))
 		start_with_tcp(search, sk);
 	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
 		start_with_udp(search, sk);
@@ -184,9 +191,14 @@ SEPARATE find_holders(__u64 socket, bool look)
 	for (int i = 0; i < STRIDES; i++) {
 		if (look_on()) {
 			search->found.complete = 1;
-			break;
+			return 0;
 		}
 	}
+	if (!is_tcp(search->found.claimant.protocol) || search->by_remote)
+		return 0;
+	find_listener_slots();
+	for (int i = 0; i < LISTENER_PLACES && !search->has_listener; i++)
+		look_at_listeners(i);
 	return 0;
 }
 

@@ -107,6 +107,8 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
+#define LISTENER_PLACES 3
+
 /* One search for holders, by tid: it may be preempted, so it has a place of its own. */
 struct bt_search {
 	struct bt_refusal found;
@@ -117,6 +119,8 @@ struct bt_search {
 	__u32 node_offset;
 	__u8 by_remote;	      /* in the way is who has the same remote end: connect(2) */
 	__u8 made_by_connect; /* the bucket: its first socket got the port from connect(2) */
+	__u8 has_listener;    /* one is in the way */
+	__u32 listener_hashes[LISTENER_PLACES]; /* of the addresses it may listen on */
 };
 
 struct {

@@ -225,6 +225,9 @@ std::string summary_of_request(const Case& about) {
         return "who has it is not known: only the kernel's tables of TCP and UDP ports are looked at";
     if (about.event.error == EADDRINUSE && about.refusal == nullptr)
         return "who has it is not known: the kernel's table was not looked at";
+    if (about.event.error == EADDRINUSE && !about.refusal->complete)
+        return fmt::format("who has it is not known: of the port's sockets the first {} were looked at, there are more",
+                           grouped(about.refusal->seen));
     if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }
