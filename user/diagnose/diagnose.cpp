@@ -79,7 +79,7 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
         case EACCES:
         case EPERM:
             if (event.error == EACCES && refusal != nullptr && has_request && event.port != 0 &&
-                event.port < refusal->unprivileged_start)
+                event.port < refusal->unprivileged_start && !refusal->may_take_low_ports)
                 return Cause::privileged_port;
             return Cause::denied;
         case EINVAL:
