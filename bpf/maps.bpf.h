@@ -56,13 +56,27 @@ struct {
 } claims SEC(".maps");
 
 #ifdef BT_STRATEGY_TRACEPOINT
-/* The claims that went into TIME_WAIT, by cookie. LRU, since nothing tells when that ends. */
+#define BT_LINGERING 8192
+
+/* The claims that went into TIME_WAIT, by cookie. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BT_LINGERING + 64); /* what several CPUs put in before they take one out */
 	__type(key, __u64);
 	__type(value, struct bt_claim);
 } lingering SEC(".maps");
+
+struct bt_lingers {
+	__u64 cookie;
+	__u64 since_ns;
+};
+
+/* In the order in which they came, since nothing tells when TIME_WAIT ends: the oldest make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, BT_LINGERING);
+	__type(value, struct bt_lingers);
+} lingering_order SEC(".maps");
 #endif
 
 struct {
