@@ -109,6 +109,32 @@ void time_wait(Story& story) {
     end.needs_function_hooks();
 }
 
+// The same, and by then the process has ended.
+void time_wait_of_who_exited(Story& story) {
+    Child client_and_server([](Story& told) {
+        own_exe();
+        Sock server(told, kTcp4);
+        server.set(SOL_SOCKET, SO_REUSEADDR);
+        server.bind({"127.0.0.1", 8080});
+        server.listen();
+        Sock client(told, kTcp4);
+        client.bind({"127.0.0.1", 28080});
+        Sock child = connected_child(server, client, {"127.0.0.1", 8080});
+        client.close_fd();
+        child.close();
+        until_small_socket(28080, TCP_TIME_WAIT);
+        Expectation& end = client.released(nullptr, {boot_ns(), 0});
+        end.event["socket"]["inode"] = nullptr;
+        end.needs_function_hooks();
+    });
+    client_and_server.join();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"holder-exited"},
+            {{"state", "TIME_WAIT"},
+             {"process", nullptr},
+             {"last_process", {{"pid", client_and_server.pid()}, {"comm", "provoke"}, {"exe", own_exe()}}}});
+}
+
 // The client has gone, the server never closes: the client's end stays in FIN_WAIT2 without a process.
 void orphan(Story& story) {
     Sock server(story, kTcp4);
@@ -368,6 +394,7 @@ std::vector<Case> conflict_cases() {
             {"conflict-ephemeral", ephemeral},
             {"conflict-reserved-port", reserved_is_no_overlap},
             {"conflict-time-wait", time_wait},
+            {"conflict-time-wait-exited", time_wait_of_who_exited},
             {"conflict-orphan", orphan},
             {"conflict-udp", udp},
             {"conflict-multicast", multicast},
