@@ -118,31 +118,43 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 		out->inode = inode;
 }
 
+static __always_inline struct bt_told *told_slot(__u32 tid)
+{
+	__u32 slot = tid & (BT_TELLERS - 1);
+
+	return bpf_map_lookup_elem(&told, &slot);
+}
+
 /* What the current call has told, for the programs that come after. */
 static __always_inline void mark_told(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct bt_told *slot = told_slot(tid);
 
-	bpf_map_update_elem(&told, &tid, &what, BPF_ANY);
+	if (slot) {
+		slot->tid = tid;
+		slot->what = what;
+	}
 }
 
 static __always_inline bool is_marked(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *value = bpf_map_lookup_elem(&told, &tid);
+	struct bt_told *slot = told_slot(tid);
 
-	return value && *value == what;
+	return slot && slot->tid == tid && slot->what == what;
 }
 
 /* For the last program of a system call: also forgets it. */
 static __always_inline bool take_mark(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	bool yes = is_marked(what);
+	struct bt_told *slot = told_slot(tid);
 
-	if (yes)
-		bpf_map_delete_elem(&told, &tid);
-	return yes;
+	if (!slot || slot->tid != tid || slot->what != what)
+		return false;
+	slot->tid = 0;
+	return true;
 }
 
 static __always_inline void tell(const struct sock *sk)
