@@ -56,11 +56,6 @@ static __always_inline bool port_is_explicit(const struct sock *sk)
 	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
-static __always_inline __u16 socket_protocol(const struct sock *sk)
-{
-	return is_mptcp_subflow(sk) ? IPPROTO_MPTCP : READ(struct sock, sk, sk_protocol);
-}
-
 static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
 {
 	KEEP_IN_MEMORY(out);
@@ -103,8 +98,10 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 
 	KEEP_IN_MEMORY(out);
 	read_sock_common(out, sk);
-	out->protocol = socket_protocol(sk);
+	out->protocol = READ(struct sock, sk, sk_protocol);
 	out->type = READ(struct sock, sk, sk_type);
+	if (is_mptcp_subflow(sk, out->protocol, out->type))
+		out->protocol = IPPROTO_MPTCP;
 	if (out->type == SOCK_RAW)
 		out->local_port = 0; /* skc_num is the protocol number there */
 	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);

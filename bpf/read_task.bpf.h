@@ -56,6 +56,20 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 	return bt_config.cgroup_hierarchy ? v1_cgroup_id((__u64)set) : READ(struct kernfs_node, kn, id);
 }
 
+/* Of the current task. Where a load is no call, it is cheaper than the helper. */
+static __always_inline void read_uid_and_comm(struct bt_task *out, struct task_struct *task)
+{
+#ifdef BT_CASTS
+	const struct cred *cred = READ(struct task_struct, task, cred);
+
+	out->uid = READ(struct cred, cred, uid.val);
+	READ_INTO(out->comm, struct task_struct, task, comm);
+#else
+	out->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(out->comm, sizeof(out->comm)); /* before 5.17 something may follow its end in the task */
+#endif
+}
+
 static __always_inline void read_task(struct bt_task *out)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -66,9 +80,8 @@ static __always_inline void read_task(struct bt_task *out)
 	out->cgroup_id = bt_config.cgroup_hierarchy ? task_cgroup_id(task) : bpf_get_current_cgroup_id();
 	out->tid = (__u32)bpf_get_current_pid_tgid();
 	out->ppid = READ(struct task_struct, parent, tgid);
-	out->uid = (__u32)bpf_get_current_uid_gid();
 	out->pad = 0;
-	bpf_get_current_comm(out->comm, sizeof(out->comm));
+	read_uid_and_comm(out, task);
 }
 
 static __always_inline __u32 task_netns(struct task_struct *task)
@@ -272,7 +285,9 @@ static __always_inline enum bt_op current_op(const struct sock *sk)
 
 	if (flags & PF_IO_WORKER)
 		return BT_OP_IO_URING;
-	if (flags & PF_KTHREAD || (sk && READ_BITS(struct sock, sk, sk_kern_sock) && !is_mptcp_subflow(sk)))
+	if (flags & PF_KTHREAD ||
+	    (sk && READ_BITS(struct sock, sk, sk_kern_sock) &&
+	     !is_mptcp_subflow(sk, READ(struct sock, sk, sk_protocol), READ(struct sock, sk, sk_type))))
 		return BT_OP_KERNEL; /* the kernel makes the subflows of a user's MPTCP socket */
 	if (flags & PF_EXITING)
 		return BT_OP_EXIT;
