@@ -36,7 +36,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	fact.flags = claim.flags;
 	if (!claim_wanted(&claim))
 		return;
-	bt_describe_current();
+	describe_once(&claim.task.key);
 	if (sk && result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
 		return;
 	emit(&fact, &claim.task, &claim.sock, claim.wanted);

@@ -151,18 +151,17 @@ static __always_inline void read_exe(struct bt_process *process, struct mm_struc
 
 static const struct bt_process kUndescribed = {};
 
-/* Describes the current process once, in the `processes` map. A global function, so that it is verified by itself. */
+/* Describes the current process in the `processes` map. A global function, so that it is verified by itself. */
 __attribute__((noinline)) int bt_describe_current(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct bt_process_key key = read_process_key(task);
-	struct bt_process *process = bpf_map_lookup_elem(&processes, &key);
+	struct bt_process *process;
 	struct mm_struct *mm;
 	__u32 n = 0;
 
-	if (process)
-		return 0;
-	bpf_map_update_elem(&processes, &key, &kUndescribed, BPF_NOEXIST);
+	if (bpf_map_update_elem(&processes, &key, &kUndescribed, BPF_NOEXIST))
+		return 0; /* another thread of it was first */
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
@@ -195,6 +194,13 @@ __attribute__((noinline)) int bt_describe_current(void)
 	process->ancestor_count = n;
 	process->key = key; /* last: a reader takes a mismatch for "not described" */
 	return 0;
+}
+
+/* Once. `key` is the current process's, read before. */
+static __always_inline void describe_once(const struct bt_process_key *key)
+{
+	if (!bpf_map_lookup_elem(&processes, key))
+		bt_describe_current();
 }
 
 #if defined(__TARGET_ARCH_x86)
