@@ -87,6 +87,7 @@ TEST_F(LiveCheck, TellsWhosePortItIs) {
         EXPECT_EQ(status("port = 8081\naddress = '0.0.0.0'\nowner = 'free'"), "ok");
         EXPECT_EQ(status("port = 8082\nproto = 'udp'\nowner = " + own_exe()), "ok");
         EXPECT_EQ(status("port = 8083\nowner = 'free'"), "taken") << "bound, and not listening";
+        EXPECT_EQ(status("port = 8083\nowner = " + own_exe()), "free") << "it does not serve";
         EXPECT_EQ(status("port = 8084\nowner = 'nginx.service'"), "free");
         EXPECT_EQ(status("port = '8070-8090'\nowner = " + own_exe()), "ok");
     });

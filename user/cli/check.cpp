@@ -81,7 +81,7 @@ int learn() {
     if (!held->complete) spdlog::warn("there are more than these: too many to list them all");
     utsname system{};
     uname(&system);
-    return print(learned_registry(*held, own_netns(), system.nodename));
+    return print(learned_registry(*held, own_netns(), registry_netns, system.nodename));
 }
 
 // What was found, and the host that it refers to.

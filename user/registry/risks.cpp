@@ -80,7 +80,9 @@ bool is_of_units(const CheckedEntry& checked, const HostState& host) {
 void add_privileged(CheckedEntry& checked, const HostState& host) {
     const PortEntry& entry = *checked.entry;
     const auto start = host.netns.at(entry.netns.value_or("")).sysctls.unprivileged_start;
-    if (!start || entry.first_port >= *start || checked.status == PortStatus::ok) return;
+    const bool could_bind =
+        std::ranges::count(checked.claims, Match::yes, [](const Claim& claim) { return claim.match.match; }) > 0;
+    if (!start || entry.first_port >= *start || could_bind) return;
     for (const OwnerRule& owner : entry.owners) {
         const std::string why =
             fmt::format("{} is below net.ipv4.ip_unprivileged_port_start ({})", entry.first_port, *start);
