@@ -96,10 +96,14 @@ void add_privileged(CheckedEntry& checked, const HostState& host) {
         const bool gets_it_from_socket = std::ranges::any_of(host.units.sockets(), [&](const SocketUnit& socket) {
             return socket.service == name && declares(socket, entry);
         });
-        if (!unit || unit->user.empty() || unit->may_bind_low || gets_it_from_socket) continue;
+        if (!unit || unit->may_bind_low() || gets_it_from_socket) continue;
         add(checked, RiskKind::privileged_port,
-            fmt::format("{}, and {} runs as {} without CAP_NET_BIND_SERVICE", why, name, unit->user),
-            fmt::format("systemctl edit {}: [Service] AmbientCapabilities=CAP_NET_BIND_SERVICE", name));
+            unit->is_bounded
+                ? fmt::format("{}, and CapabilityBoundingSet= of {} leaves CAP_NET_BIND_SERVICE out", why, name)
+                : fmt::format("{}, and {} runs as {} without CAP_NET_BIND_SERVICE", why, name, unit->user),
+            fmt::format("systemctl edit {}: [Service]{}{}", name,
+                        unit->is_bounded ? " CapabilityBoundingSet=CAP_NET_BIND_SERVICE" : "",
+                        unit->may_once_unbounded() ? "" : " AmbientCapabilities=CAP_NET_BIND_SERVICE"));
     }
 }
 
@@ -222,8 +226,8 @@ void add_wildcard(CheckedEntry& checked) {
         add(checked, RiskKind::wildcard_exposed,
             fmt::format("{} is bound to {}, on every address, where the registry says {}", name_of(entry),
                         endpoint_of(sock), endpoint_of(wanted)),
-            unit ? fmt::format("systemctl edit {}: [Socket] ListenStream= and ListenStream={}", *unit,
-                               endpoint_of(wanted))
+            unit ? fmt::format("systemctl edit {0}: [Socket] {1}= and {1}={2}", *unit,
+                               entry.protocol == IPPROTO_UDP ? "ListenDatagram" : "ListenStream", endpoint_of(wanted))
                  : fmt::format("have {} bind {}", name_of(entry), endpoint_of(wanted)));
         return;
     }
