@@ -330,14 +330,14 @@ TEST_F(Series, ThatLostItsBeginningTellsOfTheRest) {
 }
 
 TEST_F(Series, WhoseRecorderWasKilledTellsUntilItsLastCheckpoint) {
-    const std::uint64_t last = 42 + 120;
+    constexpr std::uint64_t kLast = 141;  // the first tick that is a minute after 81, that after the first minute
     for (std::uint64_t seconds = 130; seconds < 200; ++seconds)
         ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kSecond));
     const RecordingSummary killed = summary(from_file(0));
-    EXPECT_EQ(killed.last_ns, utc(last + 20));
+    EXPECT_EQ(killed.last_ns, utc(kLast));
     EXPECT_FALSE(killed.ended);
-    EXPECT_TRUE(held(from_file(0), last));
-    EXPECT_FALSE(held(from_file(0), 199));
+    EXPECT_TRUE(held(from_file(0), kLast));
+    EXPECT_FALSE(held(from_file(0), kLast + 1));
 }
 
 TEST_F(Series, QuietFilesTellOfTheirTimeToo) {
