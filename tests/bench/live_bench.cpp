@@ -166,9 +166,10 @@ int main(int argc, char** argv) {
     bench_latency(bindtrace);
     tell("binds a second", "bare", "/s", {load(events / 20)});
     const char* folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    const std::string capture = std::string(folder) + "/bindtrace-bench-" + std::to_string(getpid()) + ".btcap";
-    bench_load("JSON", bindtrace + attach + " --json >/dev/null", events);
+    const std::string written = std::string(folder) + "/bindtrace-bench-" + std::to_string(getpid());
+    bench_load("JSON", bindtrace + attach + " --json >" + written, events);
+    unlink(written.c_str());
     bench_load("text", bindtrace + attach + " >/dev/null", events);
-    bench_load("record", bindtrace + " record" + attach + " -o " + capture, events);
-    unlink(capture.c_str());
+    bench_load("record", bindtrace + " record" + attach + " -o " + written, events);
+    unlink(written.c_str());
 }

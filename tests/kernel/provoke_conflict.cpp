@@ -75,6 +75,25 @@ void ephemeral(Story& story) {
     client.abort();
 }
 
+// A client's datagram socket needs no connection, and still it was the kernel that chose its port.
+void udp_client(Story& story) {
+    set_sysctl("ip_local_port_range", "40000 40000");
+    OtherProcess client([](Story& told, const auto& keep) {
+        Sock sock(told, kUdp4);
+        sock.send(Send::sendto, {"127.0.0.1", 9});
+        keep();
+    });
+    Sock late(story, kUdp4);
+    verdict(late.bind({"127.0.0.1", 40000}, EADDRINUSE), "udp-holder", {"range-overlap"},
+            {{"acquired", "sendto"}, {"process", {{"pid", client.pid()}}}});
+    let_it_look();
+    set_sysctl("ip_local_reserved_ports", "40000");  // as advised
+    client.end();
+    Sock other_client(story, kUdp4);
+    other_client.send(Send::sendto, {"127.0.0.1", 9}, EAGAIN);
+    late.bind({"127.0.0.1", 40000});
+}
+
 void reserved_is_no_overlap(Story& story) {
     set_sysctl("ip_local_reserved_ports", "40000");
     Sock holder(story, kTcp4);
@@ -370,6 +389,7 @@ std::vector<Case> conflict_cases() {
             {"conflict-time-wait", time_wait},
             {"conflict-orphan", orphan},
             {"conflict-udp", udp},
+            {"conflict-udp-client", udp_client},
             {"conflict-multicast", multicast},
             {"conflict-bound-to-device", bound_to_device},
             {"conflict-dual-stack", dual_stack},

@@ -159,6 +159,15 @@ TEST_F(RealProgram, PythonServerAndCurl) {
     EXPECT_EQ((*connected)["ephemeral"], true);
     EXPECT_GE((*connected)["local_port"], 32768);
     EXPECT_EQ(client->wait(30s), 0) << client->errors();
+
+    const auto again = start(server_argv);
+    const auto refused = seen("bind tcp 127.0.0.1:18080 EADDRINUSE", again->pid());
+    ASSERT_TRUE(refused);
+    const Json& conflict = (*refused)["conflict"];
+    EXPECT_EQ(conflict["holders"][0]["process"]["pid"], server->pid());
+    EXPECT_TRUE(conflict["factors"].is_array() && conflict["factors"].dump().find("\"same-unit\"") != std::string::npos)
+        << conflict;
+    EXPECT_TRUE(conflict["advice"][0].get<std::string>().starts_with("an earlier ")) << conflict;
     stop(*server);
 }
 

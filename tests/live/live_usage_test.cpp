@@ -31,6 +31,7 @@ std::vector<Mistake> mistakes() {
         {{"--uid", "-1"}, {"--uid", "-1"}},
         {{"--uid", "4294967296"}, {"--uid", "4294967296"}},
         {{"--netns", "0"}, {"--netns", "'0'"}},
+        {{"--netns", "-5"}, {"--netns", "'-5'"}},
         {{"--cgroup", "/nosuch"}, {"--cgroup", "/nosuch"}},
         {{"--cgroup", "/../../.."}, {"--cgroup"}},
         {{"--unit", "x", "--cgroup", "/"}, {"--unit", "--cgroup"}},

@@ -4,11 +4,15 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace bindtrace {
 namespace {
@@ -124,6 +128,145 @@ TEST(Diagnosis, CallsARangeExhaustedOnlyWhereTheKernelWasToChoose) {
     EXPECT_EQ(cause(BT_KIND_AUTOBIND, EADDRNOTAVAIL, 8080), Cause::unknown);
     EXPECT_EQ(cause(BT_KIND_AUTOBIND, EAGAIN, 0), Cause::exhausted);
     EXPECT_EQ(cause(BT_KIND_BIND, EADDRNOTAVAIL, 8080), Cause::address_not_local);
+}
+
+// What is asked of bindtrace when a program that runs, or did, is started once more.
+struct Started {
+    Process process{
+        .exe = "/opt/app", .cmdline = {{"app", "--port", "8080"}}, .ancestry = {{20, "sh"}, {1, "systemd"}}};
+    std::optional<std::string> cgroup;
+};
+
+bool is_started_twice(const Started& mine, const Started& theirs) {
+    Context context;
+    context.process = &mine.process;
+    context.cgroup_path = mine.cgroup;
+    context.read_paths();
+    Holder holder;
+    holder.raw.sock.state = TCP_LISTEN;
+    holder.raw.sock.protocol = IPPROTO_TCP;
+    holder.process.emplace();
+    holder.process->task.key = {200, 200, 1};
+    holder.process->process = theirs.process;
+    holder.process->cgroup_path = theirs.cgroup;
+    const Conflict verdict = Diagnosis().diagnose(
+        refused(100, 1), context, {.refusal = Refusal{}, .holders = {holder}, .range = {}, .local_addresses = {}});
+    const bool told = std::ranges::count(verdict.factors, Factor::same_unit) != 0;
+    EXPECT_EQ(told, verdict.advice.front().starts_with("an earlier ")) << verdict.advice.front();
+    return told;
+}
+
+TEST(Diagnosis, KnowsAnEarlierRunOfTheSameProgram) {
+    const Started one;
+    EXPECT_TRUE(is_started_twice(one, one));
+    Started other;
+    other.process.cmdline->back() = "8081";
+    EXPECT_FALSE(is_started_twice(one, other)) << "other arguments: an interpreter runs many programs";
+    other = one;
+    other.process.cmdline.reset();
+    EXPECT_FALSE(is_started_twice(one, other)) << "not known";
+    other = one;
+    other.process.ancestry.insert(other.process.ancestry.begin(), {100, "server"});
+    EXPECT_FALSE(is_started_twice(one, other)) << "its child";
+    EXPECT_TRUE(is_started_twice({.process = one.process, .cgroup = "/user.slice/session-3.scope"},
+                                 {.process = one.process, .cgroup = "/user.slice/session-4.scope"}));
+    EXPECT_FALSE(is_started_twice({.process = one.process, .cgroup = "/system.slice/a.service"},
+                                  {.process = one.process, .cgroup = "/system.slice/b.service"}))
+        << "two units, each with an instance of its own";
+}
+
+TEST(Diagnosis, TakesWorkersOfOneParentForOneRun) {
+    Started worker;
+    worker.process.ancestry.insert(worker.process.ancestry.begin(), {50, "server"});  // as the worker is called
+    EXPECT_FALSE(is_started_twice(worker, worker));
+    worker.process.ancestry.front().comm = "supervisord";
+    EXPECT_TRUE(is_started_twice(worker, worker));
+}
+
+std::vector<std::string> advice_on(int error, const Context& context, const Refusal& refusal, std::uint16_t port) {
+    Event event = refused(1, 1, port);
+    event.error = error;
+    return Diagnosis()
+        .diagnose(event, context, {.refusal = refusal, .holders = {}, .range = {}, .local_addresses = {}})
+        .advice;
+}
+
+TEST(Diagnosis, GivesTheCapabilityOnlyToWhatCanHaveIt) {
+    Refusal refusal;
+    refusal.unprivileged_start = 1024;
+    const auto first = [&](const char* exe, const char* cgroup) {
+        const Process process{.exe = exe, .cmdline = {}, .ancestry = {}};
+        Context context;
+        context.process = &process;
+        context.cgroup_path = cgroup;
+        context.read_paths();
+        return advice_on(EACCES, context, refusal, 80).front();
+    };
+    const char* const other_port = "take a port from 1024 on";
+    EXPECT_EQ(first("/usr/sbin/httpd", "/"), "setcap cap_net_bind_service=+ep /usr/sbin/httpd");
+    EXPECT_EQ(first("/usr/bin/python3.11", "/"), other_port) << "all scripts would have it";
+    EXPECT_EQ(first("/usr/sbin/httpd", "/system.slice/web.service"),
+              "AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of web.service");
+    EXPECT_EQ(first("/usr/sbin/httpd", "/user.slice/user-7.slice/user@7.service/app.slice/web.service"), other_port)
+        << "a user's manager has none to give";
+}
+
+TEST(Diagnosis, WidensNoRangeThatIsAsWideAsCanBe) {
+    Refusal refusal;
+    refusal.ephemeral_first = 1024;
+    refusal.ephemeral_last = 65535;
+    EXPECT_TRUE(advice_on(EADDRINUSE, Context{}, refusal, 0).empty());
+    refusal.ephemeral_first = 32768;
+    EXPECT_EQ(advice_on(EADDRINUSE, Context{}, refusal, 0).size(), 1u);
+}
+
+// The kernel chose the holder's port: by connect, by sendto, or since port 0 was bound.
+TEST(Diagnosis, KeepsTheKernelFromChoosingThePortAgain) {
+    const auto advice = [](std::uint16_t protocol, std::uint8_t state, std::uint32_t flags, bool reserved) {
+        Refusal refusal;
+        refusal.ephemeral_first = 8000;
+        refusal.ephemeral_last = 9000;
+        refusal.claimant.local_port = 8080;
+        refusal.port_reserved = reserved;
+        Holder holder;
+        holder.raw.flags = flags;
+        holder.raw.sock.protocol = protocol;
+        holder.raw.sock.state = state;
+        holder.raw.sock.local_port = 8080;
+        holder.process.emplace();
+        holder.process->task.key = {7, 7, 1};
+        std::memcpy(holder.process->task.comm, "client", 7);
+        return Diagnosis()
+            .diagnose(refused(1, 1), Context{},
+                      {.refusal = refusal, .holders = {holder}, .range = {}, .local_addresses = {}})
+            .advice.front();
+    };
+    const std::string keep_off =
+        "keep clients off it: add 8080 to net.ipv4.ip_local_reserved_ports (sysctl -w, and in /etc/sysctl.d), have "
+        "client[7] close that socket, then start it again";
+    EXPECT_EQ(advice(IPPROTO_UDP, TCP_CLOSE, BT_EVENT_EPHEMERAL, false), keep_off);
+    EXPECT_EQ(advice(IPPROTO_TCP, TCP_LISTEN, BT_EVENT_EPHEMERAL, false), keep_off);
+    EXPECT_EQ(advice(IPPROTO_TCP, TCP_ESTABLISHED, BT_EVENT_EPHEMERAL, false), keep_off);
+    EXPECT_EQ(advice(IPPROTO_TCP, TCP_LISTEN, 0, false),
+              "stop client[7], then start it again, or give one of the two another port");
+    EXPECT_EQ(advice(IPPROTO_TCP, TCP_ESTABLISHED, BT_EVENT_EPHEMERAL, true),
+              "have client[7] close that socket, then start it again; the port is reserved by now: no other client "
+              "will be given it");
+}
+
+TEST(Diagnosis, TellsAClientToLeaveItsPortToTheKernel) {
+    Event event = refused(1, 1);
+    event.kind = BT_KIND_AUTOBIND;
+    event.error = EADDRNOTAVAIL;
+    Holder holder;
+    holder.raw.sock.state = TCP_ESTABLISHED;
+    holder.raw.sock.protocol = IPPROTO_TCP;
+    const Conflict verdict = Diagnosis().diagnose(
+        event, Context{}, {.refusal = Refusal{}, .holders = {holder}, .range = {}, .local_addresses = {}});
+    EXPECT_EQ(verdict.rule, "a connection with the same two ends exists already");
+    ASSERT_EQ(verdict.advice.size(), 2u);
+    EXPECT_TRUE(verdict.advice[0].starts_with("connect without bind before"));
+    EXPECT_EQ(verdict.advice[1], "or wait until that connection has ended, then connect again");
 }
 
 TEST(Diagnosis, EveryErrnoHasASummary) {

@@ -185,7 +185,7 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>
     }
     if (!words.netns.empty()) {
         filter.netns = find_netns(words.netns);
-        if (!filter.netns && words.netns.find_first_not_of("0123456789") == std::string::npos)
+        if (!filter.netns && words.netns.find_first_not_of("-0123456789") == std::string::npos)
             return Error{"--netns: '" + words.netns + "' is not the number of a network namespace", 0,
                          "lsns -t net lists them"};
         if (!filter.netns) {

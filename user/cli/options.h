@@ -39,7 +39,7 @@ struct Options {
     bool fail_on_loss = false;
     bool fail_on_conflict = false;
     std::string attach = "auto";
-    unsigned ring_mib = 8;
+    unsigned ring_mib = 16;
     std::vector<std::string> asked_ports;  // of `who`, as typed
     RecordOptions record;
     ExportOptions exported;

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "diagnose/holder_words.h"
@@ -14,18 +16,28 @@
 namespace bindtrace {
 namespace {
 
+constexpr int kWidest = 65535 - 1024;  // no range is wider
+
 std::string restart(const Case& about) {
     if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
     return fmt::format(", then {} restart {}",
                        systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
 }
 
+// Where the kernel chose the port: so that it does not do so again.
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
-    if (!about.has(Factor::range_overlap)) return;
+    if (!about.may_be_given_out_again()) return;
     advice.push_back(
         fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
                     "/etc/sysctl.d), {}{}",
                     about.port(), let_go(*about.holder()), restart(about)));
+}
+
+// Once is enough: it was chosen before it was reserved, or from another range.
+void advise_waiting(const Case& about, std::vector<std::string>& advice) {
+    advice.push_back(fmt::format(
+        "{}{}{}", let_go(*about.holder()), restart(about),
+        about.refusal->port_reserved ? "; the port is reserved by now: no other client will be given it" : ""));
 }
 
 void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
@@ -37,6 +49,14 @@ void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
 void advise_stopping(const Case& about, std::vector<std::string>& advice) {
     const std::string stop = stop_holder(*about.holder());
     if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+}
+
+// An earlier instance of what failed.
+void advise_ending(const Case& about, std::vector<std::string>& advice) {
+    const bool in_unit = about.unit && !about.unit->ends_with(".scope");
+    advice.push_back(fmt::format(
+        "an earlier {} is still there: {}{}", in_unit ? "instance of " + *about.unit : "run of the same program",
+        in_unit ? "wait for it to end" : "wait for it to end, or " + stop_holder(*about.holder()), restart(about)));
 }
 
 // A published port is changed where its container is made.
@@ -69,11 +89,22 @@ void advise_apart(const Case& about, std::vector<std::string>& advice) {
         advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
 }
 
+// A client that bound its own end, and has a connection from there already.
+void advise_another_source(const Case& about, std::vector<std::string>& advice) {
+    advice.emplace_back(
+        "connect without bind before, or bind port 0 with IP_BIND_ADDRESS_NO_PORT: then the kernel finds a source port "
+        "that is free");
+    const std::string stop = about.has(Factor::same_process) ? "close the first connection" : let_go(*about.holder());
+    advice.push_back("or " + stop + ", then connect again");
+}
+
 void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
     const Holder& holder = *about.holder();
+    if (about.event.kind == BT_KIND_AUTOBIND) return advise_another_source(about, advice);
     switch (about.verdict.cause) {
         case Cause::ephemeral:
             advise_reserving(about, advice);
+            if (advice.empty()) advise_waiting(about, advice);
             break;
         case Cause::time_wait:
         case Cause::closing:
@@ -81,7 +112,7 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             if (about.has(Factor::reuseaddr_missing_holder))
                 advice.emplace_back("set SO_REUSEADDR on both sockets; this one is free again after a minute at most" +
                                     restart(about));
-            if ((holder.raw.flags & BT_EVENT_EPHEMERAL) != 0) advise_reserving(about, advice);
+            advise_reserving(about, advice);
             break;
         case Cause::listener:
         case Cause::bound:
@@ -96,9 +127,8 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
                 advise_unpublishing(about, advice);
                 break;
             }
-            if (about.has(Factor::same_unit))
-                advice.push_back("an earlier instance of " + *about.unit + " is still there: wait for it to end" +
-                                 restart(about));
+            advise_reserving(about, advice);
+            if (about.has(Factor::same_unit)) advise_ending(about, advice);
             if (const auto unit = socket_unit(holder)) {
                 advise_stopping(about, advice);
                 const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
@@ -117,9 +147,26 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             if (about.has(Factor::dual_stack)) advise_apart(about, advice);
             if (holder.raw.of_kernel != 0)
                 advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
-            if (!socket_unit(holder) && !about.has(Factor::same_unit)) advise_stopping(about, advice);
+            if (!socket_unit(holder) && !about.has(Factor::same_unit) && !about.may_be_given_out_again())
+                advise_stopping(about, advice);
             break;
     }
+}
+
+// A capability on an interpreter would be one for all scripts.
+bool is_interpreter(std::string_view exe) {
+    const std::string_view name = exe.substr(exe.rfind('/') + 1);
+    constexpr std::array kNames{"python", "perl", "ruby", "node", "java", "php", "bash", "dash"};
+    return std::ranges::any_of(kNames, [&](const char* known) { return name.starts_with(known); });
+}
+
+void advise_privilege(const Case& about, std::vector<std::string>& advice) {
+    if (about.context.place.in_user_manager) return;  // which has no such capability to give away
+    if (about.unit && about.unit->ends_with(".service"))
+        advice.push_back("AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of " + *about.unit);
+    else if (about.context.process != nullptr && about.context.process->exe &&
+             !is_interpreter(*about.context.process->exe))
+        advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
 }
 
 void advise_about_request(const Case& about, std::vector<std::string>& advice) {
@@ -132,21 +179,18 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
             if (about.came_late()) std::ranges::reverse(advice);
             break;
         case Cause::privileged_port:
-            if (about.unit && about.unit->ends_with(".service"))
-                advice.push_back("AmbientCapabilities=CAP_NET_BIND_SERVICE in a drop-in of " + *about.unit);
-            else if (about.context.process != nullptr && about.context.process->exe)
-                advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
+            advise_privilege(about, advice);
             advice.push_back("take a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
             break;
         case Cause::denied:
             advice.emplace_back(
-                "look for SocketBindDeny= or RestrictAddressFamilies= in the unit, and for a denial in "
-                "the audit log (AppArmor, SELinux)");
+                "look for SocketBindDeny= in the unit, and for a denial in the audit log (AppArmor, SELinux)");
             break;
         case Cause::exhausted:
             if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
                 advice.emplace_back("have clients keep connections open instead of making a new one each time");
-            advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
+            if (about.refusal == nullptr || about.refusal->ephemeral_last - about.refusal->ephemeral_first < kWidest)
+                advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
             break;
         case Cause::already_bound:
             advice.emplace_back("a socket binds once: make a new one for the second address");

@@ -99,6 +99,21 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
     }
 }
 
+bool descends_from(const Process& process, std::uint32_t pid) {
+    return std::ranges::count(process.ancestry, pid, &Ancestor::pid) != 0;
+}
+
+// Is it the same program, started twice? One that forked the other, or whose parent forked both, was started once.
+bool is_other_run(const Owner& holder, const Event& event, const Context& context) {
+    if (context.process == nullptr || !holder.process) return false;
+    const Process &mine = *context.process, &theirs = *holder.process;
+    if (!mine.exe || !mine.cmdline || mine.exe != theirs.exe || mine.cmdline != theirs.cmdline) return false;
+    if (descends_from(mine, holder.task.key.pid) || descends_from(theirs, event.task.key.pid)) return false;
+    return !std::ranges::any_of(mine.ancestry, [&](const Ancestor& ancestor) {
+        return ancestor.comm == event.task.comm && descends_from(theirs, ancestor.pid);
+    });
+}
+
 std::optional<std::string> unit_of(const std::optional<Owner>& owner) {
     if (!owner || !owner->cgroup_path) return std::nullopt;
     return unit_of_cgroup(*owner->cgroup_path);
@@ -114,8 +129,9 @@ std::optional<Evidence> evidence_of(const Refusal& refusal) {
 
 class FactorFinder {
   public:
-    FactorFinder(const Event& event, const Refusal& refusal, const std::optional<std::string>& unit)
-        : event_(event), refusal_(refusal), unit_(unit) {}
+    FactorFinder(const Event& event, const Context& context, const Refusal& refusal,
+                 const std::optional<std::string>& unit)
+        : event_(event), context_(context), refusal_(refusal), unit_(unit) {}
 
     std::vector<Factor> find(const std::vector<Holder>& holders) {
         for (const Holder& holder : holders) {
@@ -141,7 +157,8 @@ class FactorFinder {
         const std::optional<Owner>& now = holder.process;
         if (now && is_same_process(now->task.key, event_.task.key)) add(Factor::same_process);
         const auto holder_unit = unit_of(now ? now : holder.last_process);
-        if (unit_ && holder_unit == unit_ && !unit_->ends_with(".scope")) add(Factor::same_unit);
+        const bool in_unit = unit_ && !unit_->ends_with(".scope");
+        if (in_unit ? holder_unit == unit_ : now && is_other_run(*now, event_, context_)) add(Factor::same_unit);
         if (now && holder.last_process && !is_same_process(now->task.key, holder.last_process->task.key))
             add(Factor::inherited_fd);
         if (socket_unit(holder)) add(Factor::socket_activated);
@@ -178,6 +195,7 @@ class FactorFinder {
     }
 
     const Event& event_;
+    const Context& context_;
     const Refusal& refusal_;
     const std::optional<std::string>& unit_;
     std::vector<Factor> found_;
@@ -204,7 +222,7 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, Finding
     if (refusal != nullptr) {
         verdict.in_the_way = refusal->in_the_way;
         verdict.evidence = evidence_of(*refusal);
-        verdict.factors = FactorFinder(event, *refusal, unit).find(verdict.holders);
+        verdict.factors = FactorFinder(event, context, *refusal, unit).find(verdict.holders);
     }
     if (verdict.cause == Cause::exhausted) verdict.range = std::move(findings.range);
     if (verdict.cause == Cause::address_not_local) verdict.local_addresses = std::move(findings.local_addresses);

@@ -128,7 +128,8 @@ std::string let_go(const Holder& holder) {
     if (!holder.process) return "wait until that connection has ended";
     const auto unit = unit_of(*holder.process);
     return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " restart " + *unit
-                                               : "have " + name_of(*holder.process) + " close that connection";
+                                               : "have " + name_of(*holder.process) + " close that " +
+                                                     (holder.raw.sock.remote_port != 0 ? "connection" : "socket");
 }
 
 }  // namespace bindtrace

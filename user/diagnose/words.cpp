@@ -35,12 +35,13 @@ std::string remote_end(const bt_sock& sock) {
 // What the holder does with the port.
 std::string doing(const Holder& holder, Cause cause) {
     const bt_sock& sock = holder.raw.sock;
+    const char* const chosen = (holder.raw.flags & BT_EVENT_EPHEMERAL) != 0 ? ", a port the kernel chose for it" : "";
     switch (cause) {
         case Cause::listener:
-            return "listens on " + local_end(sock);
+            return "listens on " + local_end(sock) + chosen;
         case Cause::bound:
             return sock.remote_port != 0 ? "a connection with " + remote_end(sock) + " that is still open"
-                                         : "bound to " + local_end(sock) + " without listening";
+                                         : "bound to " + local_end(sock) + " without listening" + chosen;
         case Cause::ephemeral:
             return "source port of its connection to " + remote_end(sock);
         case Cause::time_wait:
@@ -49,7 +50,7 @@ std::string doing(const Holder& holder, Cause cause) {
             return fmt::format("a connection with {} that is being closed ({})", remote_end(sock),
                                tcp_state_name(holder.raw.substate));
         case Cause::udp_holder:
-            return "bound to " + local_end(sock);
+            return "bound to " + local_end(sock) + chosen;
         default:
             return "a connection with " + remote_end(sock);
     }
@@ -164,6 +165,10 @@ bool Case::has(Factor factor) const {
     return std::ranges::find(verdict.factors, factor) != verdict.factors.end();
 }
 
+bool Case::may_be_given_out_again() const {
+    return holder() != nullptr && (holder()->raw.flags & BT_EVENT_EPHEMERAL) != 0 && has(Factor::range_overlap);
+}
+
 std::string Case::port() const {
     return std::to_string(refusal != nullptr ? refusal->claimant.local_port : event.port);
 }
@@ -254,7 +259,7 @@ std::optional<std::string> rule_of(const Case& about) {
     if (about.refusal == nullptr) return std::nullopt;
     if (about.event.kind == BT_KIND_AUTOBIND) return "a connection with the same two ends exists already";
     std::string text = overlap_words(about.refusal->claimant, holder->raw.sock) + sharing_words(about, *holder);
-    if (about.verdict.cause == Cause::ephemeral && about.has(Factor::range_overlap))
+    if (about.may_be_given_out_again())
         text += fmt::format("; {} lies in net.ipv4.ip_local_port_range ({}-{}) and is not reserved",
                             about.refusal->claimant.local_port, about.refusal->ephemeral_first,
                             about.refusal->ephemeral_last);

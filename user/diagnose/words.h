@@ -22,6 +22,8 @@ struct Case {
     std::string port() const;  // that was asked for
     // The address, if it was not there when it was asked for, and is now; or null.
     const LocalAddress* came_late() const;
+    // The kernel chose the holder's port, and may choose it again.
+    bool may_be_given_out_again() const;
     const Holder* holder() const { return verdict.holders.empty() ? nullptr : verdict.holders.data(); }
 };
 

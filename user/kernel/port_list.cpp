@@ -9,14 +9,16 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
+#include <limits>
 #include <set>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include "core/unique_fd.h"
 #include "kernel/libbpf.h"
+#include "kernel/ring_reader.h"
 #include "kernel/skeleton.h"
 #include "kernel/tracing_sections.h"
 #include "who.skel.h"
@@ -76,10 +78,10 @@ class Gatherer {
 
 // A message of the kernel side, by its size.
 template <typename Told>
-bool gather(Gatherer& gatherer, const void* data, std::size_t size) {
+bool gather(Gatherer& gatherer, std::span<const std::byte> record) {
     Told told{};
-    if (size != sizeof(told)) return false;
-    std::memcpy(&told, data, sizeof(told));
+    if (record.size() != sizeof(told)) return false;
+    std::memcpy(&told, record.data(), sizeof(told));
     gatherer.add(told);
     return true;
 }
@@ -130,15 +132,12 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
     if (Status ran = run_iterator(skeleton.progs.iter__who); !ran) return ran.error();
 
     Gatherer gatherer;
-    const auto take = [](void* context, void* data, std::size_t size) {
-        auto& into = *static_cast<Gatherer*>(context);
-        if (!gather<bt_holder>(into, data, size)) gather<bt_netns_process>(into, data, size);
-        return 0;
+    auto ring = RingReader::open(bpf_map__fd(skeleton.maps.events), ring_bytes);
+    if (!ring) return ring.error();
+    const auto take = [&gatherer](std::span<const std::byte> record) {
+        if (!gather<bt_holder>(gatherer, record)) gather<bt_netns_process>(gatherer, record);
     };
-    const std::unique_ptr<ring_buffer, decltype(&ring_buffer__free)> ring(
-        ring_buffer__new(bpf_map__fd(skeleton.maps.events), take, &gatherer, nullptr), ring_buffer__free);
-    if (!ring) return bpf_error("cannot map the ring buffer", errno);
-    ring_buffer__consume(ring.get());
+    ring->consume(take, std::numeric_limits<std::size_t>::max());
     Look found;
     found.ring_was_full = counter(skeleton.maps.counters, BT_COUNT_RING_FULL) != 0;
     found.list = gatherer.take();

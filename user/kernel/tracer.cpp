@@ -20,9 +20,6 @@ namespace bindtrace {
 void Tracer::Deleter::operator()(bpf_link* link) const {
     bpf_link__destroy(link);
 }
-void Tracer::Deleter::operator()(ring_buffer* ring) const {
-    ring_buffer__free(ring);
-}
 
 Tracer::~Tracer() = default;
 
@@ -33,7 +30,9 @@ Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFact
     tracer->strategy_ = strategy;
     if (Status loaded = tracer->load(facts, options); !loaded) return loaded.error();
     if (Status snapshot = tracer->take_snapshot(); !snapshot) return snapshot.error();
-    if (Status ring = tracer->open_ring(); !ring) return ring.error();
+    auto ring = RingReader::open(bpf_map__fd(tracer->map("events")), options.ring_bytes);
+    if (!ring) return ring.error();
+    tracer->ring_.emplace(std::move(*ring));
     return tracer;
 }
 
@@ -114,12 +113,6 @@ void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
         bpf_map_lookup_elem(fd, &slot, &users[slot]);
 }
 
-Status Tracer::open_ring() {
-    ring_.reset(ring_buffer__new(bpf_map__fd(map("events")), on_sample, this, nullptr));
-    if (!ring_) return bpf_error("cannot map the ring buffer", errno);
-    return {};
-}
-
 bpf_map* Tracer::map(const char* name) const {
     return bpf_object__find_map_by_name(image_->object(), name);
 }
@@ -134,7 +127,7 @@ void Tracer::disarm() {
 }
 
 int Tracer::poll_fd() const {
-    return ring_buffer__epoll_fd(ring_.get());
+    return bpf_map__fd(map("events"));
 }
 
 void Tracer::going_to_sleep() {
@@ -142,19 +135,8 @@ void Tracer::going_to_sleep() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
-int Tracer::on_sample(void* context, void* data, std::size_t size) {
-    auto* tracer = static_cast<Tracer*>(context);
-    (*tracer->handler_)({static_cast<const std::byte*>(data), size});
-    return ++tracer->consumed_ < tracer->limit_ ? 0 : -ECANCELED;
-}
-
-Result<std::size_t> Tracer::consume(const Handler& handler, std::size_t limit) {
-    handler_ = &handler;
-    limit_ = limit;
-    consumed_ = 0;
-    const int error = ring_buffer__consume(ring_.get());
-    if (error < 0 && error != -ECANCELED) return Error{"cannot read the ring buffer", -error};
-    return consumed_;
+std::size_t Tracer::consume(const Handler& handler, std::size_t limit) {
+    return ring_->consume(handler, limit);
 }
 
 std::vector<ProgramMisses> Tracer::program_misses() const {

@@ -19,19 +19,19 @@
 #include "core/unique_fd.h"
 #include "kernel/bpf_image.h"
 #include "kernel/kernel_facts.h"
+#include "kernel/ring_reader.h"
 #include "kernel/strategy.h"
 
 struct bpf_link;
 struct bpf_map;
 struct bpf_program;
-struct ring_buffer;
 
 namespace bindtrace {
 
 struct TracerOptions {
-    bt_config config{};                   // can_mint_cookie and the like are filled in by open()
-    std::uint32_t ring_bytes = 8u << 20;  // a power of two
-    UniqueFd cgroup;                      // of --cgroup; config.has_cgroup says whether it counts
+    bt_config config{};                    // can_mint_cookie and the like are filled in by open()
+    std::uint32_t ring_bytes = 16u << 20;  // a power of two
+    UniqueFd cgroup;                       // of --cgroup; config.has_cgroup says whether it counts
 };
 
 // Totals since arm(), by reason.
@@ -71,7 +71,7 @@ class Tracer {
     void going_to_sleep();
 
     // Hands over what is there, at most `limit` events. Returns how many.
-    Result<std::size_t> consume(const Handler& handler, std::size_t limit);
+    std::size_t consume(const Handler& handler, std::size_t limit);
 
     Counters counters() const;
 
@@ -87,7 +87,6 @@ class Tracer {
   private:
     struct Deleter {
         void operator()(bpf_link* link) const;
-        void operator()(ring_buffer* ring) const;
     };
 
     Tracer() = default;
@@ -95,22 +94,17 @@ class Tracer {
     Status attach(bpf_program* program);
     Status take_snapshot() const;
     Status run(const char* iterator) const;
-    Status open_ring();
     bpf_map* map(const char* name) const;
     std::vector<ProgramMisses> program_misses() const;
-    static int on_sample(void* context, void* data, std::size_t size);
 
     Strategy strategy_{};
     std::vector<std::string> missing_;
     std::unique_ptr<BpfImage> image_;
     UniqueFd cgroup_root_;
     std::vector<std::unique_ptr<bpf_link, Deleter>> links_;
-    std::unique_ptr<ring_buffer, Deleter> ring_;
+    std::optional<RingReader> ring_;
     std::vector<std::pair<int, std::string>> programs_;  // descriptor, name
     std::uint64_t recursion_at_arm_ = 0;
-    const Handler* handler_ = nullptr;
-    std::size_t limit_ = 0;
-    std::size_t consumed_ = 0;
 };
 
 }  // namespace bindtrace

@@ -30,11 +30,10 @@ void watch(int epoll, int fd, std::uint32_t what, std::uint64_t index) {
 Result<std::size_t> drain(LiveSource& source, Destination& destination) {
     std::size_t total = 0;
     for (std::size_t batch = 0; batch < kBatches; ++batch) {
-        const auto taken = source.consume(kBatch);
-        if (!taken) return taken.error();
+        const std::size_t taken = source.consume(kBatch);
         if (Status flushed = destination.flush(); !flushed) return flushed.error();
-        total += *taken;
-        if (*taken < kBatch) break;
+        total += taken;
+        if (taken < kBatch) break;
     }
     return total;
 }

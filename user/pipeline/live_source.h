@@ -31,7 +31,7 @@ class LiveSource {
     Meta start(const KernelFacts& facts, const std::vector<std::string>& filter_text);
 
     // Hands over what is there, at most `limit` events. Returns how many there were.
-    Result<std::size_t> consume(std::size_t limit) { return tracer_.consume(handler_, limit); }
+    std::size_t consume(std::size_t limit) { return tracer_.consume(handler_, limit); }
 
     // Each second: follows the wall clock, tells of what was lost and of services that run on without a port.
     void tick();
