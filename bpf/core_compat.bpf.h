@@ -163,11 +163,11 @@ static __always_inline struct sock *port_holder(struct sock *sk)
 	return sk;
 }
 
-static __always_inline bool is_mptcp_subflow(const struct sock *sk)
+/* Of a socket of that protocol and type. */
+static __always_inline bool is_mptcp_subflow(const struct sock *sk, __u16 protocol, __u16 type)
 {
-	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) &&
-	       READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && READ(struct sock, sk, sk_type) == SOCK_STREAM &&
-	       READ(struct tcp_sock___mptcp, sk, is_mptcp);
+	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) && protocol == IPPROTO_TCP &&
+	       type == SOCK_STREAM && READ(struct tcp_sock___mptcp, sk, is_mptcp);
 }
 
 #endif

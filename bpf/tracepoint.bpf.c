@@ -27,7 +27,7 @@ SEPARATE connect_started(__u64 socket)
 
 	read_claimant(&claim, sk);
 	if (claim.wanted || bt_config.has_registry)
-		bt_describe_current();
+		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
 	claim.stale_port = READ(struct inet_sock, sk, inet_sport);

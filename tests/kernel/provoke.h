@@ -20,6 +20,7 @@ struct Case {
 
 std::vector<Case> bind_cases();
 std::vector<Case> conflict_cases();
+std::vector<Case> conflict_advice_cases();
 std::vector<Case> conflict_unit_cases();
 std::vector<Case> landlock_cases();
 std::vector<Case> sysctl_cases();

@@ -3,42 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
-#include <initializer_list>
-#include <optional>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "capture/capture_files.h"
+#include "cli/amounts.h"
 
 namespace bindtrace {
-namespace {
-
-// "10m", "200M": a whole number and one of the suffixes. Nothing where it is not, or too large.
-using Suffixes = std::initializer_list<std::pair<char, std::uint64_t>>;
-std::optional<std::uint64_t> parse_amount(std::string_view text, Suffixes suffixes) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number == 0 || end != text.data() + text.size() - 1) return std::nullopt;
-    for (const auto& [suffix, factor] : suffixes)
-        if (*end == suffix && number <= (1ull << 62) / factor) return number * factor;
-    return std::nullopt;
-}
-
-std::optional<std::uint64_t> parse_time(std::string_view text) {
-    constexpr std::uint64_t kSecond = 1'000'000'000;
-    return parse_amount(text, {{'s', kSecond}, {'m', 60 * kSecond}, {'h', 3600 * kSecond}, {'d', 86400 * kSecond}});
-}
-
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-    return parse_amount(text, {{'K', 1ull << 10}, {'M', 1ull << 20}, {'G', 1ull << 30}, {'T', 1ull << 40}});
-}
-
-}  // namespace
-
 void add_record_options(CLI::App& app, RecordOptions& record, RecordWords& words) {
     app.add_option("-o,--output", record.path, "The file to make, or - for stdout")->type_name("FILE")->required();
     app.add_flag("--force", record.force, "Replace a file that is there already");
@@ -47,7 +19,8 @@ void add_record_options(CLI::App& app, RecordOptions& record, RecordWords& words
         app.add_option("--max-size", words.max_size, "Begin a new file after this: 200M, 2G (FILE becomes FILE.1)");
     CLI::Option* rotate = app.add_option("--rotate", record.rotate, "How many earlier files to keep");
     CLI::Option* keep = app.add_option(
-        "--keep", words.keep, "Flight recorder: only the last 10m, or 200M on disk, in FILE and FILE.1 to FILE.8");
+        "--keep", words.keep,
+        "Flight recorder: only the last 10m (in FILE and FILE.1 to FILE.8), or 200M on disk (to FILE.7)");
     duration->type_name("TIME");
     size->type_name("SIZE")->excludes(keep);
     rotate->type_name("N")->check(CLI::Range(1u, 1000u))->capture_default_str()->needs(size);
