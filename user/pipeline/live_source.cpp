@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "core/clock.h"
 #include "bindtrace/rules.h"
+#include "core/clock.h"
 #include "decode/decode.h"
 #include "diagnose/diagnose.h"
 #include "diagnose/range_use.h"
@@ -43,8 +43,7 @@ bool wants_descriptors(const Event& event, const Refusal& refusal) {
 bool wants_same(const Refusal& refusal, const bt_sock& sock) {
     const bt_sock& claimant = refusal.claimant;
     return sock.local_port == claimant.local_port && sock.netns == claimant.netns && sock.type == claimant.type &&
-           sock.inode != claimant.inode &&
-           (is_ping(claimant) ? is_ping(sock) : sock.protocol == claimant.protocol);
+           sock.inode != claimant.inode && (is_ping(claimant) ? is_ping(sock) : sock.protocol == claimant.protocol);
 }
 
 // ping_get_port() does not look at addresses.
