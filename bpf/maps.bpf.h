@@ -143,9 +143,9 @@ struct bt_search {
 	__u64 node;	      /* the next socket */
 	__u64 bucket;	      /* the next bucket of an address (since 6.8), whose sockets come after this one's */
 	__u32 node_offset;
-	__u8 by_remote;	      /* in the way is who has the same remote end: connect(2) */
-	__u8 made_by_connect; /* the bucket: its first socket got the port from connect(2) */
-	__u8 has_listener;    /* one is in the way */
+	__u8 by_remote;				/* in the way is who has the same remote end: connect(2) */
+	__u8 made_by_connect;			/* the bucket: its first socket got the port from connect(2) */
+	__u8 has_listener;			/* one is in the way */
 	__u32 listener_hashes[LISTENER_PLACES]; /* of the addresses it may listen on */
 };
 

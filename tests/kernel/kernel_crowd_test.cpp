@@ -105,8 +105,10 @@ TEST_F(ABusyServer, IsFoundByTheAddressesItMayListenOn) {
 }
 
 TEST_F(ABusyServer, IsNotSaidToHaveLetGoWhereNotAllWereLookedAt) {
-    const WithReuse first;
-    const std::uint16_t port = first.bind();
+    const Socket first(SOCK_STREAM);
+    const std::uint16_t port =
+        first.bind();  // so that the kernel looks at each socket, and not at what the last one set
+    first.set(SOL_SOCKET, SO_REUSEADDR);
     const Crowd crowd(AF_INET, port);
     first.set(SOL_SOCKET, SO_REUSEADDR, 0);
     LateTracer tracer;

@@ -259,11 +259,11 @@ TEST(Who, SaysThatThereAreMoreThanItLists) {
         for (;;) pause();
     };
     std::list<Child> children;
-    for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_own_table).port(), kPort);
-    const Answer all = who({"--json", std::to_string(kPort)});
-    EXPECT_EQ(all.holders.size(), 3u) << all.text;
-    EXPECT_EQ(all.errors, "");
     for (int i = 0; i < 2; ++i) ASSERT_EQ(children.emplace_back(with_own_table).port(), kPort);
+    const Answer all = who({"--json", std::to_string(kPort)});
+    EXPECT_EQ(all.holders.size(), 2u) << all.text;
+    EXPECT_EQ(all.errors, "");
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_own_table).port(), kPort);
     const Answer some = who({"--json", std::to_string(kPort)});
     EXPECT_GE(some.holders.size(), 3u) << some.text;
     EXPECT_NE(some.errors.find("there are more than these"), std::string::npos) << some.errors;

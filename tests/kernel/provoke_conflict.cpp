@@ -146,12 +146,13 @@ void time_wait_of_who_exited(Story& story) {
         end.event["socket"]["inode"] = nullptr;
         end.needs_function_hooks();
     });
+    const pid_t exited = client_and_server.pid();
     client_and_server.join();
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"holder-exited"},
             {{"state", "TIME_WAIT"},
              {"process", nullptr},
-             {"last_process", {{"pid", client_and_server.pid()}, {"comm", "provoke"}, {"exe", own_exe()}}}});
+             {"last_process", {{"pid", exited}, {"comm", "provoke"}, {"exe", own_exe()}}}});
 }
 
 // The client has gone, the server never closes: the client's end stays in FIN_WAIT2 without a process.

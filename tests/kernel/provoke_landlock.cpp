@@ -42,7 +42,7 @@ void allow_only(std::uint16_t port) {
 void denied(Story& story) {
     allow_only(8080);
     Sock sock(story, kTcp4);
-    for (const std::uint16_t port : {80, 8081})
+    for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{8081}})
         verdict(sock.bind({"127.0.0.1", port}, EACCES).refused_early(), "denied");
     sock.bind({"127.0.0.1", 8080});
 }

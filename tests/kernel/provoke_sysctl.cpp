@@ -26,7 +26,8 @@ void bindv6only(Story& story) {
     six.bind({"::", 8080}).event["sockopt"]["v6only"] = true;
     six.listen();
     Sock late(story, kTcp6);
-    Json& conflict = verdict(late.bind({"::", 8080}, EADDRINUSE), "listener", {}, {{"local_addr", "::"}}).event["conflict"];
+    Json& conflict =
+        verdict(late.bind({"::", 8080}, EADDRINUSE), "listener", {}, {{"local_addr", "::"}}).event["conflict"];
     conflict["factors"] = {{"lacks", {"dual-stack"}}};
     conflict["in_the_way"] = 1;
     let_it_look();

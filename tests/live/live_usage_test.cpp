@@ -91,7 +91,7 @@ INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](cons
 TEST(Btf, IsAskedForWhereTheKernelHasNone) {
     const std::string hidden = "mount -t tmpfs none /sys/kernel/btf && exec " + bindtrace_binary() + " ";
     for (const char* command : {"--json", "--attach tracepoint", "who"}) {
-        const Ended ended = run({"unshare", "--mount", "sh", "-c", hidden + command});
+        const Ended ended = run({"/usr/bin/env", "unshare", "--mount", "sh", "-c", hidden + command});
         EXPECT_EQ(ended.code, 1) << ended.errors;
         EXPECT_EQ(ended.out, "");
         EXPECT_NE(ended.errors.find("the kernel has no BTF (/sys/kernel/btf/vmlinux)"), std::string::npos)

@@ -25,6 +25,10 @@ bool is_tcp(const bt_sock& sock) {
     return sock.protocol == IPPROTO_TCP || sock.protocol == kProtocolMptcp;
 }
 
+bool is_udp(const bt_sock& sock) {
+    return sock.protocol == IPPROTO_UDP || sock.protocol == IPPROTO_UDPLITE;
+}
+
 // The one to name first: a listener tells more than its connections, and who has a process more than who has none.
 int weight(const Holder& holder) {
     if (holder.raw.sock.state == TCP_LISTEN) return 3;
@@ -34,7 +38,7 @@ int weight(const Holder& holder) {
 
 Cause cause_of_holder(const Holder& holder) {
     const bt_holder& raw = holder.raw;
-    if (!is_tcp(raw.sock)) return Cause::udp_holder;
+    if (is_udp(raw.sock)) return Cause::udp_holder;
     switch (raw.sock.state) {
         case TCP_LISTEN:
             return Cause::listener;
@@ -103,7 +107,9 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
 // Nothing where no table was looked at.
 std::optional<Evidence> evidence_of(const Refusal& refusal) {
     if (refusal.seen == 0) return std::nullopt;
-    return Evidence{.source = is_tcp(refusal.claimant) ? "bind-bucket" : "udp-table",
+    return Evidence{.source = is_tcp(refusal.claimant)   ? "bind-bucket"
+                              : is_udp(refusal.claimant) ? "udp-table"
+                                                         : "descriptors",
                     .sockets = refusal.seen,
                     .complete = refusal.complete};
 }

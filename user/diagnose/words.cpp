@@ -233,7 +233,7 @@ std::string summary_of_request(const Case& about) {
             break;
     }
     if (about.event.error == EADDRINUSE && !has_table(about.event.sock))
-        return "who has it is not known: only the kernel's tables of TCP and UDP ports are looked at";
+        return "who has it is not known: of this protocol only what processes have open is looked at";
     if (about.event.error == EADDRINUSE && about.refusal == nullptr)
         return "who has it is not known: the kernel's table was not looked at";
     if (about.event.error == EADDRINUSE && !about.refusal->complete)

@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
+#include "bindtrace/rules.h"
 #include "core/clock.h"
 #include "decode/decode.h"
 #include "diagnose/diagnose.h"
@@ -24,6 +26,48 @@ constexpr std::size_t kNetnsLookedAt = 256;
 
 std::uint64_t boot_ns() {
     return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
+}
+
+bool is_ping(const bt_sock& sock) {
+    return sock.protocol == IPPROTO_ICMP || sock.protocol == IPPROTO_ICMPV6;
+}
+
+// Of ping and SCTP, where the kernel has their ports cannot be found from a BPF program.
+bool wants_descriptors(const Event& event, const Refusal& refusal) {
+    const bt_sock& claimant = refusal.claimant;
+    return event.error == EADDRINUSE && claimant.local_port != 0 &&
+           (is_ping(claimant) || claimant.protocol == IPPROTO_SCTP);
+}
+
+// Is it one whose port the claimant asked for? bt_refuses() does not look at the number, since a table is by number.
+bool wants_same(const Refusal& refusal, const bt_sock& sock) {
+    const bt_sock& claimant = refusal.claimant;
+    return sock.local_port == claimant.local_port && sock.netns == claimant.netns && sock.type == claimant.type &&
+           sock.inode != claimant.inode && (is_ping(claimant) ? is_ping(sock) : sock.protocol == claimant.protocol);
+}
+
+// ping_get_port() does not look at addresses.
+bool in_the_way(const Refusal& refusal, const bt_holder& holder) {
+    if (is_ping(refusal.claimant)) return (refusal.claimant.opts & holder.sock.opts & BT_OPT_REUSEADDR) == 0;
+    return bt_refuses(&refusal.claimant, refusal.claimant_uid, &holder.sock, holder.uid) != 0;
+}
+
+// The sockets that are still open, a moment later.
+void look_at_descriptors(Refusal& refusal) {
+    bt_config config{};
+    config.has_ports = 1;
+    set_ports(config.port_bits, refusal.claimant.local_port, refusal.claimant.local_port);
+    const auto ports = list_ports(KernelFacts::probe(), config);
+    if (!ports) return;
+    refusal.complete = ports->complete;
+    for (const PortHolder& port : ports->holders) {
+        if (!wants_same(refusal, port.socket.sock)) continue;
+        ++refusal.seen;
+        if (!in_the_way(refusal, port.socket) || ++refusal.in_the_way > BT_HOLDERS) continue;
+        bt_holder& holder = refusal.holders.emplace_back(port.socket);
+        holder.flags &= ~BT_EVENT_HAS_TASK;  // has it open, which says nothing of who claimed it
+        holder.task = {};
+    }
 }
 
 std::string host_name() {
@@ -95,6 +139,8 @@ void LiveSource::tell(const Sample& sample) {
 
 Findings LiveSource::findings(const Sample& sample) {
     Findings found{.refusal = sample.refusal, .holders = {}, .range = {}, .local_addresses = {}};
+    if (found.refusal && wants_descriptors(sample.event, *found.refusal) && may_look(ranges_looked_at_, sample.event))
+        look_at_descriptors(*found.refusal);
     const Refusal* const refusal = found.refusal ? &*found.refusal : nullptr;
     if (refusal != nullptr) found.holders = enricher_.holders(*refusal);
     switch (wanted_look(sample.event, refusal)) {
