@@ -9,8 +9,10 @@
 #include <fstream>
 #include <string>
 
+#include "enrich/cgroup_paths.h"
 #include "enrich/containers.h"
 #include "enrich/enricher.h"
+#include "kernel/cgroup_tree.h"
 #include "model/unit.h"
 
 namespace {
@@ -63,5 +65,18 @@ void container_cold(benchmark::State& state) {
     std::filesystem::remove_all(root);
 }
 BENCHMARK(container_cold);
+
+// A cgroup that has not been seen, asked of the kernel; with the opening of the hierarchy, which is done once a run.
+void cgroup_path_cold(benchmark::State& state) {
+    const auto mount = find_cgroups().cgroup2_mount;
+    struct stat status {};
+    if (!mount || stat(mount->c_str(), &status) != 0 || !CgroupPaths(*mount).find(status.st_ino))
+        return state.SkipWithError("no cgroup v2, or not as root");
+    for (auto _ : state) {
+        CgroupPaths paths(*mount);
+        benchmark::DoNotOptimize(paths.find(status.st_ino));
+    }
+}
+BENCHMARK(cgroup_path_cold);
 
 }  // namespace

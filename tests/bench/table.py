@@ -21,7 +21,7 @@ def stages(text):
     """Samples by the name of the benchmark, in ns."""
     samples = {}
     for run in json.loads(text)["benchmarks"]:
-        if run["run_type"] == "iteration":
+        if run["run_type"] == "iteration" and not run.get("error_occurred") and not run.get("skipped"):
             samples.setdefault(run["run_name"], []).append(1e9 / run.get("items_per_second", 1e9 / run["cpu_time"]))
     return samples
 

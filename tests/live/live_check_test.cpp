@@ -87,6 +87,7 @@ TEST_F(LiveCheck, TellsWhosePortItIs) {
         EXPECT_EQ(status("port = 8081\naddress = '0.0.0.0'\nowner = 'free'"), "ok");
         EXPECT_EQ(status("port = 8082\nproto = 'udp'\nowner = " + own_exe()), "ok");
         EXPECT_EQ(status("port = 8083\nowner = 'free'"), "taken") << "bound, and not listening";
+        EXPECT_EQ(status("port = 8083\nowner = " + own_exe()), "free") << "it does not serve";
         EXPECT_EQ(status("port = 8084\nowner = 'nginx.service'"), "free");
         EXPECT_EQ(status("port = '8070-8090'\nowner = " + own_exe()), "ok");
     });
@@ -305,6 +306,45 @@ TEST_F(LiveCheck, WaitsUntilThePortIsItsOwners) {
     });
 }
 
+// It listens as root, and drops that when it is told to: nothing happens to its port then.
+constexpr const char* kDropsRoot =
+    "import os, socket, sys\ns = socket.socket()\ns.bind(('127.0.0.1', 8080))\ns.listen()\nprint('up', flush=True)\n"
+    "sys.stdin.read()\nos.setuid(65534)\nprint('dropped', flush=True)\ns.accept()";
+
+TEST_F(LiveCheck, WaitsForAnOwnerThatBecomesOneLater) {
+    netns_.run([&] {
+        const passwd* nobody = ::getpwuid(65534);
+        ASSERT_NE(nobody, nullptr);
+        const std::string file =
+            registry("[[port]]\nport = 8080\nowner = 'user:" + std::string(nobody->pw_name) + "'\n");
+        Bindtrace waiting({"check", "--json", "--wait", "1h", file});
+        ASSERT_TRUE(wait_until([&] { return sleeps_in_poll(waiting.pid()); }, std::chrono::seconds(30)));
+        ChildProcess daemon({"/usr/bin/python3", "-c", kDropsRoot});
+        ASSERT_EQ(daemon.read_line(), "up");
+        std::this_thread::sleep_for(std::chrono::milliseconds(400));  // until what its port has told is looked at
+        daemon.close_stdin();
+        ASSERT_EQ(daemon.read_line(), "dropped");
+        const Bindtrace::Output output = waiting.wait_for_end(std::chrono::seconds(30));
+        EXPECT_EQ(output.code, 0) << output.errors;
+        ASSERT_EQ(output.lines.size(), 1u);
+        EXPECT_EQ(output.lines[0].json["status"], "ok");
+    });
+}
+
+TEST_F(LiveCheck, ASignalEndsTheWaitWithWhatThereIs) {
+    netns_.run([&] {
+        const std::string file = registry("[[port]]\nport = 8080\nowner = 'nginx.service'\n");
+        for (const int signal : {SIGINT, SIGTERM}) {
+            Bindtrace waiting({"check", "--json", "--wait", "1h", file});
+            ASSERT_TRUE(wait_until([&] { return sleeps_in_poll(waiting.pid()); }, std::chrono::seconds(30)));
+            const Bindtrace::Output output = waiting.stop(signal);
+            EXPECT_EQ(output.code, 3) << output.errors;
+            ASSERT_EQ(output.lines.size(), 1u);
+            EXPECT_EQ(output.lines[0].json["status"], "free");
+        }
+    });
+}
+
 TEST_F(LiveCheck, AMistakeIsToldWithItsLineAndEndsWith2) {
     const Ended wrong = check({registry("[[port]]\nport = 80\nowner = \"a\\u001b[2J\"\n")});
     EXPECT_EQ(wrong.code, 2);
@@ -314,7 +354,17 @@ TEST_F(LiveCheck, AMistakeIsToldWithItsLineAndEndsWith2) {
     EXPECT_EQ(check({}).code, 2);
     EXPECT_EQ(check({"--learn", "x.toml"}).code, 2);
     EXPECT_EQ(check({"--learn", "--json"}).code, 2);
-    EXPECT_EQ(check({"--wait", "30", "x.toml"}).code, 2) << "30 of what?";
+    for (const char* time : {"30", "-5s", "0s", "s", "5x", "99999999999999d"}) {
+        const Ended ended = check({std::string("--wait=") + time, "x.toml"});
+        EXPECT_EQ(ended.code, 2) << time;
+        EXPECT_NE(ended.errors.find("is not a time such as 500ms, 30s or 5m"), std::string::npos) << ended.errors;
+    }
+    EXPECT_EQ(check({"--wait", "", "x.toml"}).code, 2);
+    const std::string good = registry("[[port]]\nport = 8080\nowner = 'free'\n");
+    for (const char* time : {"500ms", "5m", "1h", "2d"}) EXPECT_EQ(check({"--wait", time, good}).code, 0) << time;
+    const Ended empty = check({good, ""});
+    EXPECT_EQ(empty.code, 2);
+    EXPECT_NE(empty.errors.find("REGISTRY: must not be empty"), std::string::npos) << empty.errors;
 }
 
 }  // namespace

@@ -99,6 +99,37 @@ TEST_F(SystemCheck, APrivilegedPortOfAUnitWithoutTheCapability) {
     EXPECT_EQ(risks_of(wait_for(entry, "ok")), Words{});
 }
 
+TEST_F(SystemCheck, APrivilegedPortOfAUnitWhoseBoundingSetLacksTheCapability) {
+    int port = 82;
+    for (const char* set : {"CAP_CHOWN", "~CAP_NET_BIND_SERVICE", ""}) {
+        const std::string name = "bounded" + std::to_string(port) + ".service", number = std::to_string(port);
+        const std::string entry = "port = " + number + "\nowner = '" + name + "'";
+        unit(name, service("--listen " + number, std::string("CapabilityBoundingSet=") + set));
+        EXPECT_EQ(risks_of(check(entry)), Words{"privileged-port"}) << set;
+        systemctl({"start", name});
+        bind_of(static_cast<std::uint16_t>(port), "EACCES");  // as foretold
+        drop_in(name, "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n");
+        EXPECT_EQ(risks_of(check(entry)), Words{}) << set;
+        EXPECT_EQ(systemctl({"restart", name}), 0);
+        wait_for(entry, "ok");
+        ++port;
+    }
+}
+
+TEST_F(SystemCheck, AUdpSocketUnitThatIsOnAllAddresses) {
+    unit("dns.socket", "[Socket]\nListenDatagram=0.0.0.0:8184\n");
+    unit("dns.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    ASSERT_EQ(systemctl({"start", "dns.socket"}), 0);
+    const std::string entry = "port = 8184\nproto = 'udp'\naddress = '127.0.0.1'\nowner = 'dns.service'";
+    const Json exposed = check(entry);
+    ASSERT_EQ(risks_of(exposed), (Words{"socket-without-service", "wildcard-exposed"})) << exposed;
+    EXPECT_EQ(exposed["risks"][1]["fix"],
+              "systemctl edit dns.socket: [Socket] ListenDatagram= and ListenDatagram=127.0.0.1:8184");
+    drop_in("dns.socket", "[Socket]\nListenDatagram=\nListenDatagram=127.0.0.1:8184\n");
+    ASSERT_EQ(systemctl({"restart", "dns.socket"}), 0);
+    EXPECT_EQ(risks_of(check(entry)), Words{"socket-without-service"});
+}
+
 TEST_F(SystemCheck, WhatIsLearnedIsOkAtOnce) {
     unit("lazy.socket", "[Socket]\nListenStream=8183\nListenDatagram=8183\n");
     unit("lazy.service", "[Service]\nExecStart=/bin/sleep infinity\n");

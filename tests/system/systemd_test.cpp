@@ -119,14 +119,19 @@ TEST_F(Systemd, ARestartLoopIsCounted) {
 }
 
 TEST_F(Systemd, APersonsSessionIsTold) {
-    ChildProcess session({"/usr/bin/systemd-run", "--quiet", "--scope", "--unit=session-99.scope", "--slice=user.slice",
-                          own_program(), "--listen", "8086"});
+    ChildProcess session({"/usr/bin/systemd-run", "--quiet", "--scope", "--unit=session-99.scope",
+                          "--slice=user-1000.slice", "--uid=nobody", own_program(), "--listen", "8086"});
     const Json made = bind_of(8086, "ok");
-    EXPECT_EQ(made["cgroup"]["path"], "/user.slice/session-99.scope");
+    EXPECT_EQ(made["cgroup"]["path"], "/user.slice/user-1000.slice/session-99.scope");
+    EXPECT_EQ(made["session"], "99");
     EXPECT_EQ(take_port(8086, true), EADDRINUSE);
     const Json conflict = bind_of(8086, "EADDRINUSE")["conflict"];
     EXPECT_TRUE(has(conflict["factors"], "user-session")) << conflict["factors"];
     EXPECT_EQ(conflict["holders"][0]["unit"], "session-99.scope");
+    EXPECT_EQ(conflict["holders"][0]["session"], "99");
+    EXPECT_NE(conflict["advice"].dump().find("ask nobody to stop " + word_of(made["process"], "comm")),
+              std::string::npos)
+        << conflict["advice"];
     session.signal(SIGTERM);
 }
 

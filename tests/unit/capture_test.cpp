@@ -57,6 +57,7 @@ void expect_same(const Findings& one, const Findings& other) {
         EXPECT_EQ(mine.ephemeral_last, theirs.ephemeral_last);
         EXPECT_EQ(mine.unprivileged_start, theirs.unprivileged_start);
         EXPECT_EQ(mine.port_reserved, theirs.port_reserved);
+        EXPECT_EQ(mine.may_take_low_ports, theirs.may_take_low_ports);
         EXPECT_EQ(mine.holders.size(), theirs.holders.size());
     }
     ASSERT_EQ(one.holders.size(), other.holders.size());

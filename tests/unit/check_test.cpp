@@ -123,6 +123,15 @@ TEST_F(Check, AConnectionIsInTheWayUnlessItIsOfThePortsOwnServer) {
     EXPECT_EQ(status("port = 8080\nowner = 'nginx.service'"), "ok") << "accepted there";
 }
 
+TEST_F(Check, WhatIsBoundAndNotListenedOnIsNotServed) {
+    has(by(held({"0.0.0.0", 80, IPPROTO_TCP, TCP_CLOSE}), kNginx));
+    EXPECT_EQ(status("port = 80\nowner = 'nginx.service'"), "free");
+    EXPECT_EQ(checked_[0].reason, "its owner has bound it, and does not listen on it");
+    EXPECT_EQ(status("port = 80\nowner = 'other.service'"), "taken");
+    state_.held.sockets[0].holder.published.emplace();
+    EXPECT_EQ(status("port = 80\nowner = 'nginx.service'"), "ok") << "what comes there goes to a container";
+}
+
 TEST_F(Check, WhatLingersIsToldAndAClientsTimeWaitIsInTheWay) {
     HeldSocket closed = connected(held({"10.0.0.1", 8080, IPPROTO_TCP, TCP_TIME_WAIT}), "10.0.0.5", 8848);
     closed.holder.raw.sock.inode = 0;

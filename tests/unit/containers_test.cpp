@@ -56,6 +56,46 @@ TEST(Containers, FollowsDockersDataRoot) {
     expect(world.find(kDockerPath), "docker", "web", "tiny:1");
 }
 
+TEST(Containers, FollowsTheDataRootOfAUsersDocker) {
+    World world;
+    world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+    world.root.write("home/alice/.config/docker/daemon.json", R"({"data-root": "/srv/alice"})");
+    world.root.write("srv/alice/containers/" + kDockerId + "/config.v2.json",
+                     R"({"ID": ")" + kDockerId + R"(", "Name": "/mine", "Config": {"Image": "tiny:2"}})");
+    expect(world.find("/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + kDockerId + ".scope"),
+           "docker", "mine", "tiny:2");
+}
+
+constexpr const char* kStorage = "overlay-containers/containers.json";
+
+TEST(Containers, FollowsPodmansGraphRoot) {
+    for (const char* config : {"etc/containers/storage.conf", "usr/share/containers/storage.conf"}) {
+        World world;
+        world.root.write(config,
+                         "# graphroot = \"/no\"\n[storage.options]\ngraphroot = \"/no\"\n[storage]\n"
+                         "driver = \"overlay\"\n  graphroot=\"/srv/podman\" # moved\n");
+        world.root.write(std::string("srv/podman/") + kStorage, podman_list(kPodmanId, "pweb"));
+        expect(world.find("/machine.slice/libpod-" + kPodmanId + ".scope/container"), "podman", "pweb",
+               "localhost/tiny:1");
+    }
+}
+
+TEST(Containers, FollowsTheGraphRootOfAUsersPodman) {
+    const std::pair<const char*, const char*> configs[] = {
+        {"home/alice/.config/containers/storage.conf", "[storage]\ngraphroot = '/srv/alice'\n"},
+        {"etc/containers/storage.conf", "[storage]\ngraphroot = '/no'\nrootless_storage_path = '/srv/alice'\n"},
+        {"etc/containers/storage.conf", "[storage]\nrootless_storage_path = '$HOME/../../srv/alice'\n"}};
+    for (const auto& [file, text] : configs) {
+        World world;
+        world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+        std::filesystem::create_directories(world.root / "home/alice");
+        world.root.write(file, text);
+        world.root.write(std::string("srv/alice/") + kStorage, podman_list(kRootlessId, "r1"));
+        expect(world.find("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kRootlessId + ".scope"),
+               "podman", "r1", "localhost/tiny:1");
+    }
+}
+
 TEST(Containers, NamesThoseOfPodman) {
     World world;
     write_podman(world.root);

@@ -9,9 +9,15 @@
 namespace bindtrace {
 namespace {
 
+constexpr std::uint32_t kBlue = 7;  // a name of `ip netns`
+
 class Learn : public CheckedHost {
   protected:
-    std::string learn() { return learned_registry(state_.held, kNetns, "web1"); }
+    std::string learn() {
+        return learned_registry(
+            state_.held, kNetns,
+            [](const std::string& name) { return name == "blue" ? std::optional(kBlue) : std::nullopt; }, "web1");
+    }
 
     void expect_content() {
         const std::string text = learn();
@@ -57,6 +63,54 @@ proto = "udp"
 address = "0.0.0.0"
 owner = "user:bob"
 )");
+    expect_content();
+}
+
+TEST_F(Learn, WhatIsBoundAndNotListenedOnIsNoEntry) {
+    has(by(held({"127.0.0.1", 80, IPPROTO_TCP, TCP_CLOSE}), kNginx));
+    EXPECT_NE(learn().find("\n# Not listed:\n#   tcp 80, bound and not listened on: nginx (/usr/sbin/nginx)"),
+              std::string::npos)
+        << learn();
+    EXPECT_EQ(learn().find("[[port]]"), std::string::npos) << learn();
+    has(by(held({"0.0.0.0", 80}), kNginx));
+    expect_content();
+}
+
+TEST_F(Learn, OtherNamespacesAreNamedOrCounted) {
+    const auto inside = [](HeldSocket socket, std::uint32_t netns, const char* name) {
+        socket.holder.raw.sock.netns = netns;
+        if (name != nullptr) socket.holder.netns_name = name;
+        return socket;
+    };
+    has(inside(by(held({"127.0.0.1", 8080}), kShell), kBlue, "blue"));
+    has(inside(by(held({"0.0.0.0", 80}), kNginx), 8, "web-1"));
+    has(inside(by(held({"0.0.0.0", 81}), kNginx), 8, "web-1"));
+    has(inside(by(held({"0.0.0.0", 81}), kNginx), 9, "pause[4711]"));
+    has(inside(by(held({"0.0.0.0", 82}), kNginx), 10, nullptr));
+    has(inside(by(held({"0.0.0.0", 83}), kNginx), 11, "blue"));  // of a container that is called so
+    has(by(held({"127.0.0.1", 8080}), kShell));
+    EXPECT_EQ(learn(), R"(# The ports of web1 and their owners, as bindtrace check --learn found them.
+
+# app (/opt/app), user bob
+[[port]]
+port = 8080
+address = "127.0.0.1"
+owner = "exe:/opt/app"
+
+# app (/opt/app), user bob
+[[port]]
+port = 8080
+address = "127.0.0.1"
+netns = "blue"
+owner = "exe:/opt/app"
+
+# Not listed:
+#   1 port of a network namespace that has no name of `ip netns`: blue
+#   1 port of a network namespace that has no name of `ip netns`: pause
+#   1 port of a network namespace that has no name of `ip netns`: without a name
+#   2 ports of a network namespace that has no name of `ip netns`: web-1
+)");
+    state_.netns["blue"] = {kBlue, {}};
     expect_content();
 }
 

@@ -137,5 +137,16 @@ TEST_F(Watch, SharedBySoReuseport) {
     EXPECT_FALSE(watched.is_joined(entry, joined, with(by(held({"0.0.0.0", 9100}), kStranger), BT_OPT_REUSEPORT)));
 }
 
+TEST_F(Watch, OneNamespaceWithTwoNamesHasOneLineToReserve) {
+    sysctls().ephemeral = {9000, 9999};
+    sysctls().reserved = PortSet();
+    state_.netns["host"] = state_.netns[""];
+    PortWatch watched = watch(
+        "[[port]]\nport = 9100\nowner = 'node_exporter.service'\n[[port]]\nport = 9200\nowner = 'free'\nnetns = "
+        "'host'");
+    const HeldSocket claim = ephemeral(by(connected(held({"10.0.0.1", 9100}), "10.0.0.5", 8848), kStranger));
+    EXPECT_EQ(watched.judge(watched.entries()[0], claim)->reserved, "9100,9200");
+}
+
 }  // namespace
 }  // namespace bindtrace

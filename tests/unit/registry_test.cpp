@@ -153,11 +153,16 @@ TEST(Registry, SurvivesDeepNestingAndRubbish) {
     EXPECT_FALSE(parse_registry(std::string(100'000, '\0'), "f.toml"));
 }
 
+// "host" is where we are.
+std::optional<std::uint32_t> netns_of(const std::string& name) {
+    return name.empty() || name == "host" ? std::optional(1u) : name == "web" ? std::optional(2u) : std::nullopt;
+}
+
 std::string two(const std::string& one, const std::string& other) {
     const TempDir folder;
     folder.write("a.toml", "[[port]]\nowner = 'free'\n" + one);
     folder.write("b.toml", "\n[[port]]\nowner = 'free'\n" + other);
-    const auto entries = read_registries({folder.path()});
+    const auto entries = read_registries({folder.path()}, netns_of);
     return entries ? "" : entries.error().what.substr(folder.path().string().size() + 1);
 }
 
@@ -177,6 +182,12 @@ TEST(Registry, RefusesTwoEntriesOfOnePlace) {
     EXPECT_EQ(two("port = 80", "port = 81"), "");
     EXPECT_EQ(two("port = 80", "port = 80\nproto = 'udp'"), "");
     EXPECT_EQ(two("port = 80", "port = 80\nnetns = 'web'"), "");
+    EXPECT_EQ(two("port = 80\nnetns = 'web'", "port = 80\nnetns = 'web'")
+                  .find("b.toml:2: tcp 80 netns web is in the registry twice: "),
+              0u)
+        << two("port = 80\nnetns = 'web'", "port = 80\nnetns = 'web'");
+    EXPECT_NE(two("port = 80", "port = 80\nnetns = 'host'"), "") << "on the host that is the same";
+    EXPECT_EQ(two("port = 80\nnetns = 'gone'", "port = 80\nnetns = 'lost'"), "") << "not known to be the same";
     EXPECT_EQ(two("port = 80\naddress = '10.0.0.2'", "port = 80\naddress = '10.0.0.1'"), "");
     EXPECT_EQ(two("port = 80\naddress = '0.0.0.0'", "port = 80\naddress = '::'"), "");
 }
@@ -186,7 +197,7 @@ TEST(Registry, ReadsTheTomlFilesOfAFolderInOrder) {
     folder.write("b.toml", "[[port]]\nport = 2\nowner = 'free'\n");
     folder.write("a.toml", "[[port]]\nport = 1\nowner = 'free'\n");
     folder.write("README", "no registry");
-    const auto entries = read_registries({folder.path()});
+    const auto entries = read_registries({folder.path()}, netns_of);
     ASSERT_TRUE(entries) << entries.error().what;
     ASSERT_EQ(entries->size(), 2u);
     EXPECT_EQ((*entries)[0].first_port, 1);
@@ -195,8 +206,8 @@ TEST(Registry, ReadsTheTomlFilesOfAFolderInOrder) {
 
 TEST(Registry, SaysWhatCannotBeRead) {
     const TempDir folder;
-    EXPECT_NE(read_registries({folder / "nosuch.toml"}).error().what.find("nosuch.toml"), std::string::npos);
-    EXPECT_NE(read_registries({folder.path()}).error().what.find("has no *.toml"), std::string::npos);
+    EXPECT_NE(read_registries({folder / "nosuch.toml"}, netns_of).error().what.find("nosuch.toml"), std::string::npos);
+    EXPECT_NE(read_registries({folder.path()}, netns_of).error().what.find("has no *.toml"), std::string::npos);
 }
 
 }  // namespace

@@ -78,6 +78,25 @@ TEST_F(Risks, APrivilegedPortWithoutTheCapability) {
     unit("app.service.d/cap.conf", "[Service]\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n");  // as advised
     EXPECT_EQ(risks_of(check_one("port = 80\nowner = 'app.service'")), Words{});
     unit("app.service.d/cap.conf", "");
+    unit("app.service", "[Service]\nUser=app\nCapabilityBoundingSet=CAP_CHOWN\n");
+    EXPECT_EQ(check_one("port = 80\nowner = 'app.service'").risks.at(0).fix,
+              "systemctl edit app.service: [Service] CapabilityBoundingSet=CAP_NET_BIND_SERVICE "
+              "AmbientCapabilities=CAP_NET_BIND_SERVICE");
+    unit("app.service", "[Service]\nCapabilityBoundingSet=CAP_CHOWN\n");  // root, and nothing more
+    const CheckedEntry& bounded = check_one("port = 80\nowner = 'app.service'");
+    ASSERT_EQ(risks_of(bounded), Words{"privileged-port"});
+    EXPECT_EQ(
+        bounded.risks[0].summary,
+        "80 is below net.ipv4.ip_unprivileged_port_start (1024), and CapabilityBoundingSet= of app.service leaves "
+        "CAP_NET_BIND_SERVICE out");
+    EXPECT_EQ(bounded.risks[0].fix, "systemctl edit app.service: [Service] CapabilityBoundingSet=CAP_NET_BIND_SERVICE");
+    unit("app.service.d/cap.conf", "[Service]\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n");  // as advised
+    EXPECT_EQ(risks_of(check_one("port = 80\nowner = 'app.service'")), Words{});
+    unit("app.service.d/cap.conf", "");
+    unit("app.service", "[Service]\nUser=app\n");
+    has(by(held({"0.0.0.0", 80, IPPROTO_TCP, TCP_CLOSE}), kApp));
+    EXPECT_EQ(risks_of(check_one("port = 80\nowner = 'app.service'")), Words{}) << "it could bind it";
+    state_.held.sockets.clear();
     unit("app.socket", "[Socket]\nListenStream=80\n");
     EXPECT_EQ(risks_of(check_one("port = 80\nowner = 'app.service'")), Words{}) << "systemd binds it";
 }
@@ -152,6 +171,10 @@ TEST_F(Risks, AWildcardWhereTheRegistrySaysOneAddress) {
     state_.held.sockets[0] = made_for(state_.held.sockets[0], "/system.slice/app.socket");
     EXPECT_EQ(check_one("port = 8080\naddress = '127.0.0.1'\nowner = 'app.service'").risks.at(0).fix,
               "systemctl edit app.socket: [Socket] ListenStream= and ListenStream=127.0.0.1:8080");
+    state_.held.sockets = {
+        made_for(by(held({"0.0.0.0", 8080, IPPROTO_UDP, TCP_CLOSE}), kApp), "/system.slice/app.socket")};
+    EXPECT_EQ(check_one("port = 8080\nproto = 'udp'\naddress = '127.0.0.1'\nowner = 'app.service'").risks.at(0).fix,
+              "systemctl edit app.socket: [Socket] ListenDatagram= and ListenDatagram=127.0.0.1:8080");
 }
 
 }  // namespace

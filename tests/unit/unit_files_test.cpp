@@ -119,12 +119,48 @@ TEST(UnitFiles, KnowsAliasesAndInstances) {
     EXPECT_EQ(units.canonical("sshd.service"), "ssh.service");
     EXPECT_EQ(units.canonical("nosuch.service"), "nosuch.service");
     EXPECT_EQ(units.service("ssh.service")->user, "nobody");
-    EXPECT_FALSE(units.service("ssh.service")->may_bind_low);
-    EXPECT_TRUE(units.service("app@1.service")->may_bind_low);
+    EXPECT_FALSE(units.service("ssh.service")->may_bind_low());
+    EXPECT_TRUE(units.service("app@1.service")->may_bind_low());
     EXPECT_FALSE(units.service("nosuch.service"));
     EXPECT_EQ(template_of("app@a.b.service"), "app@.service");
     EXPECT_FALSE(template_of("app@.service"));
     EXPECT_FALSE(template_of("app.service"));
+}
+
+TEST(UnitFiles, ReadsSwitchesAsSystemdDoes) {
+    for (const char* word : {"1", "yes", "YES", "y", "Y", "true", "True", "t", "T", "on", "ON"}) {
+        const TempDir root;
+        root.write("etc/systemd/system/a.socket", std::string("[Socket]\nListenStream=1\nAccept=") + word + "\n");
+        EXPECT_TRUE(UnitFiles(root.path()).sockets()[0].per_connection) << word;
+    }
+    for (const char* word : {"0", "no", "n", "false", "f", "off", "nonsense", "yess"}) {
+        const TempDir root;
+        root.write("etc/systemd/system/a.socket", std::string("[Socket]\nListenStream=1\nAccept=") + word + "\n");
+        EXPECT_FALSE(UnitFiles(root.path()).sockets()[0].per_connection) << word;
+    }
+}
+
+TEST(UnitFiles, ReadsCapabilitiesAsSystemdDoes) {
+    const auto may_bind_low = [](const std::string& settings) {
+        const TempDir root;
+        root.write("etc/systemd/system/a.service", "[Service]\n" + settings);
+        return UnitFiles(root.path()).service("a.service")->may_bind_low();
+    };
+    EXPECT_TRUE(may_bind_low(""));
+    EXPECT_FALSE(may_bind_low("CapabilityBoundingSet=CAP_CHOWN CAP_KILL\n"));
+    EXPECT_TRUE(may_bind_low("CapabilityBoundingSet=CAP_CHOWN cap_net_bind_service\n"));
+    EXPECT_TRUE(may_bind_low("CapabilityBoundingSet=10\n"));
+    EXPECT_TRUE(may_bind_low("CapabilityBoundingSet=CAP_CHOWN\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n"));
+    EXPECT_FALSE(may_bind_low("CapabilityBoundingSet=~CAP_NET_BIND_SERVICE\n"));
+    EXPECT_TRUE(may_bind_low("CapabilityBoundingSet=~CAP_CHOWN\n"));
+    EXPECT_FALSE(may_bind_low("CapabilityBoundingSet=CAP_KILL\nCapabilityBoundingSet=~CAP_CHOWN\n"));
+    EXPECT_FALSE(may_bind_low("CapabilityBoundingSet=\n"));
+    EXPECT_TRUE(may_bind_low("CapabilityBoundingSet=CAP_KILL\nCapabilityBoundingSet=~\n"));
+    EXPECT_FALSE(may_bind_low("User=a\nCapabilityBoundingSet=CAP_KILL\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
+    EXPECT_FALSE(may_bind_low("User=a\nAmbientCapabilities=CAP_KILL\nAmbientCapabilities=~CAP_CHOWN\n"));
+    EXPECT_TRUE(may_bind_low("User=a\nAmbientCapabilities=CAP_NET_BIND_SERVICE\n"));
+    EXPECT_FALSE(may_bind_low("User=a\nAmbientCapabilities=CAP_NET_BIND_SERVICE_TOO\n"));
+    EXPECT_FALSE(may_bind_low("User=a\nAmbientCapabilities=CAP_NET_BIND_SERVICE\nAmbientCapabilities=\n"));
 }
 
 }  // namespace

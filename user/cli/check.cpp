@@ -9,12 +9,15 @@
 #include <algorithm>
 #include <chrono>
 #include <climits>
+#include <csignal>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/list_enricher.h"
+#include "cli/live.h"
 #include "cli/registries.h"
 #include "cli/report.h"
 #include "core/clock.h"
@@ -81,7 +84,7 @@ int learn() {
     if (!held->complete) spdlog::warn("there are more than these: too many to list them all");
     utsname system{};
     uname(&system);
-    return print(learned_registry(*held, own_netns(), system.nodename));
+    return print(learned_registry(*held, own_netns(), registry_netns, system.nodename));
 }
 
 // What was found, and the host that it refers to.
@@ -103,26 +106,37 @@ Result<std::unique_ptr<Look>> look(const KernelFacts& facts, const std::vector<P
     return found;
 }
 
-// Looks again whenever something happens to one of the ports. What the attached programs do not see is found by the
-// last look, when the time is over.
+// Looks again whenever something happens to one of the ports, and for a while after that, ever more rarely: an owner
+// may become one without a port event, as a daemon that drops root once it listens, or a container whose port is
+// published before its name is written down. What is not seen either way is found by the last look, when the time is
+// over or a signal ends it.
 Result<std::unique_ptr<Look>> wait_until_ok(const KernelFacts& facts, const std::vector<PortEntry>& entries,
-                                            std::uint64_t wait_ms) {
+                                            std::chrono::nanoseconds at_most) {
+    using Clock = std::chrono::steady_clock;
+    using std::chrono::milliseconds;
+    constexpr milliseconds kRest{250}, kLongestRest{INT_MAX / 2};
+    const auto signals = watch_signals({SIGINT, SIGTERM});
+    if (!signals) return signals.error();
     const auto tracer =
         attach(std::nullopt, facts, {.config = config_for(entries), .ring_bytes = 1u << 20, .cgroup = {}});
     if (!tracer) return tracer.error();
     (*tracer)->arm();
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     const Tracer::Handler pass_over = [](auto) {};
-    while (true) {
+    milliseconds rest = kRest;
+    for (bool ended = false;;) {
         (*tracer)->going_to_sleep();
         constexpr std::size_t kAll = 1u << 20;
-        (*tracer)->consume(pass_over, kAll);
+        if ((*tracer)->consume(pass_over, kAll) > 0) rest = kRest;
         auto found = look(facts, entries);
-        const std::uint64_t waited_ms = static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count());
-        if (!found || (*found)->all_ok() || waited_ms >= wait_ms) return found;
-        pollfd waiting{.fd = (*tracer)->poll_fd(), .events = POLLIN, .revents = 0};
-        poll(&waiting, 1, static_cast<int>(std::min<std::uint64_t>(wait_ms - waited_ms, INT_MAX)));
+        const auto waited = Clock::now() - start;
+        if (!found || (*found)->all_ok() || waited >= at_most || ended) return found;
+        const auto left = std::chrono::ceil<milliseconds>(at_most - waited);
+        pollfd waiting[] = {{.fd = (*tracer)->poll_fd(), .events = POLLIN, .revents = 0},
+                            {.fd = signals->get(), .events = POLLIN, .revents = 0}};
+        if (poll(waiting, std::size(waiting), static_cast<int>(std::min(rest, left).count())) == 0)
+            rest = std::min(rest * 2, kLongestRest);
+        ended = waiting[1].revents != 0;
     }
 }
 
@@ -133,7 +147,8 @@ int run_check(const Options& options) {
     const auto entries = load_registries(options.registries);
     if (!entries) return kExitUsage;
     const KernelFacts facts = KernelFacts::probe();
-    const auto found = options.wait_ms ? wait_until_ok(facts, *entries, *options.wait_ms) : look(facts, *entries);
+    const auto found = options.wait_ns ? wait_until_ok(facts, *entries, std::chrono::nanoseconds(*options.wait_ns))
+                                       : look(facts, *entries);
     if (!found) return report(found.error(), kExitRuntime);
 
     std::string text;

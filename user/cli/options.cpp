@@ -6,9 +6,9 @@
 
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <map>
 #include <utility>
 
+#include "cli/amounts.h"
 #include "cli/export_options.h"
 #include "cli/filter_options.h"
 #include "cli/record_options.h"
@@ -141,14 +141,11 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         check->add_option("REGISTRY", options.registries, "Registries in TOML, and folders of *.toml")
             ->type_name("REGISTRY.toml");
     CLI::Option* check_json = check->add_flag("--json", options.json, "A line of JSON for each entry");
-    const auto strict = static_cast<CLI::AsNumberWithUnit::Options>(CLI::AsNumberWithUnit::CASE_SENSITIVE |
-                                                                    CLI::AsNumberWithUnit::UNIT_REQUIRED);
-    const std::map<std::string, std::uint64_t> units = {{"ms", 1}, {"s", 1000}, {"m", 60000}};
+    std::string wait_text;
     CLI::Option* wait =
         check
-            ->add_option("--wait", options.wait_ms,
+            ->add_option("--wait", wait_text,
                          "Wait until every entry is ok, at most so long: 500ms, 30s, 5m. Needs what tracing needs")
-            ->transform(CLI::AsNumberWithUnit(units, strict).description(""))
             ->type_name("TIME");
     check->add_flag("--learn", options.learn, "Print a registry of what listens now")
         ->excludes(registries)
@@ -173,10 +170,9 @@ ParseOutcome parse_command_line(int argc, char** argv) {
         spdlog::error("bindtrace --help lists the commands and flags");
         return {std::nullopt, kExitUsage};
     }
-    for (CLI::App* parsed : {&app, trace, record, replay, post_mortem, exported}) {
+    for (CLI::App* parsed : {&app, trace, record, replay, post_mortem, exported, check}) {
         for (const CLI::Option* option : parsed->get_options()) {
-            if (option->count() == 0 || option->get_type_size_max() == 0 || !option->results().front().empty())
-                continue;
+            if (option->get_type_size_max() == 0 || std::ranges::count(option->results(), "") == 0) continue;
             spdlog::error("{}: must not be empty", option->get_name());  // an empty shell variable is not "no filter"
             return {std::nullopt, kExitUsage};
         }
@@ -203,6 +199,13 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     if (check->parsed() && !options.learn && options.registries.empty()) {
         spdlog::error("check: a registry is missing; bindtrace check --learn prints one to start with");
         return {std::nullopt, kExitUsage};
+    }
+    if (wait->count() > 0) {
+        options.wait_ns = parse_time(wait_text);
+        if (!options.wait_ns) {
+            spdlog::error("--wait: '{}' is not a time such as 500ms, 30s or 5m", wait_text);
+            return {std::nullopt, kExitUsage};
+        }
     }
     if (check->parsed()) options.command = Command::check;
     if (exported->parsed()) {

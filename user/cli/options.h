@@ -49,7 +49,7 @@ struct Options {
     bool force = false;                   // of `report`: replace it
     std::vector<std::string> registries;  // of `check` and of --registry: files and folders
     bool learn = false;
-    std::optional<std::uint64_t> wait_ms;  // --wait
+    std::optional<std::uint64_t> wait_ns;  // --wait
     FilterWords filter;
     std::vector<std::string> filter_text;  // "--port 8080" ..., for the meta record
 };

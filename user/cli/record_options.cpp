@@ -3,42 +3,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
-#include <cstdint>
-#include <initializer_list>
-#include <optional>
 #include <span>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "capture/capture_files.h"
+#include "cli/amounts.h"
 
 namespace bindtrace {
-namespace {
-
-// "10m", "200M": a whole number and one of the suffixes. Nothing where it is not, or too large.
-using Suffixes = std::initializer_list<std::pair<char, std::uint64_t>>;
-std::optional<std::uint64_t> parse_amount(std::string_view text, Suffixes suffixes) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || number == 0 || end != text.data() + text.size() - 1) return std::nullopt;
-    for (const auto& [suffix, factor] : suffixes)
-        if (*end == suffix && number <= (1ull << 62) / factor) return number * factor;
-    return std::nullopt;
-}
-
-std::optional<std::uint64_t> parse_time(std::string_view text) {
-    constexpr std::uint64_t kSecond = 1'000'000'000;
-    return parse_amount(text, {{'s', kSecond}, {'m', 60 * kSecond}, {'h', 3600 * kSecond}, {'d', 86400 * kSecond}});
-}
-
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-    return parse_amount(text, {{'K', 1ull << 10}, {'M', 1ull << 20}, {'G', 1ull << 30}, {'T', 1ull << 40}});
-}
-
-}  // namespace
-
 void add_record_options(CLI::App& app, RecordOptions& record, RecordWords& words) {
     app.add_option("-o,--output", record.path, "The file to make, or - for stdout")->type_name("FILE")->required();
     app.add_flag("--force", record.force, "Replace a file that is there already");

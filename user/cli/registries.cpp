@@ -19,7 +19,7 @@ std::string path_of(const std::string& netns) {
 }  // namespace
 
 std::optional<std::vector<PortEntry>> load_registries(const std::vector<std::string>& paths) {
-    auto entries = read_registries(paths);
+    auto entries = read_registries(paths, registry_netns);
     if (entries) return std::move(*entries);
     Error error = entries.error();
     error.what.clear();

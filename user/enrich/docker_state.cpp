@@ -12,14 +12,11 @@ namespace {
 using nlohmann::json;
 
 std::optional<std::string> containers_folder(const StateFiles& files, std::optional<std::uint32_t> user) {
-    if (user) {
-        const auto home = files.home(*user);
-        return home ? std::optional(*home + "/.local/share/docker/containers") : std::nullopt;
-    }
-    std::string root = "/var/lib/docker";
-    if (const auto daemon = files.json("/etc/docker/daemon.json"))
-        root = string_in(*daemon, "data-root").value_or(root);
-    return root + "/containers";
+    const auto home = user ? files.home(*user) : std::optional<std::string>("");
+    if (!home) return std::nullopt;
+    const auto daemon = files.json(user ? *home + "/.config/docker/daemon.json" : "/etc/docker/daemon.json");
+    const std::string usual = user ? *home + "/.local/share/docker" : "/var/lib/docker";
+    return string_in(daemon.value_or(json()), "data-root").value_or(usual) + "/containers";
 }
 
 std::optional<std::uint16_t> port_of(std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
 #include "enrich/podman_database.h"
@@ -56,10 +57,46 @@ std::vector<PortMapping> ports_in(const json& config, const char* key) {
     return ports;
 }
 
+// A string of [storage] in a storage.conf, which is TOML; on one line, as everybody writes it.
+std::optional<std::string> storage_setting(const StateFiles& files, const std::string& path, std::string_view key) {
+    std::istringstream lines(files.text(path).value_or(""));
+    std::string section;
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        words >> std::ws;
+        std::string name, value;
+        if (words.peek() == '[') {
+            std::getline(words, section, ']');
+            continue;
+        }
+        std::getline(words, name, '=');
+        name.resize(std::min(name.find_last_not_of(" \t") + 1, name.size()));
+        const int quote = (words >> std::ws).get();
+        if (section != "[storage" || name != key || (quote != '"' && quote != '\'')) continue;
+        if (std::getline(words, value, static_cast<char>(quote)) && !words.eof() && !value.empty()) return value;
+    }
+    return std::nullopt;
+}
+
+std::string replaced(std::string text, std::string_view what, const std::string& by) {
+    for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size()))
+        text.replace(at, what.size(), by);
+    return text;
+}
+
+// Where containers-storage.conf(5) says that containers are kept.
 std::optional<std::string> storage_of(const StateFiles& files, std::optional<std::uint32_t> user) {
-    if (!user) return "/var/lib/containers/storage";
+    const auto of_system = [&](std::string_view key) {
+        const std::string path = "/etc/containers/storage.conf";
+        return storage_setting(files, files.text(path) ? path : "/usr/share/containers/storage.conf", key);
+    };
+    if (!user) return of_system("graphroot").value_or("/var/lib/containers/storage");
     const auto home = files.home(*user);
-    return home ? std::optional(*home + "/.local/share/containers/storage") : std::nullopt;
+    if (!home) return std::nullopt;
+    auto storage = storage_setting(files, *home + "/.config/containers/storage.conf", "graphroot");
+    if (!storage) storage = of_system("rootless_storage_path");
+    if (!storage) return *home + "/.local/share/containers/storage";
+    return replaced(replaced(*storage, "$HOME", *home), "$UID", std::to_string(*user));
 }
 
 }  // namespace

@@ -72,9 +72,9 @@ void judge(CheckedEntry& checked, const HeldSockets& held, std::size_t leftovers
     const auto first_that = [&](Match match) {
         return std::ranges::find(checked.claims, match, [](const Claim& claim) { return claim.match.match; });
     };
-    const auto is_served = [](const Claim& claim) {
-        return claim.match.match == Match::yes && !is_connection(claim.socket->holder.raw.sock);
-    };
+    // All claims are the owner's where this is asked.
+    const auto is_bound = [](const Claim& claim) { return !is_connection(claim.socket->holder.raw.sock); };
+    const auto serves = [](const Claim& claim) { return is_served(*claim.socket); };
     if (first_that(Match::no) != checked.claims.end()) {
         checked.status = PortStatus::taken;
     } else if (const auto claim = first_that(Match::unknown); claim != checked.claims.end()) {
@@ -82,11 +82,13 @@ void judge(CheckedEntry& checked, const HeldSockets& held, std::size_t leftovers
         checked.reason = claim->match.why;
     } else if (checked.claims.empty()) {
         judge_nobody(checked, held, leftovers);
-    } else if (std::ranges::any_of(checked.claims, is_served)) {
+    } else if (std::ranges::any_of(checked.claims, serves)) {
         checked.status = PortStatus::ok;
     } else {
         checked.status = PortStatus::free;
-        checked.reason = "its owner has connections from it, and does not listen on it";
+        checked.reason = std::ranges::any_of(checked.claims, is_bound)
+                             ? "its owner has bound it, and does not listen on it"
+                             : "its owner has connections from it, and does not listen on it";
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <vector>
 
@@ -30,6 +31,13 @@ inline bool is_connection(const bt_sock& sock) {
 inline bool has_ports_of(const bt_sock& sock, std::uint16_t protocol) {
     constexpr std::uint16_t kMptcp = 262;
     return sock.type != SOCK_RAW && (sock.protocol == protocol || (sock.protocol == kMptcp && protocol == IPPROTO_TCP));
+}
+
+// Clients reach something there: a TCP socket listens, or what comes for a published port never gets to it.
+inline bool is_served(const HeldSocket& socket) {
+    const bt_sock& sock = socket.holder.raw.sock;
+    return !is_connection(sock) &&
+           (!has_ports_of(sock, IPPROTO_TCP) || sock.state == TCP_LISTEN || socket.holder.published.has_value());
 }
 
 }  // namespace bindtrace

@@ -44,18 +44,16 @@ std::optional<OwnerRule> lasting_owner(const HeldSocket& socket) {
     return OwnerRule{Kind::user, std::to_string(user.task.uid)};
 }
 
-using Place = std::pair<std::uint16_t, std::uint16_t>;  // protocol, port
+struct Place {
+    std::string netns;  // as the registry has it; empty = the own one
+    std::uint16_t protocol = 0, port = 0;
+    auto operator<=>(const Place&) const = default;
+};
 
 // Without privilege that is not known; then it is taken for the owner's choice.
 bool is_port_of_kernels_choice(const HeldSocket& socket, const HeldSockets& held) {
     return held.with_processes && socket.holder.raw.explicit_port == 0;
 }
-
-// One place and who is there.
-struct Listener {
-    const HeldSocket* socket = nullptr;
-    std::string owner;  // as the registry has it
-};
 
 // JSON's escapes are TOML's too.
 std::string toml_string(std::string_view text) {
@@ -69,6 +67,31 @@ bool has_toml_string(const std::string& text) {
     const std::string written = toml_string(text);
     return written.find("\xef\xbf\xbd") == std::string::npos && written.find("\\ud") == std::string::npos;
 }
+
+// By which a registry may speak of the socket's namespace; nothing where it has none.
+std::optional<std::string> registry_name_of(const HeldSocket& socket, std::uint32_t own, const NetnsOfName& netns_of) {
+    const std::uint32_t netns = socket.holder.raw.sock.netns;
+    if (netns == own) return "";
+    const auto& name = socket.holder.netns_name;
+    const bool is_that =
+        name && name->find('/') == std::string::npos && has_toml_string(*name) && netns_of(*name) == netns;
+    return is_that ? name : std::nullopt;
+}
+
+// What is told of the others: the name of a container, a unit, or a process without its pid.
+std::string words_of_netns(const HeldSocket& socket) {
+    std::string name = socket.holder.netns_name.value_or("without a name");
+    if (name.ends_with(']')) name.resize(std::min(name.rfind('['), name.size()));
+    std::string text;
+    append_text(text, name);
+    return text;
+}
+
+// One place and who is there.
+struct Listener {
+    const HeldSocket* socket = nullptr;
+    std::string owner;  // as the registry has it
+};
 
 // Who it was, in what will be the same at the next look: no pid, and no session.
 std::string comment(const HeldSocket& socket) {
@@ -105,9 +128,10 @@ void append_entry(std::string& out, const Place& place, const std::string& addre
     }
     out += "\n";
     for (const std::string& line : comments) out += "# " + line + "\n";
-    out += fmt::format("[[port]]\nport = {}\n", place.second);
-    if (place.first == IPPROTO_UDP) out += "proto = \"udp\"\n";
+    out += fmt::format("[[port]]\nport = {}\n", place.port);
+    if (place.protocol == IPPROTO_UDP) out += "proto = \"udp\"\n";
     if (!address.empty()) out += "address = " + toml_string(address) + "\n";
+    if (!place.netns.empty()) out += "netns = " + toml_string(place.netns) + "\n";
     if (owners.size() == 1) {
         out += "owner = " + *owners.begin() + "\n";
         return;
@@ -117,8 +141,23 @@ void append_entry(std::string& out, const Place& place, const std::string& addre
     out += "owner = [" + list + "] # they share it\n";
 }
 
+std::string words_of(const Place& place) {
+    return fmt::format("{} {}{}{}", place.protocol == IPPROTO_UDP ? "udp" : "tcp", place.port,
+                       place.netns.empty() ? "" : " of network namespace ", place.netns);
+}
+
+// `check` would call it free.
+void append_if_served(std::string& out, const Place& place, const std::string& address,
+                      const std::vector<Listener>& listeners, std::set<std::string>& left_out) {
+    const auto serves = [](const Listener& listener) { return is_served(*listener.socket); };
+    if (std::ranges::any_of(listeners, serves)) return append_entry(out, place, address, listeners);
+    for (const Listener& one : listeners)
+        left_out.insert(fmt::format("{}, bound and not listened on: {}", words_of(place), comment(*one.socket)));
+}
+
 // An entry for each address where these are apart and none is a wildcard for both families; else one for all.
-void append_port(std::string& out, const Place& place, const std::vector<Listener>& listeners) {
+void append_port(std::string& out, const Place& place, const std::vector<Listener>& listeners,
+                 std::set<std::string>& left_out) {
     std::map<std::string, std::vector<Listener>> by_address;
     bool apart = true;
     for (const Listener& one : listeners) {
@@ -134,39 +173,49 @@ void append_port(std::string& out, const Place& place, const std::vector<Listene
                 apart = false;
         }
     }
-    if (!apart) return append_entry(out, place, "", listeners);
-    for (const auto& [address, there] : by_address) append_entry(out, place, address, there);
+    if (!apart) return append_if_served(out, place, "", listeners, left_out);
+    for (const auto& [address, there] : by_address) append_if_served(out, place, address, there, left_out);
 }
 
 }  // namespace
 
-std::string learned_registry(const HeldSockets& held, std::uint32_t netns, const std::string& host_name) {
+std::string learned_registry(const HeldSockets& held, std::uint32_t own_netns, const NetnsOfName& netns_of,
+                             const std::string& host_name) {
     std::map<Place, std::vector<Listener>> ports;
     std::set<std::string> left_out;
     std::set<Place> nameless;
+    std::map<std::string, std::set<Place>> elsewhere;
     for (const HeldSocket& socket : held.sockets) {
-        const bt_holder& raw = socket.holder.raw;
-        const bt_sock& sock = raw.sock;
-        if (sock.netns != netns || is_connection(sock)) continue;
+        const bt_sock& sock = socket.holder.raw.sock;
+        if (is_connection(sock)) continue;
         const bool udp = has_ports_of(sock, IPPROTO_UDP);
         if (!udp && !has_ports_of(sock, IPPROTO_TCP)) continue;
-        const std::string protocol = udp ? "udp" : "tcp";
+        Place place{.netns = {}, .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP, .port = sock.local_port};
+        const auto netns = registry_name_of(socket, own_netns, netns_of);
+        if (!netns) {
+            elsewhere[words_of_netns(socket)].insert(place);
+            continue;
+        }
+        place.netns = *netns;
         const auto owner = lasting_owner(socket);
         if (is_port_of_kernels_choice(socket, held)) {
-            left_out.insert(fmt::format("{}, a port that the kernel chose: {}", protocol, comment(socket)));
+            left_out.insert(fmt::format("{}, a port that the kernel chose: {}", udp ? "udp" : "tcp", comment(socket)));
         } else if (!owner || !has_toml_string(owner->name)) {
-            left_out.insert(fmt::format("{} {}, whose owner has no name that would last: {}", protocol, sock.local_port,
-                                        comment(socket)));
-            nameless.insert({udp ? IPPROTO_UDP : IPPROTO_TCP, sock.local_port});
+            left_out.insert(
+                fmt::format("{}, whose owner has no name that would last: {}", words_of(place), comment(socket)));
+            nameless.insert(place);
         } else {
-            ports[{udp ? IPPROTO_UDP : IPPROTO_TCP, sock.local_port}].push_back({&socket, owners_text({*owner})});
+            ports[place].push_back({&socket, owners_text({*owner})});
         }
     }
     for (const Place& place : nameless) ports.erase(place);  // no entry of such a port would be true
     std::string name;
     append_text(name, host_name);
     std::string out = "# The ports of " + name + " and their owners, as bindtrace check --learn found them.\n";
-    for (const auto& [place, listeners] : ports) append_port(out, place, listeners);
+    for (const auto& [place, listeners] : ports) append_port(out, place, listeners, left_out);
+    for (const auto& [netns, places] : elsewhere)
+        left_out.insert(fmt::format("{} port{} of a network namespace that has no name of `ip netns`: {}",
+                                    places.size(), places.size() > 1 ? "s" : "", netns));
     if (!left_out.empty()) out += "\n# Not listed:\n";
     for (const std::string& line : left_out) out += "#   " + line + "\n";
     return out;

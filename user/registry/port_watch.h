@@ -22,7 +22,7 @@ class PortWatch {
   public:
     // What is asked of the machine, each time anew: a namespace may be made, and a unit installed, while we watch.
     struct Asked {
-        std::function<std::optional<std::uint32_t>(const std::string& netns)> inum;  // "" = the one bindtrace runs in
+        NetnsOfName inum;
         std::function<PortSysctls(const std::string& netns)> sysctls;
         std::function<UnitFiles()> units;
     };

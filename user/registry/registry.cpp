@@ -159,20 +159,20 @@ class EntryReader {
     std::optional<Error> error_;
 };
 
-bool same_place(const PortEntry& one, const PortEntry& other) {
-    return one.protocol == other.protocol && one.netns == other.netns && one.first_port <= other.last_port &&
+bool same_place(const PortEntry& one, const PortEntry& other, const NetnsOfName& netns_of) {
+    return one.protocol == other.protocol && same_netns(one, other, netns_of) && one.first_port <= other.last_port &&
            other.first_port <= one.last_port &&
            (!one.address || !other.address || bt_addresses_overlap(&*one.address, &*other.address) != 0);
 }
 
-Status refuse_overlaps(const std::vector<PortEntry>& entries) {
+Status refuse_overlaps(const std::vector<PortEntry>& entries, const NetnsOfName& netns_of) {
     std::vector<const PortEntry*> by_port;
     by_port.reserve(entries.size());
     for (const PortEntry& entry : entries) by_port.push_back(&entry);
     std::ranges::stable_sort(by_port, {}, &PortEntry::first_port);
     for (auto one = by_port.begin(); one != by_port.end(); ++one) {
         for (auto other = one + 1; other != by_port.end() && (*other)->first_port <= (*one)->last_port; ++other) {
-            if (!same_place(**one, **other)) continue;
+            if (!same_place(**one, **other, netns_of)) continue;
             return Error{
                 fmt::format("{}:{}: {} is in the registry twice: {}:{} has {} already", (*other)->file, (*other)->line,
                             place_text(**other), (*one)->file, (*one)->line, place_text(**one)),
@@ -219,7 +219,7 @@ Result<std::vector<PortEntry>> parse_registry(const std::string& content, const 
     return entries;
 }
 
-Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& paths) {
+Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& paths, const NetnsOfName& netns_of) {
     std::vector<PortEntry> entries;
     for (const std::string& path : paths) {
         const auto files = files_of(path);
@@ -232,8 +232,14 @@ Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& p
             std::ranges::move(*more, std::back_inserter(entries));
         }
     }
-    if (Status status = refuse_overlaps(entries); !status) return status.error();
+    if (Status status = refuse_overlaps(entries, netns_of); !status) return status.error();
     return entries;
+}
+
+bool same_netns(const PortEntry& one, const PortEntry& other, const NetnsOfName& netns_of) {
+    if (one.netns == other.netns) return true;
+    const auto first = netns_of(one.netns.value_or("")), second = netns_of(other.netns.value_or(""));
+    return first && first == second;
 }
 
 bool covers_address(const PortEntry& entry, const bt_sock& sock) {

@@ -12,6 +12,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,15 @@ namespace bindtrace {
 // Of one file's content. Errors are "FILE:LINE: what was found and what was expected".
 Result<std::vector<PortEntry>> parse_registry(const std::string& content, const std::string& file);
 
+// The inode number of a network namespace by its name in a registry, "" for the one bindtrace runs in; nothing where
+// there is none.
+using NetnsOfName = std::function<std::optional<std::uint32_t>(const std::string&)>;
+
 // Several files, and folders of *.toml, read in the order of their names.
-Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& paths);
+Result<std::vector<PortEntry>> read_registries(const std::vector<std::string>& paths, const NetnsOfName& netns_of);
+
+// One namespace may have two names: on the host that is "host", and none.
+bool same_netns(const PortEntry& one, const PortEntry& other, const NetnsOfName& netns_of);
 
 // Does the entry speak of a socket with this address?
 bool covers_address(const PortEntry& entry, const bt_sock& sock);

@@ -80,7 +80,9 @@ bool is_of_units(const CheckedEntry& checked, const HostState& host) {
 void add_privileged(CheckedEntry& checked, const HostState& host) {
     const PortEntry& entry = *checked.entry;
     const auto start = host.netns.at(entry.netns.value_or("")).sysctls.unprivileged_start;
-    if (!start || entry.first_port >= *start || checked.status == PortStatus::ok) return;
+    const bool could_bind =
+        std::ranges::count(checked.claims, Match::yes, [](const Claim& claim) { return claim.match.match; }) > 0;
+    if (!start || entry.first_port >= *start || could_bind) return;
     for (const OwnerRule& owner : entry.owners) {
         const std::string why =
             fmt::format("{} is below net.ipv4.ip_unprivileged_port_start ({})", entry.first_port, *start);
@@ -94,10 +96,14 @@ void add_privileged(CheckedEntry& checked, const HostState& host) {
         const bool gets_it_from_socket = std::ranges::any_of(host.units.sockets(), [&](const SocketUnit& socket) {
             return socket.service == name && declares(socket, entry);
         });
-        if (!unit || unit->user.empty() || unit->may_bind_low || gets_it_from_socket) continue;
+        if (!unit || unit->may_bind_low() || gets_it_from_socket) continue;
         add(checked, RiskKind::privileged_port,
-            fmt::format("{}, and {} runs as {} without CAP_NET_BIND_SERVICE", why, name, unit->user),
-            fmt::format("systemctl edit {}: [Service] AmbientCapabilities=CAP_NET_BIND_SERVICE", name));
+            unit->is_bounded
+                ? fmt::format("{}, and CapabilityBoundingSet= of {} leaves CAP_NET_BIND_SERVICE out", why, name)
+                : fmt::format("{}, and {} runs as {} without CAP_NET_BIND_SERVICE", why, name, unit->user),
+            fmt::format("systemctl edit {}: [Service]{}{}", name,
+                        unit->is_bounded ? " CapabilityBoundingSet=CAP_NET_BIND_SERVICE" : "",
+                        unit->may_once_unbounded() ? "" : " AmbientCapabilities=CAP_NET_BIND_SERVICE"));
     }
 }
 
@@ -220,8 +226,8 @@ void add_wildcard(CheckedEntry& checked) {
         add(checked, RiskKind::wildcard_exposed,
             fmt::format("{} is bound to {}, on every address, where the registry says {}", name_of(entry),
                         endpoint_of(sock), endpoint_of(wanted)),
-            unit ? fmt::format("systemctl edit {}: [Socket] ListenStream= and ListenStream={}", *unit,
-                               endpoint_of(wanted))
+            unit ? fmt::format("systemctl edit {0}: [Socket] {1}= and {1}={2}", *unit,
+                               entry.protocol == IPPROTO_UDP ? "ListenDatagram" : "ListenStream", endpoint_of(wanted))
                  : fmt::format("have {} bind {}", name_of(entry), endpoint_of(wanted)));
         return;
     }

@@ -27,6 +27,8 @@ constexpr std::string_view kFolders[] = {
     "run/systemd/generator.late",
 };
 
+constexpr const char* kBoundingSet = "Service.CapabilityBoundingSet";
+
 std::string trimmed(std::string_view text) {
     constexpr const char* kBlanks = " \t\r";
     const std::size_t first = text.find_first_not_of(kBlanks);
@@ -58,6 +60,7 @@ void add_settings(const std::string& content, std::multimap<std::string, std::st
             std::erase_if(settings, [](const auto& setting) { return setting.first.starts_with("Socket.Listen"); });
         else
             settings.erase(key);
+        if (value.empty() && key == kBoundingSet) settings.emplace(key, "");  // is no capability, and not the default
     }
 }
 
@@ -66,8 +69,35 @@ std::string last_of(const std::multimap<std::string, std::string>& settings, con
     return first == last ? "" : std::prev(last)->second;
 }
 
+bool same_word(std::string_view one, std::string_view other) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::ranges::equal(one, other, {}, lower, lower);
+}
+
 bool is_true(const std::string& word) {
-    return word == "yes" || word == "true" || word == "on" || word == "1";
+    constexpr std::string_view kWords[] = {"1", "yes", "y", "true", "t", "on"};
+    return std::ranges::any_of(kWords, [&](std::string_view one) { return same_word(word, one); });
+}
+
+// Is CAP_NET_BIND_SERVICE in that set? The first assignment replaces the default, the others add to it, or take away
+// with a "~"; none at all, or "~" alone, is nothing, or all.
+bool has_bind_capability(const std::multimap<std::string, std::string>& settings, const std::string& key,
+                         bool by_default) {
+    bool has = by_default, is_default = true;
+    const auto [first, last] = settings.equal_range(key);
+    for (auto setting = first; setting != last; ++setting) {
+        const bool takes_away = setting->second.starts_with('~');
+        std::istringstream words(setting->second.substr(takes_away ? 1 : 0));
+        bool any = false, named = false;
+        for (std::string word; words >> word; any = true)
+            named = named || same_word(word, "CAP_NET_BIND_SERVICE") || word == "10";
+        if (is_default || !any)
+            has = named != takes_away;
+        else if (named)
+            has = !takes_away;
+        is_default = false;
+    }
+    return has;
 }
 
 // Of "app@8080.socket" %i is 8080. What else there is depends on the machine, and is hardly ever a port.
@@ -220,7 +250,8 @@ void UnitFiles::read_sockets() {
         if (unit.service.empty())
             unit.service = unit.per_connection ? name.substr(0, std::min(name.find('@'), name.rfind('.'))) + "@.service"
                                                : name.substr(0, name.rfind('.')) + ".service";
-        const bool v6only = last_of(*found, "Socket.BindIPv6Only") == "ipv6-only";
+        const std::string families = last_of(*found, "Socket.BindIPv6Only");
+        const bool v6only = families == "ipv6-only" || is_true(families);
         const std::pair<const char*, std::uint16_t> kinds[] = {{"Socket.ListenStream", IPPROTO_TCP},
                                                                {"Socket.ListenDatagram", IPPROTO_UDP}};
         for (const auto& [key, protocol] : kinds) {
@@ -246,14 +277,8 @@ std::optional<ServiceUnit> UnitFiles::service(const std::string& name) const {
     unit.user = last_of(*found, "Service.User");
     if (is_true(last_of(*found, "Service.DynamicUser")) && unit.user.empty()) unit.user = "a dynamic user";
     if (unit.user == "root" || unit.user == "0") unit.user.clear();
-    const auto [first, last] = found->equal_range("Service.AmbientCapabilities");
-    for (auto setting = first; setting != last; ++setting) {
-        const bool named = setting->second.find("CAP_NET_BIND_SERVICE") != std::string::npos;
-        if (setting->second.starts_with('~'))
-            unit.may_bind_low = !named;
-        else if (named)
-            unit.may_bind_low = true;
-    }
+    unit.is_ambient = has_bind_capability(*found, "Service.AmbientCapabilities", false);
+    unit.is_bounded = !has_bind_capability(*found, kBoundingSet, true);
     return unit;
 }
 

@@ -25,8 +25,12 @@ struct SocketUnit {
 };
 
 struct ServiceUnit {
-    std::string user;           // empty = root
-    bool may_bind_low = false;  // AmbientCapabilities= has CAP_NET_BIND_SERVICE
+    std::string user;         // empty = root
+    bool is_ambient = false;  // AmbientCapabilities= has CAP_NET_BIND_SERVICE
+    bool is_bounded = false;  // CapabilityBoundingSet= does not, so nobody in there has it
+
+    bool may_once_unbounded() const { return user.empty() || is_ambient; }
+    bool may_bind_low() const { return may_once_unbounded() && !is_bounded; }
 };
 
 class UnitFiles {
