@@ -46,7 +46,14 @@ class Browser:
     def find(self, selector):
         return next(iter(self.ask("POST", "/element", {"using": "css selector", "value": selector}).values()))
 
+    # Into sight; lanes that come into it are drawn anew.
+    def bring(self, selector):
+        script = ("document.querySelector(arguments[0]).scrollIntoView({block: 'center'});"
+                  "setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(arguments[1])), 50)")
+        self.ask("POST", "/execute/async", {"script": script, "args": [selector]})
+
     def click(self, selector):
+        self.bring(selector)
         self.ask("POST", f"/element/{self.find(selector)}/click", {})
 
     def type(self, selector, text):
@@ -62,6 +69,7 @@ class Browser:
         self.ask("POST", "/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [scroll]}]})
 
     def point_at(self, selector):
+        self.bring(selector)
         origin = {"element-6066-11e4-a52e-4f735466cecf": self.find(selector)}
         move = {"type": "pointerMove", "x": 0, "y": 0, "origin": origin}
         self.ask("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [move]}]})

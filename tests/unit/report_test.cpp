@@ -329,6 +329,33 @@ TEST_F(Series, ThatLostItsBeginningTellsOfTheRest) {
     EXPECT_EQ(then->held.ports.size(), 1u);
 }
 
+// A file that became full with a block that was to be written: its first checkpoint is of the end of that.
+TEST_F(Series, ThatBeginsWithABlockTellsFromItsEndOn) {
+    const Findings found = sampled_findings();
+    for (const std::uint64_t seconds : {150, 160}) {
+        Sampled claim(BT_KIND_BIND, seconds);
+        claim.event.ktime_ns = kBegin + seconds * kSecond;
+        claim.context.time_ns = utc(seconds);
+        if (seconds == 160) claim.event.error = EADDRINUSE;  // which is written at once
+        writer_.event(claim.event, claim.context, seconds == 160 ? &found : nullptr);
+    }
+    memory_.full = true;
+    ASSERT_TRUE(writer_.flush());
+    end();
+    ASSERT_EQ(memory_.files.size(), 4u);
+    std::string last = from_file(3);
+    EXPECT_FALSE(held(last, 155));
+    ASSERT_TRUE(held(last, 160));
+    EXPECT_EQ(held(last, 160)->held.ports.size(), 4u);
+
+    const auto size = [](std::string_view block) { return kBlockHeaderBytes + unpack_header(block)->stored_bytes; };
+    const std::size_t head = size(last);
+    last.erase(head, size(std::string_view(last).substr(head)));
+    EXPECT_FALSE(held(last, 149)) << "without its checkpoint, of which the restated head tells nothing";
+    ASSERT_TRUE(held(last, 150));
+    EXPECT_FALSE(held(last, 150)->held.complete);
+}
+
 TEST_F(Series, WhoseRecorderWasKilledTellsUntilItsLastCheckpoint) {
     constexpr std::uint64_t kLast = 141;  // the first tick that is a minute after 81, that after the first minute
     for (std::uint64_t seconds = 130; seconds < 200; ++seconds)
