@@ -17,7 +17,7 @@ static __always_inline void tell_autobind(const struct sock *sk, const struct bt
 
 	if (!claim_wanted(claim))
 		return;
-	bt_describe_current();
+	describe_once(&claim->task.key);
 	if (result && claim->wanted && tell_refusal(&fact, &claim->task, &claim->sock, sk))
 		return;
 	emit(&fact, &claim->task, &claim->sock, claim->wanted);

@@ -36,7 +36,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	fact.flags = claim.flags;
 	if (!claim_wanted(&claim))
 		return;
-	bt_describe_current();
+	describe_once(&claim.task.key);
 	if (sk && result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
 		return;
 	emit(&fact, &claim.task, &claim.sock, claim.wanted);
@@ -58,11 +58,10 @@ static __always_inline void bind_returned(const struct sock *sk, const void *add
 	bind_ended(sk, &request, result);
 }
 
-/* The outer of the two. Nobody else forgets what the inner one told where there is no system call around. */
-static __always_inline void outer_bind_returned(const struct sock *sk, const void *address, int length, int result)
+/* For the outer of the two. Nobody else forgets what the inner one told where there is no system call around. */
+static __always_inline bool inner_bind_told(const struct sock *sk)
 {
-	if (!bt_config.has_bind_sk || !(in_call(BT_OP_BIND) ? was_told(sk) : take_told(sk)))
-		bind_returned(sk, address, length, result);
+	return bt_config.has_bind_sk && (in_call(BT_OP_BIND) ? was_told(sk) : take_told(sk));
 }
 
 /* Errors of bind(2) before the socket's own bind runs: the inner hook cannot have told them. */

@@ -76,6 +76,18 @@ struct inet_bind_bucket___owners {
 	struct hlist_head owners;
 } __attribute__((preserve_access_index));
 
+/* Until 5.19 listeners hang in the table of their addresses on a node of its own (cae3873c5b3a). */
+struct inet_connection_sock___listen {
+	struct hlist_node icsk_listen_portaddr_node;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 listener_node_offset(void)
+{
+	if (bpf_core_field_exists(struct inet_connection_sock___listen, icsk_listen_portaddr_node))
+		return bpf_core_field_offset(struct inet_connection_sock___listen, icsk_listen_portaddr_node);
+	return bpf_core_field_offset(struct sock_common, skc_nulls_node);
+}
+
 /* 7.x has no UDP-Lite, and one table in each network namespace; before, each protocol may have its own. */
 union proto_tables___udp {
 	struct udp_table *udp_table;
@@ -151,11 +163,11 @@ static __always_inline struct sock *port_holder(struct sock *sk)
 	return sk;
 }
 
-static __always_inline bool is_mptcp_subflow(const struct sock *sk)
+/* Of a socket of that protocol and type. */
+static __always_inline bool is_mptcp_subflow(const struct sock *sk, __u16 protocol, __u16 type)
 {
-	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) &&
-	       READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && READ(struct sock, sk, sk_type) == SOCK_STREAM &&
-	       READ(struct tcp_sock___mptcp, sk, is_mptcp);
+	return bpf_core_field_exists(struct tcp_sock___mptcp, is_mptcp) && protocol == IPPROTO_TCP &&
+	       type == SOCK_STREAM && READ(struct tcp_sock___mptcp, sk, is_mptcp);
 }
 
 #endif

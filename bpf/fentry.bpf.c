@@ -28,16 +28,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("fexit/inet_bind")
 int BPF_PROG(fexit__inet_bind, struct socket *socket, void *address, int length, int result)
 {
+	if (inner_bind_told(SOCK_OF(0)))
+		return 0;
 	MINT_COOKIE(socket->sk);
-	outer_bind_returned(SOCK_OF(0), address, length, result);
+	bind_returned(SOCK_OF(0), address, length, result);
 	return 0;
 }
 
 SEC("fexit/inet6_bind")
 int BPF_PROG(fexit__inet6_bind, struct socket *socket, void *address, int length, int result)
 {
+	if (inner_bind_told(SOCK_OF(0)))
+		return 0;
 	MINT_COOKIE(socket->sk);
-	outer_bind_returned(SOCK_OF(0), address, length, result);
+	bind_returned(SOCK_OF(0), address, length, result);
 	return 0;
 }
 

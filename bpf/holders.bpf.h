@@ -12,6 +12,7 @@
 
 #include "bindtrace/rules.h"
 #include "claims.bpf.h"
+#include "listeners.bpf.h"
 #include "port_tables.bpf.h"
 #include "vrf.bpf.h"
 
@@ -92,6 +93,7 @@ SEPARATE consider(__u64 address)
 		slot = BT_HOLDERS - 1;
 	}
 	found->count = slot + 1;
+	search->has_listener |= search->other.state == TCP_LISTEN;
 	keep_holder(search, &found->holders[slot & (BT_HOLDERS - 1)], address);
 	return 0;
 }
@@ -137,6 +139,11 @@ static __always_inline void start_with_udp(struct bt_search *search, const struc
 	start_with_udp_slot(search, table, slot);
 }
 
+static __always_inline bool is_tcp(__u16 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
 /* A function of its own for the sake of the caller's stack. */
 SEPARATE start_search(void)
 {
@@ -148,7 +155,7 @@ SEPARATE start_search(void)
 		return 0;
 	sk = (const struct sock *)search->claimant;
 	protocol = search->found.claimant.protocol;
-	if (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP)
+	if (is_tcp(protocol))
 		start_with_tcp(search, sk);
 	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
 		start_with_udp(search, sk);
@@ -167,6 +174,37 @@ static __always_inline void read_sysctls(struct bt_refusal *out, const struct so
 	out->port_reserved = read_word(reserved + port / 64 * 8) >> (port & 63) & 1;
 }
 
+#define CAP_NET_BIND_SERVICE 10
+#define USER_NAMESPACES	     33 /* one in another: as many as the kernel allows */
+
+/* cap_capable() for CAP_NET_BIND_SERVICE over the socket's network namespace. */
+SEPARATE find_capability(__u64 socket)
+{
+	struct bt_search *search = current_search();
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct net *net = READ(struct sock, socket, __sk_common.skc_net.net);
+	struct user_namespace *over = READ(struct net, net, user_ns);
+	const struct cred *cred = READ(struct task_struct, task, cred);
+	struct user_namespace *own = READ(struct cred, cred, user_ns);
+	__u64 effective = read_word(FIELD_ADDRESS(struct cred, cred, cap_effective));
+
+	for (int i = 0; search && i < USER_NAMESPACES && over; i++) {
+		struct user_namespace *parent = READ(struct user_namespace, over, parent);
+
+		if (over == own) {
+			search->found.may_take_low_ports = effective >> CAP_NET_BIND_SERVICE & 1;
+			break;
+		}
+		if (parent == own &&
+		    READ(struct user_namespace, over, owner.val) == READ(struct cred, cred, euid.val)) {
+			search->found.may_take_low_ports = 1;
+			break;
+		}
+		over = parent;
+	}
+	return 0;
+}
+
 /* Fills in what the kernel knows of the refusal and, with `look`, what is in the way. */
 SEPARATE find_holders(__u64 socket, bool look)
 {
@@ -178,15 +216,22 @@ SEPARATE find_holders(__u64 socket, bool look)
 	search->claimant = socket;
 	search->found.claimant_uid = READ(struct sock, sk, sk_uid.val);
 	read_sysctls(&search->found, sk, search->found.claimant.local_port);
+	if (search->found.event.error == EACCES)
+		find_capability(socket);
 	if (!look)
 		return 0;
 	start_search();
 	for (int i = 0; i < STRIDES; i++) {
 		if (look_on()) {
 			search->found.complete = 1;
-			break;
+			return 0;
 		}
 	}
+	if (!is_tcp(search->found.claimant.protocol) || search->by_remote)
+		return 0;
+	find_listener_slots();
+	for (int i = 0; i < LISTENER_PLACES && !search->has_listener; i++)
+		look_at_listeners(i);
 	return 0;
 }
 
@@ -220,6 +265,7 @@ static __always_inline bool tell_refusal(const struct bt_fact *fact, const struc
 	if (!search)
 		return false;
 	search->by_remote = fact->kind == BT_KIND_AUTOBIND;
+	search->found.event.error = fact->error;
 	search->found.claimant = *sock;
 	describe_claimant(&search->found.claimant, fact->request);
 	find_holders((__u64)sk, search->found.claimant.local_port &&

@@ -118,7 +118,8 @@ static __always_inline void socket_bind_returned(__u64 socket, __u64 address, in
 {
 	const struct sock *sk = READ(struct socket, socket, sk);
 
-	outer_bind_returned(sk, (const void *)address, length, result);
+	if (!inner_bind_told(sk))
+		bind_returned(sk, (const void *)address, length, result);
 }
 
 KPROBE_PAIR(inet_bind, INET_BIND, socket_bind_returned(a[0], a[1], a[2], result))

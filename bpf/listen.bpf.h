@@ -33,7 +33,7 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
 	if (!claim_wanted(&claim))
 		return 0;
-	bt_describe_current();
+	describe_once(&claim.task.key);
 	if (result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
 		return 0;
 	emit(&fact, &claim.task, &claim.sock, claim.wanted);

@@ -56,13 +56,27 @@ struct {
 } claims SEC(".maps");
 
 #ifdef BT_STRATEGY_TRACEPOINT
-/* The claims that went into TIME_WAIT, by cookie. LRU, since nothing tells when that ends. */
+#define BT_LINGERING 8192
+
+/* The claims that went into TIME_WAIT, by cookie. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BT_LINGERING + 64); /* what several CPUs put in before they take one out */
 	__type(key, __u64);
 	__type(value, struct bt_claim);
 } lingering SEC(".maps");
+
+struct bt_lingers {
+	__u64 cookie;
+	__u64 since_ns;
+};
+
+/* In the order in which they came, since nothing tells when TIME_WAIT ends: the oldest make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, BT_LINGERING);
+	__type(value, struct bt_lingers);
+} lingering_order SEC(".maps");
 #endif
 
 struct {
@@ -79,17 +93,29 @@ struct {
 	__type(value, struct bt_cgroup);
 } cgroup_paths SEC(".maps");
 
+#define BT_TELLERS 32768 /* a power of two */
+
+/* What a task's current call has told. */
+struct bt_told {
+	__u32 tid;
+	__u32 pad;
+	__u64 what;
+};
+
 /*
- * tid -> inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
+ * The inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
  * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer
  * one repairs it. An inode, since MPTCP acts on a subflow of the user's socket and both have the same one; and since an
  * entry that a skipped outer program leaves behind must not fit the next socket, which often gets the same memory.
+ *
+ * An array, by the lower bits of the tid, and not a hash: each bind asks it twice and writes it twice, for which an LRU
+ * hash took 1,100 instructions, a quarter of the whole. Two tasks in one slot at the same instant tell it twice.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BT_TELLERS);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct bt_told);
 } told SEC(".maps");
 
 struct {
@@ -107,6 +133,8 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
+#define LISTENER_PLACES 3
+
 /* One search for holders, by tid: it may be preempted, so it has a place of its own. */
 struct bt_search {
 	struct bt_refusal found;
@@ -117,6 +145,8 @@ struct bt_search {
 	__u32 node_offset;
 	__u8 by_remote;	      /* in the way is who has the same remote end: connect(2) */
 	__u8 made_by_connect; /* the bucket: its first socket got the port from connect(2) */
+	__u8 has_listener;    /* one is in the way */
+	__u32 listener_hashes[LISTENER_PLACES]; /* of the addresses it may listen on */
 };
 
 struct {

@@ -31,10 +31,11 @@ static __always_inline const void *readable(__u64 address)
 /* The value of that type at an address; zero where it cannot be read. */
 #define LOAD(type, address) (*(const type *)readable(address))
 
+/* As if it were aligned: or the compiler reads byte by byte, each with a check of the address. */
 #define LOAD_INTO(dst, size, address)                                                                                  \
 	({                                                                                                             \
 		_Static_assert((size) <= sizeof(struct in6_addr), "more than one cast can read");                      \
-		__builtin_memcpy(dst, readable(address), size);                                                        \
+		__builtin_memcpy(dst, __builtin_assume_aligned(readable(address), 8), size);                           \
 	})
 #else
 /* The helper clears the destination where it fails. (No branch on its result: the verifier would walk both ways.) */

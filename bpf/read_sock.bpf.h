@@ -56,11 +56,6 @@ static __always_inline bool port_is_explicit(const struct sock *sk)
 	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
-static __always_inline __u16 socket_protocol(const struct sock *sk)
-{
-	return is_mptcp_subflow(sk) ? IPPROTO_MPTCP : READ(struct sock, sk, sk_protocol);
-}
-
 static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
 {
 	KEEP_IN_MEMORY(out);
@@ -103,8 +98,10 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 
 	KEEP_IN_MEMORY(out);
 	read_sock_common(out, sk);
-	out->protocol = socket_protocol(sk);
+	out->protocol = READ(struct sock, sk, sk_protocol);
 	out->type = READ(struct sock, sk, sk_type);
+	if (is_mptcp_subflow(sk, out->protocol, out->type))
+		out->protocol = IPPROTO_MPTCP;
 	if (out->type == SOCK_RAW)
 		out->local_port = 0; /* skc_num is the protocol number there */
 	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
@@ -118,31 +115,43 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 		out->inode = inode;
 }
 
+static __always_inline struct bt_told *told_slot(__u32 tid)
+{
+	__u32 slot = tid & (BT_TELLERS - 1);
+
+	return bpf_map_lookup_elem(&told, &slot);
+}
+
 /* What the current call has told, for the programs that come after. */
 static __always_inline void mark_told(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct bt_told *slot = told_slot(tid);
 
-	bpf_map_update_elem(&told, &tid, &what, BPF_ANY);
+	if (slot) {
+		slot->tid = tid;
+		slot->what = what;
+	}
 }
 
 static __always_inline bool is_marked(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	__u64 *value = bpf_map_lookup_elem(&told, &tid);
+	struct bt_told *slot = told_slot(tid);
 
-	return value && *value == what;
+	return slot && slot->tid == tid && slot->what == what;
 }
 
 /* For the last program of a system call: also forgets it. */
 static __always_inline bool take_mark(__u64 what)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	bool yes = is_marked(what);
+	struct bt_told *slot = told_slot(tid);
 
-	if (yes)
-		bpf_map_delete_elem(&told, &tid);
-	return yes;
+	if (!slot || slot->tid != tid || slot->what != what)
+		return false;
+	slot->tid = 0;
+	return true;
 }
 
 static __always_inline void tell(const struct sock *sk)

@@ -56,6 +56,20 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 	return bt_config.cgroup_hierarchy ? v1_cgroup_id((__u64)set) : READ(struct kernfs_node, kn, id);
 }
 
+/* Of the current task. Where a load is no call, it is cheaper than the helper. */
+static __always_inline void read_uid_and_comm(struct bt_task *out, struct task_struct *task)
+{
+#ifdef BT_CASTS
+	const struct cred *cred = READ(struct task_struct, task, cred);
+
+	out->uid = READ(struct cred, cred, uid.val);
+	READ_INTO(out->comm, struct task_struct, task, comm);
+#else
+	out->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(out->comm, sizeof(out->comm)); /* before 5.17 something may follow its end in the task */
+#endif
+}
+
 static __always_inline void read_task(struct bt_task *out)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
@@ -66,9 +80,8 @@ static __always_inline void read_task(struct bt_task *out)
 	out->cgroup_id = bt_config.cgroup_hierarchy ? task_cgroup_id(task) : bpf_get_current_cgroup_id();
 	out->tid = (__u32)bpf_get_current_pid_tgid();
 	out->ppid = READ(struct task_struct, parent, tgid);
-	out->uid = (__u32)bpf_get_current_uid_gid();
 	out->pad = 0;
-	bpf_get_current_comm(out->comm, sizeof(out->comm));
+	read_uid_and_comm(out, task);
 }
 
 static __always_inline __u32 task_netns(struct task_struct *task)
@@ -138,18 +151,17 @@ static __always_inline void read_exe(struct bt_process *process, struct mm_struc
 
 static const struct bt_process kUndescribed = {};
 
-/* Describes the current process once, in the `processes` map. A global function, so that it is verified by itself. */
+/* Describes the current process in the `processes` map. A global function, so that it is verified by itself. */
 __attribute__((noinline)) int bt_describe_current(void)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct bt_process_key key = read_process_key(task);
-	struct bt_process *process = bpf_map_lookup_elem(&processes, &key);
+	struct bt_process *process;
 	struct mm_struct *mm;
 	__u32 n = 0;
 
-	if (process)
-		return 0;
-	bpf_map_update_elem(&processes, &key, &kUndescribed, BPF_NOEXIST);
+	if (bpf_map_update_elem(&processes, &key, &kUndescribed, BPF_NOEXIST))
+		return 0; /* another thread of it was first */
 	process = bpf_map_lookup_elem(&processes, &key);
 	if (!process)
 		return 0;
@@ -182,6 +194,13 @@ __attribute__((noinline)) int bt_describe_current(void)
 	process->ancestor_count = n;
 	process->key = key; /* last: a reader takes a mismatch for "not described" */
 	return 0;
+}
+
+/* Once. `key` is the current process's, read before. */
+static __always_inline void describe_once(const struct bt_process_key *key)
+{
+	if (!bpf_map_lookup_elem(&processes, key))
+		bt_describe_current();
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -272,7 +291,9 @@ static __always_inline enum bt_op current_op(const struct sock *sk)
 
 	if (flags & PF_IO_WORKER)
 		return BT_OP_IO_URING;
-	if (flags & PF_KTHREAD || (sk && READ_BITS(struct sock, sk, sk_kern_sock) && !is_mptcp_subflow(sk)))
+	if (flags & PF_KTHREAD ||
+	    (sk && READ_BITS(struct sock, sk, sk_kern_sock) &&
+	     !is_mptcp_subflow(sk, READ(struct sock, sk, sk_protocol), READ(struct sock, sk, sk_type))))
 		return BT_OP_KERNEL; /* the kernel makes the subflows of a user's MPTCP socket */
 	if (flags & PF_EXITING)
 		return BT_OP_EXIT;

@@ -5,6 +5,13 @@
 
 #include "state.bpf.h"
 
+/* Would it be told? What a release reads of its socket is for that alone. */
+static __always_inline bool release_wanted(const struct bt_claim *claim)
+{
+	return bt_config.kinds & (1u << BT_KIND_RELEASE) && !bt_config.failed_only && claim->wanted &&
+	       !(bt_config.no_ephemeral && claim->flags & BT_EVENT_EPHEMERAL);
+}
+
 /* `claim` is a copy, its socket brought up to date; the caller has taken it out of the map. */
 static __always_inline void tell_release(const struct bt_claim *claim, enum bt_op op)
 {
@@ -37,6 +44,8 @@ SEPARATE port_released(__u64 socket)
 	claim = *known;
 	if (bpf_map_delete_elem(&claims, &key))
 		return 0; /* another CPU was first */
+	if (!release_wanted(&claim))
+		return 0;
 	if (socket_port(sk)) {
 		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
 	} else {

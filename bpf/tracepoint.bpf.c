@@ -27,7 +27,7 @@ SEPARATE connect_started(__u64 socket)
 
 	read_claimant(&claim, sk);
 	if (claim.wanted || bt_config.has_registry)
-		bt_describe_current();
+		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
 	claim.stale_port = READ(struct inet_sock, sk, inet_sport);
@@ -153,6 +153,26 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 	return 0;
 }
 
+/* How long a socket stays in TIME_WAIT: TCP_TIMEWAIT_LEN. */
+#define TIME_WAIT_NS (60 * 1000000000ull)
+
+/* One that may still be there and is forgotten counts as a loss. */
+SEPARATE keep_order(__u64 cookie)
+{
+	struct bt_lingers newest = {.cookie = cookie, .since_ns = bpf_ktime_get_boot_ns()};
+	struct bt_lingers oldest;
+
+	if (!bpf_map_push_elem(&lingering_order, &newest, BPF_ANY))
+		return 0;
+	if (!bpf_map_pop_elem(&lingering_order, &oldest)) {
+		bpf_map_delete_elem(&lingering, &oldest.cookie);
+		if (newest.since_ns - oldest.since_ns < TIME_WAIT_NS)
+			count(BT_COUNT_CLAIMS_FULL);
+	}
+	bpf_map_push_elem(&lingering_order, &newest, BPF_ANY);
+	return 0;
+}
+
 /*
  * The claim goes where the socket's destruction finds it: the end of TIME_WAIT will not be seen. Apart from what tells
  * of it, since the kernel limits the stack of functions that are in one another.
@@ -166,8 +186,10 @@ SEPARATE lingers(__u64 socket, __u64 time_wait)
 	hand_over_claim(sk, (const struct inet_timewait_sock *)time_wait);
 	claim = bpf_map_lookup_elem(&claims, &time_wait);
 	if (claim) {
-		bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY);
+		if (bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY))
+			count(BT_COUNT_CLAIMS_FULL);
 		bpf_map_delete_elem(&claims, &time_wait);
+		keep_order(cookie);
 	}
 	return 0;
 }

@@ -147,7 +147,8 @@ struct bt_refusal {
 	__u16 ephemeral_first; /* net.ipv4.ip_local_port_range of the network namespace; 0 = not known */
 	__u16 ephemeral_last;
 	__u32 unprivileged_start; /* net.ipv4.ip_unprivileged_port_start */
-	__u32 port_reserved;	  /* the port is in net.ipv4.ip_local_reserved_ports */
+	__u16 port_reserved;	  /* the port is in net.ipv4.ip_local_reserved_ports */
+	__u16 may_take_low_ports; /* the task has CAP_NET_BIND_SERVICE there; told with EACCES alone */
 	struct bt_holder holders[BT_HOLDERS];
 };
 

@@ -70,12 +70,13 @@ class Calls {
                                        "refused bind: 1 socket has the port",
                                        "refused bind: 10 sockets have it",
                                        "refused bind: 100 sockets have it",
+                                       "refused bind: 10,000 sockets have it",
                                        "connect, accept and close both",
                                        "unrelated system call (getppid)"};
     using Costs = std::array<double, kNames.size()>;
 
     explicit Calls(int scale) : scale_(scale), server_(tcp_socket()) {
-        const rlimit many{4096, 4096};
+        const rlimit many{16'384, 16'384};
         setrlimit(RLIMIT_NOFILE, &many);
         (void)bind_to(server_, 0);
         (void)listen(server_, 64);
@@ -93,8 +94,9 @@ class Calls {
         costs[2] = refused(1);
         costs[3] = refused(10);
         costs[4] = refused(100);
-        costs[5] = cost(scale_ * 200, [&](int) { connection(); });
-        costs[6] = cost(scale_ * 10'000, [](int) { syscall(SYS_getppid); });
+        costs[5] = refused(10'000);
+        costs[6] = cost(scale_ * 200, [&](int) { connection(); });
+        costs[7] = cost(scale_ * 10'000, [](int) { syscall(SYS_getppid); });
         return costs;
     }
 

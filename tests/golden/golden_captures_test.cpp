@@ -7,6 +7,7 @@
 #include "golden.h"
 #include "pipeline/one_stream.h"
 #include "pipeline/recorded.h"
+#include "registry_warning.h"
 #include "sink/csv_sink.h"
 #include "sink/perfetto_sink.h"
 
@@ -26,7 +27,8 @@ class BytesOutput final : public BlockOutput {
 
 class GoldenCaptures : public Golden {
   protected:
-    // A client has 8080 on web when myapp wants it; on db, which booted an hour later, nobody is in the way.
+    // A client has 8080 on web when myapp wants it, as the registry warned; on db, which booted an hour later, nobody
+    // is in the way.
     GoldenCaptures() {
         const Story client = Story(BT_KIND_AUTOBIND, BT_OP_CONNECT)
                                  .by_java()
@@ -35,6 +37,14 @@ class GoldenCaptures : public Golden {
                                  .reach({"10.0.0.5", 8848});
         Recording web("web", 0);
         web.tell(client, 1);
+        Warning taken =
+            warning(WarningReason::ephemeral,
+                    by(connected(held({"10.0.0.1", 8080, IPPROTO_TCP, TCP_SYN_SENT}), "10.0.0.5", 8848), kMetrics));
+        taken.claim.raw.op = BT_OP_CONNECT;
+        taken.entry.owners = {{OwnerRule::Kind::unit,
+                               "my\x1b"
+                               "app.service"}};
+        web.warn(taken, 2);
         const Story refused = Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 8080}).fail(EADDRINUSE);
         const Findings found = in_the_way(refused, client);
         web.tell(refused, 3, &found);
@@ -81,6 +91,11 @@ class GoldenCaptures : public Golden {
             story.context.time_ns = kTime + second * kSecond;
             story.settle();
             writer_.event(story.event, story.context, findings);
+        }
+        void warn(Warning warning, std::int64_t second) {
+            warning.time_ns = kTime + second * kSecond;
+            warning.ktime_ns = ktime_at(second);
+            writer_.warning(warning);
         }
         void lose(std::uint64_t count, std::int64_t second) {
             writer_.loss({.time_ns = kTime + second * kSecond,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a report says, as text and as JSON.
 #include "golden.h"
+#include "registry_warning.h"
 #include "report/gather.h"
 #include "sink/report_json.h"
 #include "sink/report_text.h"
@@ -32,6 +33,12 @@ class GoldenReport : public Golden {
         story.context.time_ns = kTime + second * kSecond;
         story.settle();
         gather_.event(story.event, story.context, findings);
+    }
+
+    void warn(Warning warning, std::int64_t second) {
+        warning.time_ns = kTime + second * kSecond;
+        warning.ktime_ns = kKtime + static_cast<std::uint64_t>(second * kSecond);
+        gather_.warning(warning);
     }
 
     // A client of java's, in the way of what `story` asks for.
@@ -124,6 +131,13 @@ TEST_F(GoldenReport, WhatHappened) {
     tell(Story(BT_KIND_RELEASE, BT_OP_CLOSE).by_java().ephemeral().hold({"10.0.0.1", 8080}), 11);
     tell(Story(BT_KIND_BIND, BT_OP_BIND).by_java().ask({"127.0.0.1", 8080}).hold({"127.0.0.1", 8080}), 12);
     gather_.loss({.time_ns = kTime + 13 * kSecond, .ktime_ns = kKtime, .reason = LossReason::ring_full, .count = 17});
+    Warning grab =
+        warning(WarningReason::ephemeral,
+                by(connected(held({"10.0.0.1", 9100, IPPROTO_TCP, TCP_SYN_SENT}), "10.0.0.5", 8848), kMetrics));
+    grab.claim.raw.op = BT_OP_CONNECT;
+    grab.reserved = "9100";
+    for (const std::int64_t second : {14, 15}) warn(grab, second);
+    warn(warning(WarningReason::other_owner, by(held({"::", 9200}), kMetrics)), 16);
     tell(Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 38080}).hold({"0.0.0.0", 38080}), 80);
     expect_file("report", told());
     expect_file("report_timeline", drawn());

@@ -72,8 +72,14 @@ class LateTracer {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
+        return verdict_on(late, address);
+    }
+    template <typename Address>
+    Json verdict_on(const Socket& late, const Address& address) {
+        const std::uint16_t port = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
         const bool refused =
-            ::bind(late.fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == -1 && errno == EADDRINUSE;
+            ::bind(late.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == -1 &&
+            errno == EADDRINUSE;
         EXPECT_TRUE(refused) << port;
         if (!refused) return Json::object();
         const auto line = process_.read_line();

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
+#include <list>
 #include <string>
 #include <vector>
 
@@ -237,6 +239,34 @@ TEST(Who, GathersConnectionsThatDifferInTheirRemoteEndAlone) {
     const Answer answer = who({std::to_string(port)});
     EXPECT_NE(answer.text.find(" and 2 more  ESTABLISHED"), std::string::npos) << answer.text;
     EXPECT_EQ(std::count(answer.text.begin(), answer.text.end(), '\n'), 3) << answer.text;
+}
+
+// More tables of UDP ports than are walked: since 6.2 a network namespace may have one of its own.
+TEST(Who, SaysThatThereAreMoreThanItLists) {
+    static constexpr const char* kEntries = "/proc/sys/net/ipv4/udp_child_hash_entries";
+    static constexpr std::uint16_t kPort = 18183;
+    if (access(kEntries, F_OK) != 0) GTEST_SKIP() << "before 6.2 all network namespaces share one table";
+    const auto with_own_table = [](int out) {
+        if (unshare(CLONE_NEWNET) != 0 || !(std::ofstream(kEntries) << 128).flush() || unshare(CLONE_NEWNET) != 0)
+            _exit(1);
+        const Socket sock(SOCK_DGRAM);
+        sockaddr_in any{};
+        any.sin_family = AF_INET;
+        any.sin_port = htons(kPort);
+        if (bind(sock.fd(), reinterpret_cast<sockaddr*>(&any), sizeof(any)) != 0) _exit(1);
+        tell_port(out, kPort);
+        (void)!write(out, "x", 1);
+        for (;;) pause();
+    };
+    std::list<Child> children;
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_own_table).port(), kPort);
+    const Answer all = who({"--json", std::to_string(kPort)});
+    EXPECT_EQ(all.holders.size(), 3u) << all.text;
+    EXPECT_EQ(all.errors, "");
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(children.emplace_back(with_own_table).port(), kPort);
+    const Answer some = who({"--json", std::to_string(kPort)});
+    EXPECT_GE(some.holders.size(), 3u) << some.text;
+    EXPECT_NE(some.errors.find("there are more than these"), std::string::npos) << some.errors;
 }
 
 TEST(Who, RefusesWhatIsNoPort) {

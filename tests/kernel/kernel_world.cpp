@@ -29,14 +29,15 @@ struct AcceptableSkip {
     std::string_view cases;  // begin with this
     std::string_view reason;
 };
-constexpr std::array<AcceptableSkip, 8> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
+constexpr std::array<AcceptableSkip, 9> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
                                                              {"sctp", "the kernel has no sctp"},
                                                              {"udplite", "the kernel has no udplite"},
                                                              {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
                                                              {"io-uring-", "the kernel has no io_uring"},
                                                              {"io-uring-", "io_uring is switched off"},
                                                              {"cgroup-", "no cgroup2 mount"},
-                                                             {"cgroup-", "the kernel has no cgroup BPF"}}};
+                                                             {"cgroup-", "the kernel has no cgroup BPF"},
+                                                             {"landlock-", "the kernel has no Landlock for ports"}}};
 
 // The keys of every event, whatever it is about.
 constexpr std::array<const char*, 20> kEventKeys = {"v",          "type",        "time",   "ktime_ns", "op",

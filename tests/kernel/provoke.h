@@ -20,7 +20,10 @@ struct Case {
 
 std::vector<Case> bind_cases();
 std::vector<Case> conflict_cases();
+std::vector<Case> conflict_advice_cases();
 std::vector<Case> conflict_unit_cases();
+std::vector<Case> landlock_cases();
+std::vector<Case> sysctl_cases();
 std::vector<Case> bind_error_cases();
 std::vector<Case> bind_v6_error_cases();
 std::vector<Case> reuse_cases();

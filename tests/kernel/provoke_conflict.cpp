@@ -128,20 +128,53 @@ void time_wait(Story& story) {
     end.needs_function_hooks();
 }
 
+// The same, and by then the process has ended.
+void time_wait_of_who_exited(Story& story) {
+    Child client_and_server([](Story& told) {
+        own_exe();
+        Sock server(told, kTcp4);
+        server.set(SOL_SOCKET, SO_REUSEADDR);
+        server.bind({"127.0.0.1", 8080});
+        server.listen();
+        Sock client(told, kTcp4);
+        client.bind({"127.0.0.1", 28080});
+        Sock child = connected_child(server, client, {"127.0.0.1", 8080});
+        client.close_fd();
+        child.close();
+        until_small_socket(28080, TCP_TIME_WAIT);
+        Expectation& end = client.released(nullptr, {boot_ns(), 0});
+        end.event["socket"]["inode"] = nullptr;
+        end.needs_function_hooks();
+    });
+    client_and_server.join();
+    Sock late(story, kTcp4);
+    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "time-wait", {"holder-exited"},
+            {{"state", "TIME_WAIT"},
+             {"process", nullptr},
+             {"last_process", {{"pid", client_and_server.pid()}, {"comm", "provoke"}, {"exe", own_exe()}}}});
+}
+
 // The client has gone, the server never closes: the client's end stays in FIN_WAIT2 without a process.
-void orphan(Story& story) {
+void orphan(Story& story, bool reuseaddr) {
     Sock server(story, kTcp4);
     server.bind({"127.0.0.1", 8080});
     server.listen();
     Sock client(story, kTcp4);
+    if (reuseaddr) client.set(SOL_SOCKET, SO_REUSEADDR);
     client.bind({"127.0.0.1", 28080});
     Sock child = connected_child(server, client, {"127.0.0.1", 8080});
     client.close_fd();
     until_small_socket(28080, TCP_FIN_WAIT2);
     Sock late(story, kTcp4);
-    verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "closing", {"reuseaddr-missing-holder"},
-            {{"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}});
+    Expectation& line = verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "closing",
+                                {reuseaddr ? "reuseaddr-missing-requester" : "reuseaddr-missing-holder"},
+                                {{"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}});
+    line.event["conflict"]["advice"] = {{reuseaddr ? "has" : "lacks", {kSetReuseaddr}}};
+    if (reuseaddr) late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
+    if (reuseaddr) late.bind({"127.0.0.1", 28080});
     child.abort();
+    if (!reuseaddr) until_port_gone(28080, 5);  // as advised: it has ended
+    if (!reuseaddr) late.bind({"127.0.0.1", 28080});
     Expectation& end = client.released(nullptr, {boot_ns(), 0});
     end.event.erase("ktime_ns");
     end.event.erase("held_ns");
@@ -186,18 +219,21 @@ void multicast(Story& story) {
 
 // Two sockets on different interfaces do not meet; one on none meets both.
 void bound_to_device(Story& story) {
-    const auto on = [](Sock& sock, const std::string& device) {
-        must(::setsockopt(sock.fd(), SOL_SOCKET, SO_BINDTODEVICE, device.data(),
-                          static_cast<socklen_t>(device.size())) == 0,
-             "SO_BINDTODEVICE " + device + ": " + errno_name(errno));
-    };
-    Sock here(story, kUdp4);
-    on(here, "lo");
-    here.bind({"0.0.0.0", 8080});
+    OtherProcess holder([](Story& told, const auto& keep) {
+        Sock here(told, kUdp4);
+        must(::setsockopt(here.fd(), SOL_SOCKET, SO_BINDTODEVICE, "lo", 2) == 0,
+             "SO_BINDTODEVICE lo: " + errno_name(errno));
+        here.bind({"0.0.0.0", 8080});
+        keep();
+    });
     Sock anywhere(story, kUdp4);
-    verdict(anywhere.bind({"0.0.0.0", 8080}, EADDRINUSE), "udp-holder", {"same-process"},
-            {{"sockopt", {{"bound_dev", 1}}}});
-    let_it_look();
+    verdict(anywhere.bind({"0.0.0.0", 8080}, EADDRINUSE), "udp-holder", {},
+            {{"sockopt", {{"bound_dev", 1}}}, {"process", {{"pid", holder.pid()}}}})
+        .event["conflict"]["rule"] =
+        "SO_BINDTODEVICE keeps sockets apart only if both are on a device, each on another; neither socket set "
+        "SO_REUSEADDR";
+    holder.end();  // as advised
+    anywhere.bind({"0.0.0.0", 8080});
 }
 
 void dual_stack(Story& story) {
@@ -244,8 +280,11 @@ void refused_by_listen(Story& story) {
         sock->bind({"127.0.0.1", 8080});
     }
     first.listen();
-    verdict(second.listen(EADDRINUSE), "listener", {"same-process"}, {{"state", "LISTEN"}});
+    verdict(second.listen(EADDRINUSE), "listener", {"same-process"}, {{"state", "LISTEN"}})
+        .event["conflict"]["advice"] = Json::array({kBindOnce});
     let_it_look();
+    first.close();  // as advised
+    second.listen();
 }
 
 void one_reuseport(Story& story) {
@@ -255,16 +294,34 @@ void one_reuseport(Story& story) {
     holder.listen();
     Sock late(story, kTcp4);
     verdict(late.bind({"0.0.0.0", 8080}, EADDRINUSE), "listener", {"reuseport-missing-requester"});
+    let_it_look();
     late.set(SOL_SOCKET, SO_REUSEPORT);  // as advised
     late.bind({"0.0.0.0", 8080});
-    Sock plain(story, kTcp4);
-    plain.bind({"0.0.0.0", 8081});
-    plain.listen();
-    Sock sharer(story, kTcp4);
-    sharer.set(SOL_SOCKET, SO_REUSEPORT);
-    verdict(sharer.bind({"0.0.0.0", 8081}, EADDRINUSE), "listener", {"reuseport-missing-holder"});
 }
 
+void reuseport_missing_there(Story& story) {
+    const auto serve = [](bool share) {
+        return [share](Story& told, const auto& keep) {
+            Sock sock(told, kTcp4);
+            if (share) sock.set(SOL_SOCKET, SO_REUSEPORT);
+            sock.bind({"0.0.0.0", 8080});
+            sock.listen();
+            keep();
+        };
+    };
+    OtherProcess plain(serve(false));
+    Sock late(story, kTcp4);
+    late.set(SOL_SOCKET, SO_REUSEPORT);
+    verdict(late.bind({"0.0.0.0", 8080}, EADDRINUSE), "listener", {"reuseport-missing-holder"})
+        .event["conflict"]["advice"] = {
+        {"has", {"to share the port, set SO_REUSEPORT on the holder's socket too, before it binds"}}};
+    plain.end();
+    OtherProcess sharing(serve(true));  // as advised
+    late.bind({"0.0.0.0", 8080});
+    sharing.end();
+}
+
+// It shares with its own user's sockets alone, whether the other one sets it or not.
 void reuseport_of_two_users(Story& story) {
     Sock holder(story, kTcp4);
     holder.set(SOL_SOCKET, SO_REUSEPORT);
@@ -273,6 +330,11 @@ void reuseport_of_two_users(Story& story) {
         own_exe();
         become_user(1000);
         Sock late(told, kTcp4);
+        Expectation& line = verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound",
+                                    {"reuseport-uid-mismatch", "reuseport-missing-requester"});
+        line.event["conflict"]["advice"] = {{"lacks", {kSetReuseport}}};
+        line.event["conflict"]["rule"] =
+            "SO_REUSEPORT shares only between sockets of one user, and theirs are uid 1000 and 0";
         late.set(SOL_SOCKET, SO_REUSEPORT);
         verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound", {"reuseport-uid-mismatch"});
         late.bind({"127.0.0.1", 8081});  // as advised: another port
@@ -387,7 +449,9 @@ std::vector<Case> conflict_cases() {
             {"conflict-ephemeral", ephemeral},
             {"conflict-reserved-port", reserved_is_no_overlap},
             {"conflict-time-wait", time_wait},
-            {"conflict-orphan", orphan},
+            {"conflict-time-wait-exited", time_wait_of_who_exited},
+            {"conflict-orphan", [](Story& story) { orphan(story, false); }},
+            {"conflict-orphan-reuseaddr", [](Story& story) { orphan(story, true); }},
             {"conflict-udp", udp},
             {"conflict-udp-client", udp_client},
             {"conflict-multicast", multicast},
@@ -396,6 +460,7 @@ std::vector<Case> conflict_cases() {
             {"conflict-inherited-fd", inherited},
             {"conflict-listen", refused_by_listen},
             {"conflict-one-reuseport", one_reuseport},
+            {"conflict-reuseport-missing-there", reuseport_missing_there},
             {"conflict-reuseport-uid", reuseport_of_two_users},
             {"conflict-listener-of-many", listener_of_many},
             {"conflict-requests", refused_requests},

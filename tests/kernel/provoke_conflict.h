@@ -35,6 +35,15 @@ inline void let_it_look_at_the_range() {
     pause_ms(8000);
 }
 
+// Advice that is the same wherever the case runs.
+inline constexpr const char* kSetReuseaddr = "set SO_REUSEADDR on the socket before bind: the holder's has it already";
+inline constexpr const char* kSetReuseport =
+    "to share the port, set SO_REUSEPORT on this socket too, as the holder's does";
+inline constexpr const char* kSetV6only =
+    "set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own";
+inline constexpr const char* kBindOnce =
+    "the process has this port open already: let it bind once, or close the first socket";
+
 // Somebody else who takes a port and keeps it until told otherwise.
 class OtherProcess {
   public:

@@ -2,10 +2,14 @@
 // What could not be delivered is counted to the last event. The consumer is stopped while more is made than the ring
 // buffer holds.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
+#include <list>
 
 #include "bindtrace/event.h"
 #include "live_bindtrace.h"
@@ -33,6 +37,7 @@ struct Counted {
     std::uint64_t events = 0;
     std::uint64_t ring_full = 0;
     std::uint64_t recursion = 0;
+    std::uint64_t map_full = 0;
     std::uint64_t other = 0;
 };
 
@@ -48,6 +53,7 @@ Counted count(const std::vector<Line>& lines) {
         const auto number = line.json["count"].get<std::uint64_t>();
         (reason == "ring-buffer-full" ? counted.ring_full
          : reason == "recursion"      ? counted.recursion
+         : reason == "map-full"       ? counted.map_full
                                       : counted.other) += number;
     }
     return counted;
@@ -81,7 +87,7 @@ TEST_F(Loss, IsCountedExactly) {
     const Counted counted = count(output.lines);
     EXPECT_GE(counted.events, kRing / kRecord - 1) << "the ring buffer was not used to its end";
     EXPECT_GE(counted.ring_full, 1000u);
-    EXPECT_EQ(counted.other, 0u);
+    EXPECT_EQ(counted.map_full + counted.other, 0u);
     // A run that the kernel skipped may have been one of ours, or any other system call of the machine.
     EXPECT_LE(counted.events + counted.ring_full, kMade);
     EXPECT_GE(counted.events + counted.ring_full + counted.recursion, kMade);
@@ -108,6 +114,63 @@ TEST_F(Loss, IsToldInWordsToo) {
     for (const Line& line : output.lines)
         if (line.text.find(" lost: ") != std::string::npos) told = line.text;
     EXPECT_NE(told.find("ring buffer full"), std::string::npos) << told;
+}
+
+// More ports held than can be remembered.
+TEST_F(Loss, CountsTheClaimsThatFindNoRoom) {
+    constexpr std::uint64_t kRemembered = 65'536, kMore = 2000;
+    const rlimit many{kRemembered + 2 * kMore, kRemembered + 2 * kMore};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &many), 0);
+    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--port", "1"});
+    ASSERT_TRUE(bindtrace.attached());
+    netns_.run([] {
+        std::list<Socket> sockets;
+        for (std::uint64_t i = 0; i < kRemembered + kMore; ++i) {
+            const std::string address = "127.0.0." + std::to_string(1 + i % 2);
+            ASSERT_EQ(sockets.emplace_back(Kind::udp).bind(address, static_cast<std::uint16_t>(2000 + i / 2)), 0) << i;
+        }
+    });
+    const auto output = bindtrace.stop(SIGTERM);
+    const Counted counted = count(output.lines);
+    EXPECT_GE(counted.map_full + counted.recursion, kMore);
+    EXPECT_GE(counted.map_full, kMore / 2);
+}
+
+// The strategy that does not see the end of TIME_WAIT keeps the last ones: others may still be there.
+TEST_F(Loss, CountsWhatIsInTimeWaitAndForgotten) {
+    constexpr std::uint64_t kRemembered = 8192, kMore = 500;
+    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--attach", "tracepoint", "--failed"});
+    ASSERT_TRUE(bindtrace.attached());
+    const auto connect_and_close = [&](std::uint64_t times, std::uint16_t first_port) {
+        netns_.run([times, first_port] {
+            Socket server(Kind::tcp);
+            ASSERT_EQ(server.bind("127.0.0.1", 80), 0);
+            ASSERT_EQ(server.listen(), 0);
+            for (std::uint64_t i = 0; i < times; ++i) {
+                Socket client(Kind::tcp);
+                if (i == 0) {
+                    ASSERT_EQ(client.bind("127.0.0.1", first_port), 0);
+                }
+                ASSERT_EQ(client.connect("127.0.0.1", 80), 0);
+                const int accepted = accept4(server.fd(), nullptr, nullptr, SOCK_CLOEXEC);
+                client.close();
+                ::close(accepted);
+            }
+        });
+    };
+    connect_and_close(kRemembered - kMore, 28080);
+    netns_.run([] { EXPECT_EQ(bind_and_close("127.0.0.1", 28080), EADDRINUSE); });
+    const Line* refused =
+        bindtrace.wait_for([](const Line& line) { return line.text.find("EADDRINUSE") != std::string::npos; });
+    ASSERT_NE(refused, nullptr);
+    const Json& holder = refused->json["conflict"]["holders"][0];
+    EXPECT_EQ(holder["state"], "TIME_WAIT");
+    ASSERT_TRUE(holder["last_process"].is_object()) << "the first one is forgotten: " << holder;
+    EXPECT_EQ(holder["last_process"]["pid"], getpid());
+    connect_and_close(2 * kMore, 28081);
+    const Counted counted = count(bindtrace.stop(SIGTERM).lines);
+    EXPECT_GE(counted.map_full + counted.recursion, kMore);
+    EXPECT_GE(counted.map_full, kMore / 2);
 }
 
 TEST_F(Loss, IsNotToldWhereThereIsNone) {

@@ -17,11 +17,15 @@ constexpr const char* kHostileName = "</script><i>x";  // 15 bytes at most
 
 class Page : public Ending {
   protected:
-    // A client has a port as its source port, and a server of a hostile name wants it; another port is held and wanted.
+    // A client has a port as its source port, and a server of a hostile name wants it; another port is held and wanted,
+    // by one that the registry does not know.
     void SetUp() override {
-        Bindtrace bindtrace({"record", "-o", capture(), "--netns", netns_.inum_text(), "--json"});
-        ASSERT_TRUE(bindtrace.attached());
-        netns_.run([this, &bindtrace] {
+        const std::string registry = dir_ / "ports.toml";
+        std::ofstream(registry) << "[[port]]\nport = 7100\nowner = 'somebody-else.service'\n";
+        netns_.run([this, &registry] {
+            Bindtrace bindtrace(
+                {"record", "-o", capture(), "--netns", netns_.inum_text(), "--registry", registry, "--json"});
+            ASSERT_TRUE(bindtrace.attached());
             Socket server(Kind::tcp), client(Kind::tcp);
             ASSERT_EQ(server.bind("127.0.0.1", 7100), 0);
             ASSERT_EQ(server.listen(), 0);
@@ -37,9 +41,9 @@ class Page : public Ending {
                 return word_of(line.json, "result") == "EADDRINUSE" && line.json["port"] == 7100;
             }),
                       nullptr);
+            const auto ended = bindtrace.stop(SIGINT);
+            ASSERT_EQ(ended.code, 0) << ended.errors;
         });
-        const auto ended = bindtrace.stop(SIGINT);
-        ASSERT_EQ(ended.code, 0) << ended.errors;
     }
     std::string capture() const { return dir_ / "x.btcap"; }
     std::string page() const { return dir_ / "x.html"; }
@@ -58,14 +62,33 @@ const Json* lane_of(const Json& seen, std::uint16_t port) {
     return found == seen["lanes"].end() ? nullptr : &*found;
 }
 
+Json used_in_browser(const std::string& page, const Words& port = {}) {
+    Words words = {"/usr/bin/python3", BINDTRACE_SOURCE_DIR "/tests/live/page_in_browser.py", page};
+    words.insert(words.end(), port.begin(), port.end());
+    const Ended used = run(words, std::chrono::seconds(180));
+    EXPECT_EQ(used.code, 0) << used.errors;
+    if (used.code != 0) return {};
+    Json seen = Json::parse(used.out);
+    EXPECT_EQ(seen["console"], Json::array());
+    EXPECT_EQ(seen["requests"].size(), 1u) << "only itself: " << seen["requests"];
+    return seen;
+}
+
+void expect_readable(const Json& seen) {
+    EXPECT_GT(seen["light"]["ground"], 0.8);
+    EXPECT_LT(seen["dark"]["ground"], 0.05);
+    for (const char* scheme : {"light", "dark"}) EXPECT_GE(seen[scheme]["contrast"], 4.5) << scheme << seen[scheme];
+}
+
 TEST_F(Page, WorksInABrowser) {
     ASSERT_EQ(report({"--html", page()}).code, 0);
-    const Ended used = run({"/usr/bin/python3", BINDTRACE_SOURCE_DIR "/tests/live/page_in_browser.py", page(), "7100"},
-                           std::chrono::seconds(180));
-    ASSERT_EQ(used.code, 0) << used.errors;
-    const Json seen = Json::parse(used.out);
-    EXPECT_EQ(seen["console"], Json::array());
-    ASSERT_EQ(seen["requests"].size(), 1u) << "only itself: " << seen["requests"];
+    const Json seen = used_in_browser(page(), {"7100"});
+    ASSERT_TRUE(seen.is_object());
+    expect_readable(seen);
+    EXPECT_NE(word_of(seen, "hint").find("EADDRINUSE: "), std::string::npos) << seen["hint"];
+    for (const char* word : {"Warnings: ports of the registry", "tcp 127.0.0.1:7100", "other-owner",
+                             "somebody-else.service", "live_tests"})
+        EXPECT_NE(word_of(seen, "others").find(word), std::string::npos) << word << " in " << seen["others"];
 
     EXPECT_NE(word_of(seen, "verdict").find("2 claims were refused."), std::string::npos) << seen["verdict"];
     for (const std::uint16_t port : {std::uint16_t{7100}, std::uint16_t{7300}})
@@ -130,6 +153,24 @@ TEST_F(Page, GoesToAPipeAndIsOfThePortsAskedFor) {
         run({"/bin/sh", "-c", "exec \"$0\" report \"$1\" --html - >/dev/full", bindtrace_binary(), capture()});
     EXPECT_EQ(full.code, 1);
     EXPECT_NE(full.errors.find("disk is full"), std::string::npos) << full.errors;
+}
+
+TEST(ManyEvents, MakeAPageThatABrowserShows) {
+    const TempDir dir;
+    const std::string capture = dir / "x.btcap", page = dir / "x.html";
+    const std::string maker = std::filesystem::path(own_program()).parent_path() / "many_events";
+    ASSERT_EQ(run({maker, capture, "1000000"}, std::chrono::seconds(60)).code, 0);
+    const Ended made = run_bindtrace({"report", capture, "--html", page});
+    ASSERT_EQ(made.code, 0) << made.errors;
+    EXPECT_LT(std::filesystem::file_size(page), 4u << 20);
+    const Json seen = used_in_browser(page);
+    ASSERT_TRUE(seen.is_object());
+    expect_readable(seen);
+    EXPECT_NE(word_of(seen, "verdict").find("10,000 claims were refused."), std::string::npos) << seen["verdict"];
+    EXPECT_GE(seen["lanes"].size(), 50u);
+    EXPECT_FALSE(word_of(seen, "hint").empty());
+    EXPECT_FALSE(word_of(seen, "details").empty());
+    EXPECT_LT(seen["shown_in_s"], 5.0);
 }
 
 // What is there is drawn, and the page says that it is not all.

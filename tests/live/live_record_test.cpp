@@ -54,6 +54,17 @@ TEST_F(Recording, ReplayIsWhatWasToldLive) {
     EXPECT_EQ(lines_with(failed.out, "\n"), 5u);
 }
 
+TEST_F(Recording, OfNothingTellsHowLongItLooked) {
+    ASSERT_EQ(run_bindtrace(record(capture(), {"--port", "7", "--duration", "3s"})).code, 0);
+    const Json told = Json::parse(run_bindtrace({"report", capture(), "--json"}).out)["recordings"][0];
+    EXPECT_EQ(told["events"], 0);
+    EXPECT_EQ(told["begun"], told["start"]);
+    const auto seconds = [](const Json& time) { return std::stoi(time.get<std::string>().substr(17, 2)); };
+    const int passed = (seconds(told["last"]) - seconds(told["start"]) + 60) % 60;
+    EXPECT_GE(passed, 2) << told;
+    EXPECT_EQ(run_bindtrace({"report", capture(), "--at", told["last"]}).code, 3) << "nobody held any";
+}
+
 TEST_F(Recording, FromAPipeAsFromAFile) {
     const Ended whole = run({"/bin/sh", "-c",
                              "\"$0\" record -o - --netns self -- \"$1\" --bind-and-exit 127.0.0.1 7110 | "
@@ -91,7 +102,7 @@ TEST_F(Recording, PassesTheStatusOfTheCommandOn) {
     EXPECT_EQ(status("test \"$(nice)\" = 0 && grep -q 'SigBlk:.0000000000000000' /proc/self/status"), 0);
     const Ended none = run_bindtrace(record(dir_ / "none", {"--", "/nonexistent/command"}));
     EXPECT_EQ(none.code, 127);
-    EXPECT_NE(none.errors.find("cannot run the command: No such file"), std::string::npos) << none.errors;
+    EXPECT_NE(none.errors.find("cannot run '/nonexistent/command': No such file"), std::string::npos) << none.errors;
 }
 
 TEST_F(Recording, ForwardsSignalsToTheCommand) {

@@ -68,7 +68,13 @@ TEST_F(Reporting, TellsTheHistoryOfAPort) {
     EXPECT_EQ(told[2], "bind EADDRINUSE");
     EXPECT_NE(report({"--port", port_}).out.find("-- 1 claim, 1 failure, "), std::string::npos);
     EXPECT_EQ(report({"--port", port_ + "/udp"}).code, 3);
-    EXPECT_EQ(report({"--port", "80,90"}).code, 2);
+    EXPECT_NE(report({"--port", "1," + port_ + "/tcp"}).out.find("-- 1 claim, 1 failure, "), std::string::npos);
+    for (const char* wrong : {"junk", "0", "80,", "80/ipx"}) {
+        const Ended refused = report({"--port", wrong});
+        EXPECT_EQ(refused.code, 2) << wrong;
+        EXPECT_NE(refused.errors.find("--port: '"), std::string::npos) << refused.errors;
+        EXPECT_EQ(refused.errors.find("who"), std::string::npos) << "another command: " << refused.errors;
+    }
 }
 
 TEST_F(Reporting, TellsWhoHeldThePortThen) {

@@ -88,6 +88,18 @@ INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](cons
     return name;
 });
 
+TEST(Btf, IsAskedForWhereTheKernelHasNone) {
+    const std::string hidden = "mount -t tmpfs none /sys/kernel/btf && exec " + bindtrace_binary() + " ";
+    for (const char* command : {"--json", "--attach tracepoint", "who"}) {
+        const Ended ended = run({"unshare", "--mount", "sh", "-c", hidden + command});
+        EXPECT_EQ(ended.code, 1) << ended.errors;
+        EXPECT_EQ(ended.out, "");
+        EXPECT_NE(ended.errors.find("the kernel has no BTF (/sys/kernel/btf/vmlinux)"), std::string::npos)
+            << ended.errors;
+        EXPECT_NE(ended.errors.find("CONFIG_DEBUG_INFO_BTF=y"), std::string::npos) << ended.errors;
+    }
+}
+
 TEST(Help, NamesEveryCommandAndFlag) {
     for (const char* flag : {"--help", "-h"}) {
         const Ended ended = run_bindtrace({flag});

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""page_in_browser.py PAGE PORT: opens it in headless Chromium, uses it, and prints as JSON what was seen.
+"""page_in_browser.py PAGE [PORT]: opens it in headless Chromium, uses it, and prints as JSON what was seen.
+
+With a port that has a lane and a refusal filters are tried too.
 
 Speaks WebDriver to chromedriver, with nothing but the standard library.
 """
@@ -59,6 +61,16 @@ class Browser:
         scroll = {"type": "scroll", "x": 0, "y": 0, "deltaX": 0, "deltaY": by, "origin": origin}
         self.ask("POST", "/actions", {"actions": [{"type": "wheel", "id": "wheel", "actions": [scroll]}]})
 
+    def point_at(self, selector):
+        origin = {"element-6066-11e4-a52e-4f735466cecf": self.find(selector)}
+        move = {"type": "pointerMove", "x": 0, "y": 0, "origin": origin}
+        self.ask("POST", "/actions", {"actions": [{"type": "pointer", "id": "mouse", "actions": [move]}]})
+
+    def colour_scheme(self, name):
+        feature = {"name": "prefers-color-scheme", "value": name}
+        self.ask("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": [feature]}})
+        self.wait(f"matchMedia('(prefers-color-scheme: {name})').matches")
+
     def wait(self, script):
         deadline = time.monotonic() + 30
         while not self.run(f"return Boolean({script})"):
@@ -98,13 +110,65 @@ def span(browser):
     return browser.run("return view.to - view.from")
 
 
+def hint(browser, selector):
+    browser.point_at(selector)
+    browser.wait("!document.getElementById('hint').hidden")
+    text = browser.run("return document.getElementById('hint').innerText")
+    browser.point_at("#title")
+    browser.wait("document.getElementById('hint').hidden")
+    return text
+
+
+# Its ground, and the least contrast (WCAG 2) of text that is in sight against what is behind it.
+def appearance(browser, scheme):
+    browser.colour_scheme(scheme)
+    ground, texts = browser.run("""
+        const behind = (at) => {
+          const colour = at ? getComputedStyle(at).backgroundColor : 'rgb(255, 255, 255)';
+          return colour === 'rgba(0, 0, 0, 0)' || colour === 'transparent' ? behind(at.parentElement) : colour;
+        };
+        const hasText = (at) => [...at.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
+        const seen = [...document.body.querySelectorAll('*')].filter((at) => hasText(at) && at.checkVisibility());
+        const canvas = new OffscreenCanvas(1, 1).getContext('2d', {willReadFrequently: true});
+        const rgb = (colour) => {
+          canvas.fillStyle = colour;
+          canvas.fillRect(0, 0, 1, 1);
+          return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+        };
+        return [rgb(behind(document.body)), seen.filter((at) => !['SCRIPT', 'STYLE', 'NOSCRIPT'].includes(at.tagName))
+          .map((at) => [`${at.tagName}.${at.className}: ${at.textContent.slice(0, 40)}`, rgb(getComputedStyle(at).color),
+            rgb(behind(at))])]""")
+
+    def luminance(colour):
+        parts = [part / 255 for part in colour]
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    def contrast(text):
+        low, high = sorted((luminance(text[1]), luminance(text[2])))
+        return (high + 0.05) / (low + 0.05)
+
+    worst = min(texts, key=contrast)
+    return {"ground": luminance(ground), "contrast": contrast(worst), "where": worst, "texts": len(texts)}
+
+
+def use_filters(browser, port, seen):
+    seen["by_port"] = filtered(browser, "#port", port)
+    seen["by_search"] = filtered(browser, "#search", "</script>")
+    seen["by_cause"] = filtered(browser, "#cause", "ephemeral")
+    seen["by_nothing_there"] = filtered(browser, "#unit", "no-such.service")
+
+
 def use(browser, page, port):
+    begin = time.monotonic()
     browser.ask("POST", "/url", {"url": page})
     browser.wait("document.querySelector('.lane')")
     browser.run("document.getElementById('lanes').scrollIntoView()")
     browser.wait("document.querySelector('.lane .track > *')")
-    seen = {"title": browser.run("return document.title"), "verdict": browser.run(
+    seen = {"shown_in_s": time.monotonic() - begin, "title": browser.run("return document.title"), "verdict": browser.run(
         "return document.getElementById('verdict').textContent"), "lanes": lanes(browser)}
+    seen["hint"] = hint(browser, "#lanes .mark")
+    seen["light"], seen["dark"] = appearance(browser, "light"), appearance(browser, "dark")
     browser.click("#lanes .mark")
     seen["details"] = details(browser)
     browser.press("Escape")
@@ -125,10 +189,9 @@ def use(browser, page, port):
     browser.press("0")
     spans.append(span(browser))
     seen["spans"] = spans
-    seen["by_port"] = filtered(browser, "#port", port)
-    seen["by_search"] = filtered(browser, "#search", "</script>")
-    seen["by_cause"] = filtered(browser, "#cause", "ephemeral")
-    seen["by_nothing_there"] = filtered(browser, "#unit", "no-such.service")
+    if port is not None:
+        use_filters(browser, port, seen)
+    seen["others"] = browser.run("return document.getElementById('others').innerText")
     seen["scripts"] = browser.run("return document.scripts.length")
     seen["foreign_elements"] = browser.run("return document.querySelectorAll('i, img, iframe, object').length")
     seen["console"] = [entry["message"] for entry in browser.log("browser")]
@@ -146,7 +209,7 @@ def main():
         browser = None
         try:
             browser = Browser(driver, profile)
-            print(json.dumps(use(browser, page, sys.argv[2])))
+            print(json.dumps(use(browser, page, sys.argv[2] if len(sys.argv) > 2 else None)))
         finally:
             if browser is not None:
                 browser.ask("DELETE", "")

@@ -151,6 +151,7 @@ inline Findings sampled_findings() {
                             .ephemeral_last = 60999,
                             .unprivileged_start = 1024,
                             .port_reserved = true,
+                            .may_take_low_ports = true,
                             .holders = {}};
     for (const Holder& holder : found.holders) found.refusal->holders.push_back(holder.raw);
     found.range = RangeUse{.taken = 3,

@@ -57,6 +57,7 @@ void expect_same(const Findings& one, const Findings& other) {
         EXPECT_EQ(mine.ephemeral_last, theirs.ephemeral_last);
         EXPECT_EQ(mine.unprivileged_start, theirs.unprivileged_start);
         EXPECT_EQ(mine.port_reserved, theirs.port_reserved);
+        EXPECT_EQ(mine.may_take_low_ports, theirs.may_take_low_ports);
         EXPECT_EQ(mine.holders.size(), theirs.holders.size());
     }
     ASSERT_EQ(one.holders.size(), other.holders.size());
@@ -250,6 +251,33 @@ TEST(Capture, TellsTheSameAsLive) {
     EXPECT_EQ(later.hosts[0].machine_id, "0123abcd");
     EXPECT_EQ(later.hosts[0].boot_id, "feed");
     EXPECT_EQ(later.hosts[0].recording, sampled_host().recording);
+}
+
+TEST(Capture, TellsWhenItEnded) {
+    MemoryOutput output;
+    CaptureWriter writer(output);
+    ASSERT_TRUE(writer.start(sampled_meta(), sampled_host(), {}, true));
+    writer.went_on_until(sampled_meta().time_ns + 8, kBegin + 8);
+    writer.went_on_until(sampled_meta().time_ns + 7, kBegin + 7);  // told late
+    ASSERT_TRUE(writer.finish());
+    Heard heard;
+    ASSERT_TRUE(CaptureReader::of(output.bytes)->read(heard));
+    ASSERT_EQ(heard.ends.size(), 1u);
+    EXPECT_EQ(heard.ends[0].time_ns, sampled_meta().time_ns + 8);
+    EXPECT_EQ(heard.ends[0].ktime_ns, kBegin + 8);
+}
+
+// As the first captures had it.
+TEST(Capture, TakesAnEndWithoutATime) {
+    BlockDecoder decoder;
+    Heard heard;
+    decode_all(decoder, {"\x30\x04\x05\x02\x01\x01", 6}, heard);
+    EXPECT_EQ(decoder.skipped().malformed, 0u);
+    ASSERT_EQ(heard.ends.size(), 1u);
+    EXPECT_EQ(heard.ends[0].events, 5u);
+    EXPECT_EQ(heard.ends[0].lost, 1u);
+    EXPECT_TRUE(heard.ends[0].continues);
+    EXPECT_EQ(heard.ends[0].time_ns, 0);
 }
 
 TEST(Capture, KeepsSettingsOfNetworkNamespaces) {

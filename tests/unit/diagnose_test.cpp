@@ -55,6 +55,16 @@ TEST(Diagnosis, CallsOneProcessThatTriesAgainNoRestartLoop) {
     EXPECT_FALSE(is_loop(diagnosis, refused(1, ~0ull)));
 }
 
+TEST(Diagnosis, CallsAPortPrivilegedOnlyForWhoMayNotTakeIt) {
+    Diagnosis diagnosis;
+    Event event = refused(1, kSecond, 80);
+    event.error = EACCES;
+    Findings findings{.refusal = Refusal{.unprivileged_start = 1024, .holders = {}}, .holders = {}};
+    EXPECT_EQ(diagnosis.diagnose(event, Context{}, findings).cause, Cause::privileged_port);
+    findings.refusal->may_take_low_ports = true;
+    EXPECT_EQ(diagnosis.diagnose(event, Context{}, findings).cause, Cause::denied);
+}
+
 TEST(Diagnosis, KeepsPortsApart) {
     Diagnosis diagnosis;
     for (std::uint16_t i = 1; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, i)));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "capture_samples.h"
+#include "capture_series_samples.h"
 #include "report/gather.h"
 #include "report/held_at.h"
 #include "report/history.h"
@@ -151,7 +152,8 @@ TEST_F(Report, KnowsWhoHeldAPortBeforeTheStart) {
     const bt_sock& sock = held.holder.raw.sock;
     held.holder.raw.sock.remote_port = 0;
     gather_.checkpoint({.time_ns = sampled_meta().time_ns, .ktime_ns = kBegin, .complete = true, .ports = {held}});
-    EXPECT_TRUE(gather_.knows_holders(1));
+    const BlockHeader another{.kind = BlockKind::checkpoint, .recording = 1};
+    EXPECT_EQ(gather_.begin_block(another), CaptureReader::Choice::skip);
     release("a.service", sock.local_port);
     bind("a.service", sock.local_port);
     EXPECT_EQ(gather_.summary().hand_overs.kept.size(), 1u);
@@ -239,6 +241,115 @@ TEST(HeldAt, BeginsAtTheLastCheckpointBefore) {
     }
     EXPECT_FALSE(HeldAt(finder.spans(), {.has_date = true, .ns = utc(kBegin) - 1}).is_within());
     EXPECT_FALSE(HeldAt(finder.spans(), {.has_date = true, .ns = utc(kBegin + 5 * kStep)}).is_within());
+}
+
+// A recording in three files, where something was claimed 40, 80 and 120 seconds after its beginning, and nothing in
+// the minute after.
+class Series : public testing::Test {
+  protected:
+    static constexpr std::uint64_t kSecond = 1'000'000'000;
+
+    static std::int64_t utc(std::uint64_t seconds) {
+        return kUtcOffset + static_cast<std::int64_t>(kBegin + seconds * kSecond);
+    }
+    void SetUp() override {
+        ASSERT_TRUE(writer_.start(sampled_meta(), sampled_host(), {}, true));
+        for (std::uint64_t i = 1; i <= 3; ++i) {
+            Sampled claim(BT_KIND_BIND, i);
+            claim.event.ktime_ns = kBegin + i * 40 * kSecond;
+            claim.context.time_ns = utc(i * 40);
+            writer_.event(claim.event, claim.context, nullptr);
+            ASSERT_TRUE(writer_.tick(utc(i * 40 + 1), kBegin + (i * 40 + 1) * kSecond));
+            memory_.full = i < 3;
+            ASSERT_TRUE(writer_.tick(utc(i * 40 + 2), kBegin + (i * 40 + 2) * kSecond));
+        }
+        ASSERT_EQ(memory_.files.size(), 3u);
+    }
+    void end() {
+        writer_.went_on_until(utc(180), kBegin + 180 * kSecond);
+        ASSERT_TRUE(writer_.finish());
+    }
+    std::string from_file(std::size_t first) const {
+        std::string bytes;
+        for (std::size_t i = first; i < memory_.files.size(); ++i) bytes += memory_.files[i];
+        return bytes;
+    }
+    template <typename Target>
+    static void read(const std::string& bytes, Target& target) {
+        ASSERT_TRUE(CaptureReader::of(bytes)->read(
+            target, [&](const BlockHeader& header) { return target.begin_block(header); }));
+    }
+    RecordingSummary summary(const std::string& bytes) {
+        Gather gather(filter_);
+        read(bytes, gather);
+        return gather.summary().recordings.at(0);
+    }
+    std::optional<HeldThen> held(const std::string& bytes, std::uint64_t seconds) {
+        SpanFinder finder;
+        read(bytes, finder);
+        HeldAt held_at(finder.spans(), {.has_date = true, .ns = utc(seconds)});
+        if (!held_at.is_within()) return std::nullopt;
+        read(bytes, held_at);
+        return held_at.held().at(0);
+    }
+
+    RecordedFilter filter_;
+    MemoryFiles memory_;
+    CaptureWriter writer_{memory_};
+};
+
+TEST_F(Series, ThatIsWholeTellsOfItsWholeTime) {
+    end();
+    const RecordingSummary whole = summary(from_file(0));
+    EXPECT_TRUE(whole.has_beginning);
+    EXPECT_EQ(whole.first_ns, utc(0));
+    EXPECT_EQ(whole.last_ns, utc(180));
+    for (const std::uint64_t seconds : {0, 41, 100, 180}) {
+        const auto then = held(from_file(0), seconds);
+        ASSERT_TRUE(then) << seconds;
+        EXPECT_TRUE(then->held.complete);
+        EXPECT_EQ(then->held.ports.size(), seconds / 40 - (seconds == 180 ? 1 : 0));
+    }
+    EXPECT_FALSE(held(from_file(0), 181));
+}
+
+// What was rotated away is not "nobody".
+TEST_F(Series, ThatLostItsBeginningTellsOfTheRest) {
+    end();
+    const RecordingSummary rest = summary(from_file(1));
+    EXPECT_FALSE(rest.has_beginning);
+    EXPECT_EQ(rest.meta.time_ns, utc(0));
+    EXPECT_EQ(rest.first_ns, utc(42));
+    EXPECT_EQ(rest.last_ns, utc(180));
+    EXPECT_FALSE(held(from_file(1), 0));
+    EXPECT_FALSE(held(from_file(1), 41));
+    const auto then = held(from_file(1), 42);
+    ASSERT_TRUE(then);
+    EXPECT_TRUE(then->held.complete);
+    EXPECT_EQ(then->held.ports.size(), 1u);
+}
+
+TEST_F(Series, WhoseRecorderWasKilledTellsUntilItsLastCheckpoint) {
+    constexpr std::uint64_t kLast = 141;  // the first tick that is a minute after 81, that after the first minute
+    for (std::uint64_t seconds = 130; seconds < 200; ++seconds)
+        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kSecond));
+    const RecordingSummary killed = summary(from_file(0));
+    EXPECT_EQ(killed.last_ns, utc(kLast));
+    EXPECT_FALSE(killed.ended);
+    EXPECT_TRUE(held(from_file(0), kLast));
+    EXPECT_FALSE(held(from_file(0), kLast + 1));
+}
+
+TEST_F(Series, QuietFilesTellOfTheirTimeToo) {
+    for (std::uint64_t seconds = 130; seconds < 134; ++seconds) {
+        memory_.full = true;
+        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kSecond));
+    }
+    end();
+    EXPECT_EQ(memory_.files.size(), 7u);
+    EXPECT_EQ(summary(from_file(3)).first_ns, utc(130));
+    EXPECT_EQ(summary(from_file(3)).last_ns, utc(180));
+    EXPECT_TRUE(held(from_file(3), 140));
 }
 
 TEST(History, TellsHoldersOfTheStartAndAllThatFollows) {

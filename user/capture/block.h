@@ -26,6 +26,11 @@ struct BlockHeader {
     std::uint64_t payload_sum = 0;   // XXH64 of the payload as stored
 };
 
+// A file that is not the first of its recording begins with what the first began with: with that time too.
+constexpr bool is_restated(const BlockHeader& header) {
+    return header.kind == BlockKind::head && header.sequence != 0;
+}
+
 std::array<char, kBlockHeaderBytes> pack_header(const BlockHeader& header);
 
 // Nothing where it is damaged, or no header at all.

@@ -49,7 +49,7 @@ Status CaptureChain::open_next() {
 
 Result<bool> CaptureChain::next_block(BlockReceiver& blocks) {
     return reader_->next_block([&](const BlockHeader& header) {
-        if (header.last_ns != 0) {
+        if (header.last_ns != 0 && !is_restated(header)) {
             first_ns_ = first_ns_ == 0 ? header.first_ns : std::min(first_ns_, header.first_ns);
             last_ns_ = std::max(last_ns_, header.last_ns);
         }

@@ -26,8 +26,8 @@ struct CapturePlace {
     unsigned earlier_files = 0;    // that are kept beside FILE
 };
 
-// A place that holds the recent past: eight files and the one being written, so that of the time asked for an eighth
-// more is kept, and of the size no byte.
+// A place that holds the recent past. By time: eight files and the one being written, each of an eighth of it (and of a
+// second at least), so that what was asked for is always there. By size: eight altogether, so that it is never more.
 CapturePlace keep_for(std::string path, std::uint64_t ns);
 CapturePlace keep_bytes(std::string path, std::uint64_t bytes);
 inline constexpr std::uint64_t kLeastFileBytes = 64 << 10;  // of a file that is to be bounded

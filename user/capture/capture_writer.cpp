@@ -6,7 +6,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::size_t kEndBytes = kBlockHeaderBytes + 48;  // of the largest END, kept free in each file
+constexpr std::size_t kEndBytes = kBlockHeaderBytes + 64;  // of the largest END, kept free in each file
 constexpr std::size_t kHeldBytes = 64;                     // of a port in a checkpoint, about
 
 }  // namespace
@@ -31,6 +31,7 @@ void CaptureWriter::netns(const NetnsFacts& netns) {
 
 void CaptureWriter::event(const Event& event, const Context& context, const Findings* findings) {
     if (!status_) return;
+    went_on_until(context.time_ns, event.ktime_ns);
     events_.event(event, context, findings);
     holders_.apply(event, context);
     ++totals_.events;
@@ -40,13 +41,21 @@ void CaptureWriter::event(const Event& event, const Context& context, const Find
 }
 
 void CaptureWriter::loss(const Loss& loss) {
+    went_on_until(loss.time_ns, loss.ktime_ns);
     events_.loss(loss);
     totals_.lost += loss.count;
 }
 
 void CaptureWriter::warning(const Warning& warning) {
+    went_on_until(warning.time_ns, warning.ktime_ns);
     events_.warning(warning);
     urgent_ = true;
+}
+
+void CaptureWriter::went_on_until(std::int64_t time_ns, std::uint64_t ktime_ns) {
+    if (ktime_ns < ktime_ns_) return;
+    time_ns_ = time_ns;
+    ktime_ns_ = ktime_ns;
 }
 
 Status CaptureWriter::flush() {
@@ -55,8 +64,7 @@ Status CaptureWriter::flush() {
 }
 
 Status CaptureWriter::tick(std::int64_t time_ns, std::uint64_t ktime_ns) {
-    time_ns_ = time_ns;
-    ktime_ns_ = ktime_ns;
+    went_on_until(time_ns, ktime_ns);
     if (status_) status_ = write_events();
     if (status_ && output_.is_full(0)) status_ = change_file();
     if (status_ && ktime_ns >= next_checkpoint_ns_) {
@@ -126,6 +134,8 @@ Status CaptureWriter::write_checkpoint() {
 Status CaptureWriter::write_end(bool continues) {
     RecordingEnd end = totals_;
     end.continues = continues;
+    end.time_ns = time_ns_;
+    end.ktime_ns = ktime_ns_;
     BlockEncoder encoder(tasks_);
     encoder.end(end);
     return write_block(BlockKind::end, encoder);

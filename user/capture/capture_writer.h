@@ -2,7 +2,7 @@
 // Puts what it is handed into blocks, and those into a file or a series of them. A block is written when it is large
 // enough, each second, and after each failure; what had not been written then is lost with a crash, and nothing else.
 //
-//     start -> event, loss, netns ... flush() after each batch, tick() each second -> finish()
+//     start -> event, loss, netns ... flush() after each batch, tick() each second -> went_on_until(), finish()
 #pragma once
 
 #include <cstdint>
@@ -51,6 +51,9 @@ class CaptureWriter final : public Receiver {
     void event(const Event& event, const Context& context, const Findings* findings) override;
     void loss(const Loss& loss) override;
     void warning(const Warning& warning) override;
+
+    // The recording has come so far: what follows is not before that.
+    void went_on_until(std::int64_t time_ns, std::uint64_t ktime_ns);
 
     // Writing has failed where these do; then nothing more is written.
     Status flush();

@@ -101,14 +101,9 @@ bool BlockDecoder::take(RecordKind kind, WireReader& body, Receiver& receiver) {
         case RecordKind::warning:
             take_warning(body, receiver);
             return true;
-        case RecordKind::end: {
-            RecordingEnd end{.events = body.number(), .failures = 0, .lost = 0};
-            end.failures = body.number();
-            end.lost = body.number();
-            end.continues = body.number() != 0;
-            if (!body.failed()) receiver.end(end);
+        case RecordKind::end:
+            take_end(body, receiver);
             return true;
-        }
         default:
             return false;
     }

@@ -58,6 +58,7 @@ class BlockDecoder {
     void take_failure(WireReader& body, Receiver& receiver);
     void take_loss(WireReader& body, Receiver& receiver);
     void take_warning(WireReader& body, Receiver& receiver);
+    void take_end(WireReader& body, Receiver& receiver);
     void begin_checkpoint(WireReader& body);
     void take_held(WireReader& body);
 

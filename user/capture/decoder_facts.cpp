@@ -70,6 +70,16 @@ void BlockDecoder::take_warning(WireReader& body, Receiver& receiver) {
     if (!body.failed()) receiver.warning(warning);
 }
 
+// The first captures had no time in it.
+void BlockDecoder::take_end(WireReader& body, Receiver& receiver) {
+    RecordingEnd end;
+    for (std::uint64_t* const part : {&end.events, &end.failures, &end.lost}) *part = body.number();
+    end.continues = body.number() != 0;
+    end.ktime_ns = next_ktime(body);
+    if (end.ktime_ns != 0) end.time_ns = utc(end.ktime_ns, 0);
+    if (!body.failed()) receiver.end(end);
+}
+
 void BlockDecoder::begin_checkpoint(WireReader& body) {
     Checkpoint& checkpoint = checkpoint_.emplace();
     checkpoint.ktime_ns = next_ktime(body);

@@ -61,6 +61,7 @@ Refusal BlockDecoder::refusal(WireReader& body) {
     refusal.ephemeral_last = body.narrow<std::uint16_t>();
     refusal.unprivileged_start = body.narrow<std::uint32_t>();
     refusal.port_reserved = body.number() != 0;
+    refusal.may_take_low_ports = body.number() != 0;  // an older recording does not know it
     return refusal;
 }
 

@@ -112,10 +112,13 @@ void BlockEncoder::checkpoint(const Checkpoint& checkpoint) {
 }
 
 void BlockEncoder::end(const RecordingEnd& end) {
+    set_clock(end.time_ns, end.ktime_ns);
     WireWriter body;
     for (const std::uint64_t part : {end.events, end.failures, end.lost, std::uint64_t{end.continues}})
         body.number(part);
+    body.difference(end.ktime_ns, ktime_ns_);
     write(RecordKind::end, body);
+    note_time(end.ktime_ns);
 }
 
 void BlockEncoder::put_socket(WireWriter& to, const bt_sock& sock, const SocketParts& parts) {

@@ -31,7 +31,7 @@ class KeptRecord final : public Receiver {
     void host(const Host& host) override { keep(host, time_ns_); }
     void netns(const NetnsFacts& netns) override { keep(netns, time_ns_); }
     void checkpoint(const Checkpoint& checkpoint) override { keep(checkpoint, checkpoint.time_ns); }
-    void end(const RecordingEnd& end) override { keep(end, time_ns_); }
+    void end(const RecordingEnd& end) override { keep(end, end.time_ns != 0 ? end.time_ns : time_ns_); }
 
     void tell(Receiver& to) const {
         to.begin_of(recording_);

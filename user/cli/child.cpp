@@ -43,6 +43,7 @@ Result<Child> Child::fork(const std::vector<std::string>& command) {
     const UniqueFd failed_write(failed[1]);
     child.pid_ = ::fork();
     if (child.pid_ < 0) return Error{"cannot fork", errno};
+    child.name_ = command.front();
     if (child.pid_ == 0) {
         close(go[1]);  // else it would never see that we are gone
         become(command, go[0], failed[1]);
@@ -54,7 +55,8 @@ Result<Child> Child::fork(const std::vector<std::string>& command) {
 }
 
 Child::Child(Child&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)),
+    : name_(std::move(other.name_)),
+      pid_(std::exchange(other.pid_, -1)),
       end_(std::move(other.end_)),
       go_(std::move(other.go_)),
       failed_(std::move(other.failed_)) {}
@@ -68,7 +70,7 @@ Status Child::release() {
     if (write(go_.get(), &byte, 1) != 1) return Error{"cannot start the command", errno};
     go_ = UniqueFd();
     int code = 0;
-    if (read(failed_.get(), &code, sizeof(code)) == sizeof(code)) return Error{"cannot run the command", code};
+    if (read(failed_.get(), &code, sizeof(code)) == sizeof(code)) return Error{"cannot run '" + name_ + "'", code};
     return {};
 }
 

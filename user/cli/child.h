@@ -32,6 +32,7 @@ class Child {
   private:
     Child() = default;
 
+    std::string name_;
     pid_t pid_ = -1;
     UniqueFd end_;     // a pidfd
     UniqueFd go_;      // a byte starts it

@@ -106,7 +106,9 @@ ParseOutcome parse_command_line(int argc, char** argv) {
                      "Captures, or - for stdin: of a series or of several hosts, in any order")
         ->required();
     add_filter_options(*post_mortem, options.filter);
-    post_mortem->get_option("--port")->type_name("N[/PROTO]")->description("The whole history of a port, or a range");
+    post_mortem->get_option("--port")
+        ->type_name("PORTS[/PROTO]")
+        ->description("The whole history of ports: 8080, 53/udp, 8080,9000-9100");
     CLI::Option* at =
         post_mortem
             ->add_option("--at", options.at,
@@ -117,7 +119,7 @@ ParseOutcome parse_command_line(int argc, char** argv) {
     CLI::Option* html = post_mortem
                             ->add_option("--html", options.html,
                                          "Make a page with a timeline, or - for stdout: one file that needs no "
-                                         "network. With --port of that port, or range, alone")
+                                         "network. With --port of those ports alone")
                             ->type_name("FILE")
                             ->excludes(at)
                             ->excludes(report_json);

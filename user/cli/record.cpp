@@ -97,12 +97,14 @@ class Recorder final : public Receiver, public Destination {
         return tell();
     }
     Status tick() override {
-        const auto now = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
-        if (Status written = writer_.tick(source_->enricher().utc_ns(now), now); !written) return written;
+        const auto [time_ns, ktime_ns] = now();
+        if (Status written = writer_.tick(time_ns, ktime_ns); !written) return written;
         if (Status found = files_.look_after(); !found) return found;
         return tell();
     }
     Status finish() override {
+        const auto [time_ns, ktime_ns] = now();
+        writer_.went_on_until(time_ns, ktime_ns);
         if (Status written = writer_.finish(); !written) return written;
         if (is_json_) return output_.finish();
         if (Status told = tell(); !told) return told;
@@ -113,6 +115,12 @@ class Recorder final : public Receiver, public Destination {
     std::uint64_t bytes() const { return writer_.bytes(); }
 
   private:
+    // UTC, and the boot-time clock.
+    std::pair<std::int64_t, std::uint64_t> now() const {
+        const auto ktime_ns = static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
+        return {source_->enricher().utc_ns(ktime_ns), ktime_ns};
+    }
+
     // A recording does not wait for who reads its words on stderr; a stream that somebody asked for is another matter.
     Status tell() {
         if (is_json_ || output_.has_room()) {

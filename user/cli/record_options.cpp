@@ -19,7 +19,8 @@ void add_record_options(CLI::App& app, RecordOptions& record, RecordWords& words
         app.add_option("--max-size", words.max_size, "Begin a new file after this: 200M, 2G (FILE becomes FILE.1)");
     CLI::Option* rotate = app.add_option("--rotate", record.rotate, "How many earlier files to keep");
     CLI::Option* keep = app.add_option(
-        "--keep", words.keep, "Flight recorder: only the last 10m, or 200M on disk, in FILE and FILE.1 to FILE.8");
+        "--keep", words.keep,
+        "Flight recorder: only the last 10m (in FILE and FILE.1 to FILE.8), or 200M on disk (to FILE.7)");
     duration->type_name("TIME");
     size->type_name("SIZE")->excludes(keep);
     rotate->type_name("N")->check(CLI::Range(1u, 1000u))->capture_default_str()->needs(size);

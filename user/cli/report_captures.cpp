@@ -52,7 +52,7 @@ class Reading : public BlockReceiver {
     Target& target_;
 };
 
-// Everything, but of the checkpoints only the first of a recording.
+// What Gather and History ask for, whose output is written on the way.
 template <typename Target>
 class WholeReading final : public Reading<Target> {
   public:
@@ -61,8 +61,7 @@ class WholeReading final : public Reading<Target> {
     CaptureReader::Choice begin_block(const BlockHeader& header) override {
         if (status_ && output_.buffer().size() >= kOutputGoal) status_ = output_.flush();
         if (!status_) return CaptureReader::Choice::stop;
-        const bool is_needless = header.kind == BlockKind::checkpoint && this->target_.knows_holders(header.recording);
-        return is_needless ? CaptureReader::Choice::skip : CaptureReader::Choice::read;
+        return this->target_.begin_block(header);
     }
     Status finish() { return status_ ? output_.finish() : status_; }
 
@@ -202,14 +201,18 @@ int report_held_at(const Options& options, CaptureSet& captures, const RecordedF
     return exit_code(*read, is_held);
 }
 
-// One port, or a range, of one protocol or all: not the list that the other commands take.
-Status set_port(RecordedFilter& filter, const std::string& word) {
-    const auto question = parse_question(word);
-    if (!question) return question.error();
-    filter.filter.ports = {{question->first_port, question->last_port}};
-    if (question->protocol.empty()) return {};
-    if (const auto bit = protocol_bit(question->protocol)) filter.filter.protocols = *bit;
-    if (question->protocol == "tcp") filter.filter.protocols |= BT_PROTO_MPTCP;  // which has a TCP port
+// The ports that the other commands take, of one protocol or all: "8080,9000-9100", "53/udp".
+Status set_ports(RecordedFilter& filter, const std::string& word) {
+    const std::size_t slash = word.find('/');
+    auto ports = parse_ports(std::string_view(word).substr(0, slash));
+    if (!ports) return ports.error();
+    filter.filter.ports = std::move(*ports);
+    if (slash == std::string::npos) return {};
+    const std::string protocol = word.substr(slash + 1);
+    const auto bit = protocol_bit(protocol);
+    if (!bit) return Error{"--port: '" + word + "': the protocol is one of tcp, udp, udplite, mptcp, sctp, icmp"};
+    filter.filter.protocols = *bit;
+    if (protocol == "tcp") filter.filter.protocols |= BT_PROTO_MPTCP;  // which has a TCP port
     return {};
 }
 
@@ -221,7 +224,7 @@ int run_report(const Options& options) {
     auto filter = resolve_recorded(words);
     if (!filter) return report(filter.error(), kExitUsage);
     if (!port.empty())
-        if (Status set = set_port(*filter, port); !set) return report(set.error(), kExitUsage);
+        if (Status set = set_ports(*filter, port); !set) return report(set.error(), kExitUsage);
     std::optional<Moment> moment;
     if (!options.at.empty()) {
         const auto parsed = parse_moment(options.at);

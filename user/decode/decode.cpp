@@ -26,6 +26,7 @@ std::optional<Refusal> decode_refusal(std::span<const std::byte> bytes) {
                     .ephemeral_last = raw.ephemeral_last,
                     .unprivileged_start = raw.unprivileged_start,
                     .port_reserved = raw.port_reserved != 0,
+                    .may_take_low_ports = raw.may_take_low_ports != 0,
                     .holders = {raw.holders, raw.holders + raw.count}};
     for (const bt_holder& holder : refusal.holders)
         if (!has_end(holder.task)) return std::nullopt;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "diagnose/holder_words.h"
+#include "diagnose/in_the_way.h"
 #include "diagnose/words.h"
 #include "model/container.h"
 #include "model/unit.h"
@@ -41,14 +42,27 @@ void advise_waiting(const Case& about, std::vector<std::string>& advice) {
 }
 
 void advise_reuseaddr(const Case& about, std::vector<std::string>& advice) {
-    if (about.has(Factor::reuseaddr_missing_holder)) return;  // it would not help
-    if (about.has(Factor::reuseaddr_missing_requester))
+    if (would_share(about, BT_OPT_REUSEADDR))
         advice.emplace_back("set SO_REUSEADDR on the socket before bind: the holder's has it already");
 }
 
+void advise_reuseport(const Case& about, std::vector<std::string>& advice) {
+    if (would_share(about, BT_OPT_REUSEPORT))
+        advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
+    else if (about.has(Factor::reuseport_missing_holder) && would_share(about, 0, BT_OPT_REUSEPORT))
+        advice.emplace_back("to share the port, set SO_REUSEPORT on the holder's socket too, before it binds");
+}
+
 void advise_stopping(const Case& about, std::vector<std::string>& advice) {
-    const std::string stop = stop_holder(*about.holder());
-    if (!stop.empty()) advice.push_back(stop + restart(about) + ", or give one of the two another port");
+    if (stop_holder(*about.holder()).empty()) return;
+    advice.push_back(fmt::format("{}{}, or {}", steps_of(about, stop_holder), restart(about),
+                                 is_one_owner(about) ? "give one of the two another port" : "take another port"));
+}
+
+void advise_about_closing(const Case& about, std::vector<std::string>& advice) {
+    advise_reuseaddr(about, advice);
+    if (advice.empty())
+        advice.push_back("set SO_REUSEADDR on both sockets; until then, " + steps_of(about, let_go) + restart(about));
 }
 
 // An earlier instance of what failed.
@@ -64,8 +78,12 @@ void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
     const Holder& holder = *about.holder();
     const Published& published = *holder.published;
     if (published.container_gone) {
-        advice.push_back(fmt::format("kill {}: what it led to has gone, and dockerd has forgotten it{}",
-                                     holder.process ? holder.process->task.key.pid : 0, restart(about)));
+        std::string left;  // one for each family
+        for (const Holder& other : about.verdict.holders)
+            if (other.published && other.published->container_gone && other.process)
+                left += fmt::format(" {}", other.process->task.key.pid);
+        advice.push_back(
+            fmt::format("kill{}: what it led to has gone, and dockerd has forgotten it{}", left, restart(about)));
         return;
     }
     const std::string words = container_words(holder.container);
@@ -75,18 +93,20 @@ void advise_unpublishing(const Case& about, std::vector<std::string>& advice) {
                                   : "another ports: entry in its compose file";
     advice.push_back(fmt::format("publish {} on another port: {} run -p OTHER:{}, or {}",
                                  words.empty() ? "the container" : words, published.runtime, inside, file));
-    const std::string stop = stop_container(holder);
-    if (!stop.empty()) advice.push_back(stop + restart(about));
+    if (!stop_container(holder).empty()) advice.push_back(steps_of(about, stop_holder) + restart(about));
 }
 
 // IPv4 and IPv6 each on a socket of its own.
 void advise_apart(const Case& about, std::vector<std::string>& advice) {
-    const Holder& holder = *about.holder();
-    const auto unit = socket_unit(holder);
-    if (unit && holder.raw.sock.family == AF_INET6)
-        advice.push_back("BindIPv6Only=ipv6-only in a drop-in of " + *unit + ", so that it takes IPv6 alone");
-    else
+    if (would_share(about, BT_OPT_V6ONLY)) {
         advice.emplace_back("set IPV6_V6ONLY on the IPv6 socket before bind, so that each family has its own");
+    } else if (would_share(about, 0, BT_OPT_V6ONLY)) {
+        if (const auto unit = socket_unit(*about.holder()))
+            advice.push_back("BindIPv6Only=ipv6-only in a drop-in of " + *unit + ", so that it takes IPv6 alone");
+        else
+            advice.emplace_back(
+                "set IPV6_V6ONLY on the holder's IPv6 socket before bind, so that each family has its own");
+    }
 }
 
 // A client that bound its own end, and has a connection from there already.
@@ -98,8 +118,38 @@ void advise_another_source(const Case& about, std::vector<std::string>& advice) 
     advice.push_back("or " + stop + ", then connect again");
 }
 
-void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
+void advise_about_open_socket(const Case& about, std::vector<std::string>& advice) {
     const Holder& holder = *about.holder();
+    const bool one_owner = is_one_owner(about);
+    if (one_owner && is_own(holder, about.event)) {
+        advise_apart(about, advice);
+        advice.emplace_back("the process has this port open already: let it bind once, or close the first socket");
+        return;
+    }
+    if (holder.published) return advise_unpublishing(about, advice);
+    advise_reserving(about, advice);
+    const bool earlier = one_owner && is_earlier_instance(holder, about.event, about.context, about.unit);
+    if (earlier) advise_ending(about, advice);
+    const auto unit = one_owner ? socket_unit(holder) : std::nullopt;
+    if (unit) {
+        advise_stopping(about, advice);
+        const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
+        advice.push_back(
+            fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit {1})",
+                        setting, *unit));
+    }
+    advise_reuseport(about, advice);
+    advise_reuseaddr(about, advice);
+    if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
+        about.has(Factor::reuseaddr_missing_holder))
+        advice.emplace_back("have the server set SO_REUSEADDR before bind: then its old connections block nobody");
+    advise_apart(about, advice);
+    if (holder.raw.of_kernel != 0)
+        advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
+    if (!unit && !earlier && (!one_owner || !about.may_be_given_out_again())) advise_stopping(about, advice);
+}
+
+void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
     if (about.event.kind == BT_KIND_AUTOBIND) return advise_another_source(about, advice);
     switch (about.verdict.cause) {
         case Cause::ephemeral:
@@ -108,47 +158,11 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
             break;
         case Cause::time_wait:
         case Cause::closing:
-            advise_reuseaddr(about, advice);
-            if (about.has(Factor::reuseaddr_missing_holder))
-                advice.emplace_back("set SO_REUSEADDR on both sockets; this one is free again after a minute at most" +
-                                    restart(about));
+            advise_about_closing(about, advice);
             advise_reserving(about, advice);
             break;
-        case Cause::listener:
-        case Cause::bound:
-        case Cause::udp_holder:
         default:
-            if (about.has(Factor::same_process)) {
-                advice.emplace_back(
-                    "the process has this port open already: let it bind once, or close the first socket");
-                break;
-            }
-            if (holder.published) {
-                advise_unpublishing(about, advice);
-                break;
-            }
-            advise_reserving(about, advice);
-            if (about.has(Factor::same_unit)) advise_ending(about, advice);
-            if (const auto unit = socket_unit(holder)) {
-                advise_stopping(about, advice);
-                const char* setting = about.verdict.cause == Cause::udp_holder ? "ListenDatagram" : "ListenStream";
-                advice.push_back(
-                    fmt::format("keep the unit and move its port: {0}= and then {0}=OTHER in a drop-in (systemctl edit "
-                                "{1})",
-                                setting, *unit));
-            }
-            if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
-                advice.emplace_back("to share the port, set SO_REUSEPORT on this socket too, as the holder's does");
-            advise_reuseaddr(about, advice);
-            if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
-                about.has(Factor::reuseaddr_missing_holder))
-                advice.emplace_back(
-                    "have the server set SO_REUSEADDR before bind: then its old connections block nobody");
-            if (about.has(Factor::dual_stack)) advise_apart(about, advice);
-            if (holder.raw.of_kernel != 0)
-                advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
-            if (!socket_unit(holder) && !about.has(Factor::same_unit) && !about.may_be_given_out_again())
-                advise_stopping(about, advice);
+            advise_about_open_socket(about, advice);
             break;
     }
 }

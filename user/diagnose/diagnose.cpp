@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "bindtrace/rules.h"
+#include "diagnose/in_the_way.h"
 #include "diagnose/words.h"
 #include "model/unit.h"
 
@@ -79,7 +80,7 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
         case EACCES:
         case EPERM:
             if (event.error == EACCES && refusal != nullptr && has_request && event.port != 0 &&
-                event.port < refusal->unprivileged_start)
+                event.port < refusal->unprivileged_start && !refusal->may_take_low_ports)
                 return Cause::privileged_port;
             return Cause::denied;
         case EINVAL:
@@ -97,26 +98,6 @@ Cause cause_of_errno(const Event& event, const Refusal* refusal) {
         default:
             return Cause::unknown;
     }
-}
-
-bool descends_from(const Process& process, std::uint32_t pid) {
-    return std::ranges::count(process.ancestry, pid, &Ancestor::pid) != 0;
-}
-
-// Is it the same program, started twice? One that forked the other, or whose parent forked both, was started once.
-bool is_other_run(const Owner& holder, const Event& event, const Context& context) {
-    if (context.process == nullptr || !holder.process) return false;
-    const Process &mine = *context.process, &theirs = *holder.process;
-    if (!mine.exe || !mine.cmdline || mine.exe != theirs.exe || mine.cmdline != theirs.cmdline) return false;
-    if (descends_from(mine, holder.task.key.pid) || descends_from(theirs, event.task.key.pid)) return false;
-    return !std::ranges::any_of(mine.ancestry, [&](const Ancestor& ancestor) {
-        return ancestor.comm == event.task.comm && descends_from(theirs, ancestor.pid);
-    });
-}
-
-std::optional<std::string> unit_of(const std::optional<Owner>& owner) {
-    if (!owner || !owner->cgroup_path) return std::nullopt;
-    return unit_of_cgroup(*owner->cgroup_path);
 }
 
 // Nothing where no table was looked at.
@@ -155,10 +136,8 @@ class FactorFinder {
 
     void owner(const Holder& holder) {
         const std::optional<Owner>& now = holder.process;
-        if (now && is_same_process(now->task.key, event_.task.key)) add(Factor::same_process);
-        const auto holder_unit = unit_of(now ? now : holder.last_process);
-        const bool in_unit = unit_ && !unit_->ends_with(".scope");
-        if (in_unit ? holder_unit == unit_ : now && is_other_run(*now, event_, context_)) add(Factor::same_unit);
+        if (is_own(holder, event_)) add(Factor::same_process);
+        if (is_earlier_instance(holder, event_, context_, unit_)) add(Factor::same_unit);
         if (now && holder.last_process && !is_same_process(now->task.key, holder.last_process->task.key))
             add(Factor::inherited_fd);
         if (socket_unit(holder)) add(Factor::socket_activated);
@@ -173,7 +152,7 @@ class FactorFinder {
 
     void addresses(const bt_sock& holder) {
         const bt_reach mine = bt_reach_of(&refusal_.claimant), theirs = bt_reach_of(&holder);
-        if (refusal_.claimant.family != holder.family) add(Factor::dual_stack);
+        if (dual_stack(refusal_.claimant, holder) != nullptr) add(Factor::dual_stack);
         const bool all_mine = mine.has_v6 != 0 ? mine.all_v6 != 0 : mine.v4 == 0;
         const bool all_theirs = theirs.has_v6 != 0 ? theirs.all_v6 != 0 : theirs.v4 == 0;
         if (all_mine != all_theirs) add(Factor::wildcard_vs_specific);
@@ -189,7 +168,7 @@ class FactorFinder {
         if (((mine | theirs) & BT_OPT_REUSEPORT) == 0) return;  // nobody meant to share
         if ((mine & BT_OPT_REUSEPORT) == 0) add(Factor::reuseport_missing_requester);
         if ((theirs & BT_OPT_REUSEPORT) == 0) add(Factor::reuseport_missing_holder);
-        if ((mine & theirs & BT_OPT_REUSEPORT) != 0 && holder.sock.state != TCP_TIME_WAIT &&
+        if ((theirs & BT_OPT_REUSEPORT) != 0 && holder.sock.state != TCP_TIME_WAIT &&
             holder.uid != refusal_.claimant_uid)
             add(Factor::reuseport_uid_mismatch);
     }

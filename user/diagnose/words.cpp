@@ -12,6 +12,7 @@
 
 #include "bindtrace/rules.h"
 #include "diagnose/holder_words.h"
+#include "diagnose/in_the_way.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/unit.h"
@@ -70,33 +71,38 @@ std::string possession(const Case& about, const Holder& holder) {
     return holder.raw.has_claim != 0 ? held + " since before bindtrace started" : held;
 }
 
-// "both cover 127.0.0.1", or nothing where the two name the same address.
+// "0.0.0.0:80 and 10.0.0.1:80 overlap; ", or nothing where the two name the same address.
 std::string overlap_words(const bt_sock& mine, const bt_sock& theirs) {
     if (mine.family == theirs.family && std::memcmp(mine.local_addr, theirs.local_addr, 16) == 0) return "";
-    if (mine.family != theirs.family) {
-        const bt_sock& six = mine.family == AF_INET6 ? mine : theirs;
+    if (const bt_sock* both = dual_stack(mine, theirs)) {
         std::string address;
-        append_address(address, six.family, six.local_addr);
+        append_address(address, both->family, both->local_addr);
         return fmt::format("[{}] without IPV6_V6ONLY takes IPv4 addresses too; ", address);
     }
+    if (bt_same_address(mine.family, mine.local_addr, theirs.family, theirs.local_addr) != 0)
+        return fmt::format("{} and {} are the same address; ", local_end(mine), local_end(theirs));
     return fmt::format("{} and {} overlap; ", local_end(mine), local_end(theirs));
 }
 
-std::string sharing_words(const Case& about, const Holder& holder) {
-    if (about.has(Factor::reuseport_uid_mismatch))
+std::string device_words(const bt_sock& mine, const bt_sock& theirs) {
+    if (mine.bound_dev == theirs.bound_dev) return "";
+    return "SO_BINDTODEVICE keeps sockets apart only if both are on a device, each on another; ";
+}
+
+std::string sharing_words(const Refusal& refusal, const bt_holder& holder) {
+    const std::uint32_t mine = refusal.claimant.opts, theirs = holder.sock.opts;
+    const bool is_small = holder.sock.state == TCP_TIME_WAIT;  // whose user does not count
+    if ((theirs & BT_OPT_REUSEPORT) != 0 && !is_small && holder.uid != refusal.claimant_uid)
         return fmt::format("SO_REUSEPORT shares only between sockets of one user, and theirs are uid {} and {}",
-                           about.refusal->claimant_uid, holder.raw.uid);
-    if (about.has(Factor::reuseport_missing_requester) && !about.has(Factor::reuseport_missing_holder))
-        return "SO_REUSEPORT shares a port only if both sockets set it, and the one that failed did not";
-    if (about.has(Factor::reuseport_missing_holder) && !about.has(Factor::reuseport_missing_requester))
-        return "SO_REUSEPORT shares a port only if both sockets set it, and the holder's did not";
-    if (holder.raw.sock.state == TCP_LISTEN)
-        return "a listening socket shares its port with nobody, SO_REUSEADDR or not";
-    const bool mine = about.has(Factor::reuseaddr_missing_requester);
-    const bool theirs = about.has(Factor::reuseaddr_missing_holder);
-    if (mine && theirs) return "neither socket set SO_REUSEADDR";
-    if (mine) return "SO_REUSEADDR counts only if both sockets set it, and the one that failed did not";
-    if (theirs) return "SO_REUSEADDR counts only if both sockets set it, and the holder's did not";
+                           refusal.claimant_uid, holder.uid);
+    if (((mine ^ theirs) & BT_OPT_REUSEPORT) != 0)
+        return fmt::format("SO_REUSEPORT shares a port only if both sockets set it, and {} did not",
+                           (theirs & BT_OPT_REUSEPORT) != 0 ? "the one that failed" : "the holder's");
+    if (holder.sock.state == TCP_LISTEN) return "a listening socket shares its port with nobody, SO_REUSEADDR or not";
+    if (((mine | theirs) & BT_OPT_REUSEADDR) == 0) return "neither socket set SO_REUSEADDR";
+    if (((mine ^ theirs) & BT_OPT_REUSEADDR) != 0)
+        return fmt::format("SO_REUSEADDR counts only if both sockets set it, and {} did not",
+                           (theirs & BT_OPT_REUSEADDR) != 0 ? "the one that failed" : "the holder's");
     return "the two sockets do not share";
 }
 
@@ -230,6 +236,9 @@ std::string summary_of_request(const Case& about) {
         return "who has it is not known: only the kernel's tables of TCP and UDP ports are looked at";
     if (about.event.error == EADDRINUSE && about.refusal == nullptr)
         return "who has it is not known: the kernel's table was not looked at";
+    if (about.event.error == EADDRINUSE && !about.refusal->complete)
+        return fmt::format("who has it is not known: of the port's sockets the first {} were looked at, there are more",
+                           grouped(about.refusal->seen));
     if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }
@@ -258,7 +267,9 @@ std::optional<std::string> rule_of(const Case& about) {
     if (holder == nullptr) return rule_of_request(about);
     if (about.refusal == nullptr) return std::nullopt;
     if (about.event.kind == BT_KIND_AUTOBIND) return "a connection with the same two ends exists already";
-    std::string text = overlap_words(about.refusal->claimant, holder->raw.sock) + sharing_words(about, *holder);
+    const bt_sock &mine = about.refusal->claimant, &theirs = holder->raw.sock;
+    std::string text =
+        overlap_words(mine, theirs) + device_words(mine, theirs) + sharing_words(*about.refusal, holder->raw);
     if (about.may_be_given_out_again())
         text += fmt::format("; {} lies in net.ipv4.ip_local_port_range ({}-{}) and is not reserved",
                             about.refusal->claimant.local_port, about.refusal->ephemeral_first,

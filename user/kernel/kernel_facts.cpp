@@ -204,8 +204,12 @@ Finding KernelFacts::try_strategy(Strategy strategy) const {
                 return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
             return finding;
         }
-        case Strategy::kprobe:
-            return try_kprobe();
+        case Strategy::kprobe: {
+            Finding finding = try_kprobe();
+            if (finding.answer == Answer::no && lockdown == "confidentiality")
+                finding.why += "; the kernel is in lockdown=confidentiality";
+            return finding;
+        }
         case Strategy::tracepoint:
             return try_tracing(*btf_, "sys_exit", BPF_TRACE_RAW_TP, "BTF raw tracepoints");
     }

@@ -50,6 +50,9 @@ struct RecordingEnd {
     std::uint64_t failures = 0;
     std::uint64_t lost = 0;
     bool continues = false;  // in the next file of the series
+    // When it ended, or this file of it; 0 = not told.
+    std::int64_t time_ns = 0;  // UTC, since the epoch
+    std::uint64_t ktime_ns = 0;
 };
 
 class Receiver {

@@ -33,6 +33,7 @@ struct Refusal {
     std::uint16_t ephemeral_first = 0, ephemeral_last = 0;
     std::uint32_t unprivileged_start = 0;
     bool port_reserved = false;
+    bool may_take_low_ports = false;
     std::vector<bt_holder> holders;
 };
 

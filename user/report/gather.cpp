@@ -46,24 +46,38 @@ bool is_before(const WarningGroup& one, const WarningGroup& other) {
            std::tuple(~other.count, other.first_ns, other.place.port);
 }
 
+CaptureReader::Choice Gather::begin_block(const BlockHeader& header) {
+    first_sequences_.try_emplace(header.recording, header.sequence);
+    if (header.kind != BlockKind::checkpoint || !knows_holders_.contains(header.recording))
+        return CaptureReader::Choice::read;
+    begin_of(header.recording);
+    seen_at(static_cast<std::int64_t>(header.last_ns) + utc_offsets_[index_], header.last_ns);
+    return CaptureReader::Choice::skip;
+}
+
 void Gather::begin_of(std::uint64_t recording) {
     if (recording == recording_ && !indexes_.empty()) return;
     recording_ = recording;
     const auto [found, is_new] = indexes_.try_emplace(recording, summary_.recordings.size());
     index_ = found->second;
     if (!is_new) return;
-    summary_.recordings.emplace_back();
+    const auto first = first_sequences_.find(recording);
+    summary_.recordings.emplace_back().has_beginning = first == first_sequences_.end() || first->second == 0;
+    utc_offsets_.emplace_back();
     diagnoses_.emplace_back();
 }
 
-void Gather::seen_at(std::int64_t time_ns) {
-    current().last_ns = std::max(current().last_ns, time_ns);
+void Gather::seen_at(std::int64_t time_ns, std::uint64_t ktime_ns) {
+    RecordingSummary& recording = current();
+    recording.first_ns = recording.first_ns == 0 ? time_ns : std::min(recording.first_ns, time_ns);
+    recording.last_ns = std::max(recording.last_ns, time_ns);
+    utc_offsets_[index_] = time_ns - static_cast<std::int64_t>(ktime_ns);
     if (timeline_ != nullptr) timeline_->seen_at(index_, time_ns);
 }
 
 void Gather::meta(const Meta& meta) {
     if (current().meta.time_ns == 0) current().meta = meta;
-    seen_at(meta.time_ns);
+    if (current().has_beginning) seen_at(meta.time_ns, meta.ktime_ns);
 }
 
 void Gather::host(const Host& host) {
@@ -71,7 +85,7 @@ void Gather::host(const Host& host) {
 }
 
 void Gather::checkpoint(const Checkpoint& checkpoint) {
-    seen_at(checkpoint.time_ns);
+    seen_at(checkpoint.time_ns, checkpoint.ktime_ns);
     if (!knows_holders_.insert(recording_).second) return;
     for (const HeldPort& port : checkpoint.ports) {
         owners_.held(port, index_);
@@ -80,11 +94,12 @@ void Gather::checkpoint(const Checkpoint& checkpoint) {
 }
 
 void Gather::end(const RecordingEnd& end) {
+    if (end.time_ns != 0) seen_at(end.time_ns, end.ktime_ns);
     current().ended = !end.continues;
 }
 
 void Gather::loss(const Loss& loss) {
-    seen_at(loss.time_ns);
+    seen_at(loss.time_ns, loss.ktime_ns);
     const auto reason = static_cast<std::size_t>(loss.reason);
     if (reason >= kLossReasons || loss.count == 0) return;
     LossTotal& total = current().losses[reason];
@@ -94,7 +109,7 @@ void Gather::loss(const Loss& loss) {
 }
 
 void Gather::warning(const Warning& warning) {
-    seen_at(warning.time_ns);
+    seen_at(warning.time_ns, warning.ktime_ns);
     if (!filter_.matches(HeldPort{.holder = warning.claim, .processes = 1})) return;
     PortPlace place = place_of(warning.claim.raw.sock, index_, warning.claim.netns_name);
     Party who = party_of(warning.claim);
@@ -110,7 +125,7 @@ void Gather::warning(const Warning& warning) {
 }
 
 void Gather::event(const Event& event, const Context& context, const Findings* findings) {
-    seen_at(context.time_ns);
+    seen_at(context.time_ns, event.ktime_ns);
     if (!filter_.matches(event, context)) return;
     ++current().events;
     if (event.kind < summary_.events.size()) ++summary_.events[event.kind];

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "capture/capture_reader.h"
 #include "diagnose/diagnose.h"
 #include "diagnose/warning_words.h"
 #include "filter/recorded_filter.h"
@@ -27,8 +28,8 @@ class Gather final : public Receiver {
     explicit Gather(const RecordedFilter& filter, Timeline* timeline = nullptr)
         : filter_(filter), timeline_(timeline) {}
 
-    // Of this recording no checkpoint is needed any more: they tell the ports held.
-    bool knows_holders(std::uint64_t recording) const { return knows_holders_.contains(recording); }
+    // Of the checkpoints of a recording the first is read: it tells the ports held. The others tell how far it went.
+    CaptureReader::Choice begin_block(const BlockHeader& header);
 
     void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta) override;
@@ -44,7 +45,7 @@ class Gather final : public Receiver {
 
   private:
     RecordingSummary& current() { return summary_.recordings[index_]; }
-    void seen_at(std::int64_t time_ns);
+    void seen_at(std::int64_t time_ns, std::uint64_t ktime_ns);
     void failed(const Event& event, const Context& context, const Conflict& verdict);
     void raced(const Event& event, const Context& context, const Conflict& verdict);
     void succeeded(const Event& event, const Context& context);
@@ -55,7 +56,9 @@ class Gather final : public Receiver {
     std::size_t index_ = 0;  // in summary_.recordings
     std::unordered_map<std::uint64_t, std::size_t> indexes_;
     std::set<std::uint64_t> knows_holders_;
-    std::vector<Diagnosis> diagnoses_;  // by index: who failed before on another machine is another
+    std::unordered_map<std::uint64_t, std::uint32_t> first_sequences_;  // of the blocks, by recording
+    std::vector<std::int64_t> utc_offsets_;  // by index: UTC minus the boot-time clock, as it was told last
+    std::vector<Diagnosis> diagnoses_;       // by index: who failed before on another machine is another
     PortOwners owners_;
     Top<ConflictGroup> conflicts_;
     Top<WarningGroup> warnings_;

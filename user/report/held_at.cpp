@@ -5,9 +5,16 @@
 
 namespace bindtrace {
 
+std::int64_t RecordingSpan::first_ns() const {
+    const bool is_cut = !has_beginning && !checkpoints.empty();
+    return static_cast<std::int64_t>(is_cut ? checkpoints.front().first : first_ktime_ns) + utc_offset_ns.value_or(0);
+}
+
 CaptureReader::Choice SpanFinder::begin_block(const BlockHeader& header) {
-    RecordingSpan& span = spans_[header.recording];
-    if (header.last_ns != 0) {
+    const auto [found, is_first] = spans_.try_emplace(header.recording);
+    RecordingSpan& span = found->second;
+    if (is_first) span.has_beginning = header.sequence == 0;
+    if (header.last_ns != 0 && !is_restated(header)) {
         if (span.first_ktime_ns == 0 || header.first_ns < span.first_ktime_ns) span.first_ktime_ns = header.first_ns;
         span.last_ktime_ns = std::max(span.last_ktime_ns, header.last_ns);
     }

@@ -24,7 +24,10 @@ struct RecordingSpan {
     std::uint64_t first_ktime_ns = 0, last_ktime_ns = 0;
     std::vector<std::pair<std::uint64_t, std::uint32_t>> checkpoints;  // time and sequence number
 
-    std::int64_t first_ns() const { return static_cast<std::int64_t>(first_ktime_ns) + utc_offset_ns.value_or(0); }
+    bool has_beginning = true;  // false: the files before these are gone, or the first blocks
+
+    // Who held what can be told between these: of one whose beginning is not there, from its first checkpoint on.
+    std::int64_t first_ns() const;
     std::int64_t last_ns() const { return static_cast<std::int64_t>(last_ktime_ns) + utc_offset_ns.value_or(0); }
 };
 

@@ -21,9 +21,11 @@ constexpr std::size_t kDateLength = 10;
 
 }  // namespace
 
-bool History::knows_holders(std::uint64_t recording) const {
-    const auto found = of_.find(recording);
-    return found != of_.end() && found->second->knows_holders;
+CaptureReader::Choice History::begin_block(const BlockHeader& header) const {
+    const auto found = of_.find(header.recording);
+    const bool knows_holders = found != of_.end() && found->second->knows_holders;
+    return knows_holders && header.kind == BlockKind::checkpoint ? CaptureReader::Choice::skip
+                                                                 : CaptureReader::Choice::read;
 }
 
 void History::begin_of(std::uint64_t recording) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "capture/capture_reader.h"
 #include "capture/holder_table.h"
 #include "filter/recorded_filter.h"
 #include "model/receiver.h"
@@ -29,8 +30,8 @@ class History final : public Receiver {
     History(const RecordedFilter& filter, Sink& sink, std::string& out, Form form)
         : filter_(filter), teller_(sink, out), out_(out), form_(form) {}
 
-    // Of this recording no checkpoint is needed any more.
-    bool knows_holders(std::uint64_t recording) const;
+    // Of the checkpoints of a recording the first is read.
+    CaptureReader::Choice begin_block(const BlockHeader& header) const;
 
     void begin_of(std::uint64_t recording) override;
     void meta(const Meta& meta) override;

@@ -28,8 +28,9 @@ inline constexpr std::size_t kLossReasons = 5;
 struct RecordingSummary {
     Meta meta;
     Host host;
-    std::int64_t last_ns = 0;  // of what was seen
-    std::uint64_t events = 0;  // of those that passed the filters
+    bool has_beginning = true;               // false: the files before these are gone, or the first blocks
+    std::int64_t first_ns = 0, last_ns = 0;  // of what was seen
+    std::uint64_t events = 0;                // of those that passed the filters
     std::uint64_t failures = 0;
     bool ended = false;                            // in order
     std::array<LossTotal, kLossReasons> losses{};  // by LossReason

@@ -86,8 +86,10 @@ class Writer {
         text_or_null(recording.meta.strategy);
         line_.raw(",\"filters\":");
         list(recording.meta.filters, [this](const std::string& filter) { line_.string(filter); });
-        line_.raw(",\"start\":");
+        line_.raw(",\"begun\":");
         time_or_null(recording.meta.time_ns == 0 ? std::nullopt : std::optional(recording.meta.time_ns));
+        line_.raw(",\"start\":");
+        time_or_null(recording.first_ns == 0 ? std::nullopt : std::optional(recording.first_ns));
         line_.raw(",\"last\":");
         time_or_null(recording.last_ns == 0 ? std::nullopt : std::optional(recording.last_ns));
         line_.raw(",\"ended\":");

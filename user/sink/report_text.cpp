@@ -45,7 +45,7 @@ class Writer {
   public:
     Writer(std::string& out, const Summary& summary, bool colour) : out_(out), summary_(summary), colour_(colour) {
         for (const RecordingSummary& recording : summary.recordings) {
-            first_day_ = std::min(first_day_, recording.meta.time_ns / kNsPerDay);
+            first_day_ = std::min(first_day_, recording.first_ns / kNsPerDay);
             last_day_ = std::max(last_day_, recording.last_ns / kNsPerDay);
         }
     }
@@ -117,8 +117,10 @@ class Writer {
         std::string filters;
         for (const std::string& filter : meta.filters) filters += " " + escaped(filter);
         heading(fmt::format("{}, kernel {}: {} to {} ({})", escaped(meta.host), escaped(meta.kernel),
-                            utc_text(meta.time_ns), utc_text(recording.last_ns),
-                            duration(recording.last_ns - meta.time_ns)));
+                            utc_text(recording.first_ns), utc_text(recording.last_ns),
+                            duration(recording.last_ns - recording.first_ns)));
+        if (!recording.has_beginning)
+            line("it was recorded since {}: what came first is not in there", utc_text(meta.time_ns));
         line("recorded by bindtrace {}, strategy {}, {}", escaped(meta.version), escaped(meta.strategy),
              filters.empty() ? "no filters" : "filters" + filters);
     }

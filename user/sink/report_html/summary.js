@@ -21,7 +21,7 @@ function drawHead() {
   document.title = visible(`bindtrace report: ${hosts.join(', ')}`);
   byId('verdict').textContent = visible(verdictText());
   byId('recordings').replaceChildren(...report.recordings.map(recordingLine));
-  byId('warnings').replaceChildren(...warnings().map((text) => element('li', {}, `⚠ ${text}`)));
+  byId('notices').replaceChildren(...notices().map((text) => element('li', {}, `⚠ ${text}`)));
   const events = report.recordings.reduce((sum, one) => sum + one.events, 0);
   const failures = report.recordings.reduce((sum, one) => sum + one.failures, 0);
   const lost = report.loss.reduce((sum, one) => sum + one.count, 0);
@@ -31,6 +31,7 @@ function drawHead() {
     ['Races', report.races.length + report.not_kept.races.entries, ''],
     ['Restart loops', report.restart_loops.length, '', report.not_kept.conflicts.entries],
     ['Changed hands', report.changed_hands.length + report.not_kept.changed_hands.entries, ''],
+    ['Warnings', report.warnings.reduce((sum, one) => sum + one.count, 0), '', report.not_kept.warnings.entries],
     ['Lost', lost, lost ? 'bad' : ''],
   ].map(([name, value, kind, isCut]) => element('div', {class: kind}, element('dt', {}, name),
     element('dd', {}, value.toLocaleString('en') + (isCut ? ' or more' : '')))));
@@ -51,17 +52,18 @@ function verdictText() {
 }
 
 function recordingLine(recording) {
-  if (!recording.start)
+  if (!recording.begun)
     return element('li', {}, `A recording whose beginning is missing, until ${recording.last ?? 'an unknown time'}`);
   const from = microseconds(recording.start), to = microseconds(recording.last);
   const filters = recording.filters.length ? `filters ${recording.filters.join(' ')}` : 'no filters';
   return element('li', {}, element('b', {}, recording.host ?? 'unknown host'),
     `, kernel ${recording.kernel ?? 'not known'}: ${whenText(from, to)} (${durationText(to - from)}), ` +
     `strategy ${recording.strategy ?? 'not known'}, ${filters}, ${counted(recording.events, 'event')}` +
+    (recording.begun >= recording.start ? '' : `; it was recorded since ${recording.begun}: what came first is not in there`) +
     (recording.ended ? '' : '; it has no end: the recorder was killed, or is still running'));
 }
 
-function warnings() {
+function notices() {
   const lines = report.loss.map((one) => `${counted(one.count, 'event')} lost (${one.reason}), ${timeText(one.first)} to ` +
     `${timeText(one.last)}: what is told here may miss something.`);
   for (const file of report.files) {
@@ -150,7 +152,11 @@ function drawOthers() {
   const change = (one) => `${placeText(one)}: from ${partyText(one.from)} to ${partyText(one.to)}, ` +
     `${counted(one.count, 'time')}, ${spanText(one)}` +
     (one.gap_ns === null ? '.' : `, ${durationText(one.gap_ns / 1000)} after it was free.`);
+  const warning = (one) => [`${placeText(one)}: ${partyText(one.who)}, ${one.reason}, ${counted(one.count, 'time')}, ` +
+    `${spanText(one)}: ${one.summary} `, one.advice.length ? element('span', {class: 'fix'}, element('b', {}, 'Fix: '),
+    one.advice[0]) : null];
   byId('others').replaceChildren(...[
+    section('Warnings: ports of the registry that others took', report.warnings, report.not_kept.warnings, warning),
     section('Races with clients for a source port', report.races, report.not_kept.races, race),
     section('Restart loops', report.restart_loops, null, loop),
     section('Ports that changed hands', report.changed_hands, report.not_kept.changed_hands, change),

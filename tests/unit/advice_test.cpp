@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// Advice that would not work is a bug: what is advised is done to the sockets, and the kernel's check asked again.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bindtrace/rules.h"
+#include "diagnose/diagnose.h"
+
+namespace bindtrace {
+namespace {
+
+bt_sock sock(const std::string& address, std::uint32_t opts = 0, std::uint8_t state = TCP_LISTEN) {
+    bt_sock sock{};
+    sock.family = address.find(':') != std::string::npos ? AF_INET6 : AF_INET;
+    EXPECT_EQ(inet_pton(sock.family, address.c_str(), sock.local_addr), 1);
+    sock.protocol = IPPROTO_TCP;
+    sock.type = SOCK_STREAM;
+    sock.local_port = 8080;
+    sock.opts = opts;
+    sock.state = state;
+    if (state != TCP_LISTEN && state != TCP_CLOSE) sock.remote_port = 50000;
+    return sock;
+}
+
+constexpr std::uint32_t kUid = 7;
+constexpr std::uint32_t kOwnPid = 1;
+
+// Of a process of its own, each.
+Holder held_by(std::uint32_t pid, const bt_sock& sock, std::uint32_t uid = kUid) {
+    Holder holder;
+    holder.raw.sock = sock;
+    holder.raw.substate = sock.state;
+    holder.raw.uid = uid;
+    holder.process.emplace();
+    holder.process->task.key = {pid, pid, 1};
+    std::memcpy(holder.process->task.comm, "old", 4);
+    return holder;
+}
+
+struct Asked {
+    bt_sock claimant;
+    std::vector<Holder> holders;
+    bool complete = true;
+    bt_kind kind = BT_KIND_BIND;
+};
+
+Conflict verdict_on(const Asked& asked) {
+    Event event{};
+    event.kind = asked.kind;
+    event.error = EADDRINUSE;
+    event.flags = BT_EVENT_HAS_REQUEST | BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
+    event.addr_family = asked.claimant.family;
+    std::memcpy(event.addr, asked.claimant.local_addr, sizeof event.addr);
+    event.port = asked.claimant.local_port;
+    event.sock = asked.claimant;
+    event.task.key = {kOwnPid, kOwnPid, 1};
+    Refusal refusal;
+    refusal.claimant = asked.claimant;
+    refusal.claimant_uid = kUid;
+    refusal.in_the_way = static_cast<std::uint32_t>(asked.holders.size());
+    refusal.complete = asked.complete;
+    return Diagnosis().diagnose(event, Context{},
+                                {.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}});
+}
+
+bool advises(const Conflict& verdict, const std::string& start) {
+    return std::ranges::any_of(verdict.advice, [&](const std::string& line) { return line.starts_with(start); });
+}
+
+bool has(const Conflict& verdict, Factor factor) {
+    return std::ranges::find(verdict.factors, factor) != verdict.factors.end();
+}
+
+constexpr const char* kReuseaddr = "set SO_REUSEADDR on the socket before bind";
+constexpr const char* kReuseport = "to share the port, set SO_REUSEPORT on this socket too";
+constexpr const char* kReuseportThere = "to share the port, set SO_REUSEPORT on the holder's socket too";
+constexpr const char* kApart = "set IPV6_V6ONLY on the IPv6 socket";
+constexpr const char* kApartThere = "set IPV6_V6ONLY on the holder's IPv6 socket";
+
+bool refused(const Asked& asked, std::uint32_t mine, std::uint32_t theirs) {
+    bt_sock claimant = asked.claimant;
+    claimant.opts |= mine;
+    return std::ranges::any_of(asked.holders, [&](const Holder& holder) {
+        bt_sock other = holder.raw.sock;
+        other.opts |= theirs;
+        return bt_refuses(&claimant, kUid, &other, holder.raw.uid) != 0;
+    });
+}
+
+struct OptionAdvice {
+    const char* start;
+    std::uint32_t mine, theirs;
+};
+constexpr OptionAdvice kOptions[] = {{kReuseaddr, BT_OPT_REUSEADDR, 0},
+                                     {kReuseport, BT_OPT_REUSEPORT, 0},
+                                     {kReuseportThere, 0, BT_OPT_REUSEPORT},
+                                     {kApart, BT_OPT_V6ONLY, 0},
+                                     {kApartThere, 0, BT_OPT_V6ONLY}};
+
+void expect_advice_works(const Asked& asked) {
+    const Conflict verdict = verdict_on(asked);
+    EXPECT_FALSE(verdict.advice.empty());
+    for (const OptionAdvice& option : kOptions)
+        EXPECT_FALSE(advises(verdict, option.start) && refused(asked, option.mine, option.theirs)) << option.start;
+}
+
+TEST(Advice, AnOptionThatIsAdvisedLetsItThrough) {
+    std::vector<bt_sock> sockets;
+    for (const char* address : {"0.0.0.0", "127.0.0.1", "::", "::1", "::ffff:127.0.0.1"}) {
+        for (std::uint32_t opts = 0; opts < 8; ++opts)
+            sockets.push_back(sock(address, ((opts & 1) != 0 ? BT_OPT_REUSEADDR : 0) |
+                                                ((opts & 2) != 0 ? BT_OPT_REUSEPORT : 0) |
+                                                ((opts & 4) != 0 ? BT_OPT_V6ONLY : 0)));
+    }
+    int count = 0;
+    for (const bt_sock& claimant : sockets) {
+        std::vector<Holder> in_the_way;
+        std::uint32_t pid = 1;  // the first is its own
+        for (const std::uint8_t state : {TCP_LISTEN, TCP_CLOSE, TCP_ESTABLISHED, TCP_CLOSE_WAIT}) {
+            for (bt_sock holder : sockets) {
+                holder.state = state;
+                for (const std::uint32_t uid : {kUid, kUid + 1})
+                    if (bt_refuses(&claimant, kUid, &holder, uid) != 0)
+                        in_the_way.push_back(held_by(pid++, holder, uid));
+            }
+        }
+        for (std::size_t i = 0; i < in_the_way.size(); ++i) {
+            const std::size_t other = (i * 7 + 3) % in_the_way.size();
+            expect_advice_works({claimant, {in_the_way[i]}});
+            expect_advice_works({claimant, {in_the_way[i], in_the_way[other]}});
+            ++count;
+        }
+    }
+    EXPECT_GT(count, 5000);
+}
+
+TEST(Advice, OptionsThatHelp) {
+    const bt_sock reuse = sock("0.0.0.0", BT_OPT_REUSEADDR, TCP_CLOSE);
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {held_by(2, reuse)}}), kReuseaddr));
+    EXPECT_FALSE(advises(verdict_on({sock("0.0.0.0"), {held_by(2, reuse)}, false}), kReuseaddr)) << "more are there";
+    const bt_sock share = sock("0.0.0.0", BT_OPT_REUSEPORT);
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {held_by(2, share)}}), kReuseport));
+    EXPECT_TRUE(advises(verdict_on({share, {held_by(2, sock("0.0.0.0"))}}), kReuseportThere));
+    EXPECT_TRUE(advises(verdict_on({sock("::"), {held_by(2, sock("127.0.0.1"))}}), kApart));
+    EXPECT_TRUE(advises(verdict_on({sock("127.0.0.1"), {held_by(2, sock("::"))}}), kApartThere));
+    EXPECT_TRUE(advises(verdict_on({sock("::ffff:127.0.0.1"), {held_by(2, sock("::"))}}), kApartThere));
+    EXPECT_TRUE(advises(verdict_on({sock("::"), {held_by(kOwnPid, sock("127.0.0.1"))}}), kApart)) << "of its own";
+}
+
+TEST(Advice, SharingOnlyWithOnesOwnUser) {
+    const Conflict verdict = verdict_on({sock("0.0.0.0"), {held_by(2, sock("0.0.0.0", BT_OPT_REUSEPORT), 0)}});
+    EXPECT_FALSE(advises(verdict, kReuseport));
+    EXPECT_TRUE(has(verdict, Factor::reuseport_uid_mismatch));
+    EXPECT_EQ(verdict.rule, "SO_REUSEPORT shares only between sockets of one user, and theirs are uid 7 and 0");
+}
+
+// An IPv6 socket with an IPv4 address is IPv4: no option of IPv6 parts it from another.
+TEST(Advice, MappedAddressesAreIPv4) {
+    const Conflict asks = verdict_on({sock("::ffff:127.0.0.1"), {held_by(2, sock("0.0.0.0"))}});
+    EXPECT_FALSE(has(asks, Factor::dual_stack));
+    EXPECT_EQ(asks.rule,
+              "[::ffff:127.0.0.1]:8080 and 0.0.0.0:8080 overlap; a listening socket shares its port with nobody, "
+              "SO_REUSEADDR or not");
+    const Conflict holds = verdict_on({sock("127.0.0.1"), {held_by(2, sock("::ffff:127.0.0.1"))}});
+    EXPECT_FALSE(has(holds, Factor::dual_stack));
+    EXPECT_TRUE(holds.rule->starts_with("127.0.0.1:8080 and [::ffff:127.0.0.1]:8080 are the same address; "))
+        << *holds.rule;
+    const Conflict with_both = verdict_on({sock("::ffff:127.0.0.1"), {held_by(2, sock("::"))}});
+    EXPECT_TRUE(has(with_both, Factor::dual_stack));
+    EXPECT_TRUE(with_both.rule->starts_with("[::] without IPV6_V6ONLY takes IPv4 addresses too; ")) << *with_both.rule;
+}
+
+// A connection that a process still has goes only when that process closes it.
+TEST(Advice, WhatIsBeingClosedMayHaveAProcess) {
+    constexpr const char* kMinute = "set SO_REUSEADDR on both sockets; until then, wait a minute";
+    const Holder alive = held_by(2, sock("0.0.0.0", 0, TCP_CLOSE_WAIT));
+    EXPECT_EQ(
+        verdict_on({sock("0.0.0.0"), {alive}}).advice,
+        std::vector<std::string>{"set SO_REUSEADDR on both sockets; until then, have old[2] close that connection, "
+                                 "then start it again"});
+    const Holder half_closed = held_by(2, sock("0.0.0.0", 0, TCP_FIN_WAIT2));
+    EXPECT_EQ(
+        verdict_on({sock("0.0.0.0"), {half_closed}}).advice,
+        std::vector<std::string>{"set SO_REUSEADDR on both sockets; until then, have old[2] close that connection, "
+                                 "wait a minute, then start it again"});
+    Holder orphan = held_by(2, sock("0.0.0.0", 0, TCP_TIME_WAIT));
+    orphan.process.reset();
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {orphan}}), kMinute));
+    orphan.raw.sock.state = orphan.raw.substate = TCP_LAST_ACK;
+    EXPECT_FALSE(advises(verdict_on({sock("0.0.0.0"), {orphan}}), kMinute)) << "if the other end is silent";
+}
+
+TEST(Advice, AllOwnersAreToLetGo) {
+    const Asked asked{sock("0.0.0.0"),
+                      {held_by(2, sock("127.0.0.1")), held_by(3, sock("127.0.0.2")), held_by(3, sock("127.0.0.3"))}};
+    EXPECT_EQ(verdict_on(asked).advice,
+              std::vector<std::string>{"stop old[2], stop old[3], then start it again, or take another port"});
+    const Asked first_is_own{sock("0.0.0.0"), {held_by(kOwnPid, sock("127.0.0.1")), held_by(3, sock("127.0.0.2"))}};
+    EXPECT_EQ(verdict_on(first_is_own).advice,
+              std::vector<std::string>{"close the socket that the process has there already, stop old[3], then start "
+                                       "it again, or take another port"});
+    const Asked last_is_own{sock("0.0.0.0"), {held_by(3, sock("127.0.0.2")), held_by(kOwnPid, sock("127.0.0.1"))}};
+    EXPECT_TRUE(advises(verdict_on(last_is_own), "stop old[3], close the socket that the process has there already"));
+    const Asked all_own{sock("0.0.0.0"), {held_by(kOwnPid, sock("127.0.0.1")), held_by(kOwnPid, sock("127.0.0.2"))}};
+    EXPECT_TRUE(advises(verdict_on(all_own), "the process has this port open already"));
+}
+
+TEST(Advice, ConnectionsOutliveTheirProcess) {
+    const Asked asked{sock("0.0.0.0"), {held_by(2, sock("0.0.0.0")), held_by(2, sock("0.0.0.0", 0, TCP_ESTABLISHED))}};
+    EXPECT_TRUE(advises(verdict_on(asked), "stop old[2], wait a minute, then start it again"));
+}
+
+TEST(Advice, NoOptionPartsTwoConnectionsWithTheSameEnds) {
+    const Asked asked{
+        sock("0.0.0.0"), {held_by(2, sock("0.0.0.0", BT_OPT_REUSEADDR, TCP_TIME_WAIT))}, true, BT_KIND_AUTOBIND};
+    EXPECT_FALSE(advises(verdict_on(asked), "set SO_REUSEADDR"));
+}
+
+}  // namespace
+}  // namespace bindtrace

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+#include "diagnose/in_the_way.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "bindtrace/rules.h"
+#include "diagnose/holder_words.h"
+
+namespace bindtrace {
+namespace {
+
+bool descends_from(const Process& process, std::uint32_t pid) {
+    return std::ranges::count(process.ancestry, pid, &Ancestor::pid) != 0;
+}
+
+// Is it the same program, started twice? One that forked the other, or whose parent forked both, was started once.
+bool is_other_run(const Owner& holder, const Event& event, const Context& context) {
+    if (context.process == nullptr || !holder.process) return false;
+    const Process &mine = *context.process, &theirs = *holder.process;
+    if (!mine.exe || !mine.cmdline || mine.exe != theirs.exe || mine.cmdline != theirs.cmdline) return false;
+    if (descends_from(mine, holder.task.key.pid) || descends_from(theirs, event.task.key.pid)) return false;
+    return !std::ranges::any_of(mine.ancestry, [&](const Ancestor& ancestor) {
+        return ancestor.comm == event.task.comm && descends_from(theirs, ancestor.pid);
+    });
+}
+
+// A scope is only where it was started.
+bool is_unit(const std::optional<std::string>& unit) {
+    return unit && !unit->ends_with(".scope");
+}
+
+// Will it be in TIME_WAIT when whoever has it has let go? A connection that the other end was first to close will not.
+bool lingers(const Case& about, const Holder& holder) {
+    const bt_sock& sock = holder.raw.sock;
+    if (about.verdict.cause == Cause::udp_holder || sock.remote_port == 0) return false;
+    if (!holder.process) return sock.state == TCP_TIME_WAIT;
+    return sock.state != TCP_CLOSE_WAIT && sock.state != TCP_LAST_ACK;
+}
+
+// Those of one owner are one, and nothing where nobody can make it let go.
+std::vector<std::string> each_step(const Case& about, std::string (*way)(const Holder&)) {
+    std::vector<std::string> steps;
+    for (const Holder& holder : about.verdict.holders) {
+        if (holder.raw.sock.state == TCP_TIME_WAIT) continue;  // time makes it
+        std::string step = way(holder);
+        if (is_own(holder, about.event))
+            step = "close the socket that the process has there already";
+        else if (is_unit(about.unit) && unit_of(holder) == about.unit)
+            step = fmt::format("wait for the earlier instance of {} to end", *about.unit);
+        if (!step.empty() && std::ranges::find(steps, step) == steps.end()) steps.push_back(std::move(step));
+    }
+    return steps;
+}
+
+}  // namespace
+
+const bt_sock* dual_stack(const bt_sock& one, const bt_sock& other) {
+    const bt_reach a = bt_reach_of(&one), b = bt_reach_of(&other);
+    if (a.has_v4 != 0 && a.has_v6 != 0 && b.has_v6 == 0) return &one;
+    return b.has_v4 != 0 && b.has_v6 != 0 && a.has_v6 == 0 ? &other : nullptr;
+}
+
+bool is_own(const Holder& holder, const Event& event) {
+    return holder.process && is_same_process(holder.process->task.key, event.task.key);
+}
+
+bool is_earlier_instance(const Holder& holder, const Event& event, const Context& context,
+                         const std::optional<std::string>& unit) {
+    if (is_unit(unit)) return unit_of(holder) == unit;
+    return holder.process && is_other_run(*holder.process, event, context);
+}
+
+bool would_share(const Case& about, std::uint32_t mine, std::uint32_t theirs) {
+    if (about.refusal == nullptr || !about.refusal->complete) return false;
+    bt_sock claimant = about.refusal->claimant;
+    claimant.opts |= mine;
+    return std::ranges::none_of(about.verdict.holders, [&](const Holder& holder) {
+        bt_sock other = holder.raw.sock;
+        other.opts |= theirs;
+        return bt_refuses(&claimant, about.refusal->claimant_uid, &other, holder.raw.uid) != 0;
+    });
+}
+
+std::string steps_of(const Case& about, std::string (*way)(const Holder&)) {
+    std::vector<std::string> steps = each_step(about, way);
+    if (steps.size() > 1 && about.verdict.in_the_way > about.verdict.holders.size())
+        steps.push_back(fmt::format("the same for whoever else `bindtrace who {}` shows", about.port()));
+    if (std::ranges::any_of(about.verdict.holders, [&](const Holder& holder) { return lingers(about, holder); }))
+        steps.emplace_back("wait a minute");
+    return fmt::format("{}", fmt::join(steps, ", "));
+}
+
+bool is_one_owner(const Case& about) {
+    return each_step(about, stop_holder).size() < 2;
+}
+
+}  // namespace bindtrace
