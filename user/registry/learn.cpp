@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -47,7 +48,9 @@ std::optional<OwnerRule> lasting_owner(const HeldSocket& socket) {
 struct Place {
     std::string netns;  // as the registry has it; empty = the own one
     std::uint16_t protocol = 0, port = 0;
-    auto operator<=>(const Place&) const = default;
+    bool operator<(const Place& other) const {
+        return std::tie(netns, protocol, port) < std::tie(other.netns, other.protocol, other.port);
+    }
 };
 
 // Without privilege that is not known; then it is taken for the owner's choice.
@@ -190,7 +193,9 @@ std::string learned_registry(const HeldSockets& held, std::uint32_t own_netns, c
         if (is_connection(sock)) continue;
         const bool udp = has_ports_of(sock, IPPROTO_UDP);
         if (!udp && !has_ports_of(sock, IPPROTO_TCP)) continue;
-        Place place{.netns = {}, .protocol = udp ? IPPROTO_UDP : IPPROTO_TCP, .port = sock.local_port};
+        Place place;
+        place.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+        place.port = sock.local_port;
         const auto netns = registry_name_of(socket, own_netns, netns_of);
         if (!netns) {
             elsewhere[words_of_netns(socket)].insert(place);
