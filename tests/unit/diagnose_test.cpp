@@ -59,7 +59,8 @@ TEST(Diagnosis, CallsAPortPrivilegedOnlyForWhoMayNotTakeIt) {
     Diagnosis diagnosis;
     Event event = refused(1, kSecond, 80);
     event.error = EACCES;
-    Findings findings{.refusal = Refusal{.unprivileged_start = 1024, .holders = {}}, .holders = {}};
+    Findings findings;
+    findings.refusal.emplace().unprivileged_start = 1024;
     EXPECT_EQ(diagnosis.diagnose(event, Context{}, findings).cause, Cause::privileged_port);
     findings.refusal->may_take_low_ports = true;
     EXPECT_EQ(diagnosis.diagnose(event, Context{}, findings).cause, Cause::denied);
