@@ -256,6 +256,9 @@ TEST_F(RealProgram, JavaServerWhosePortAClientHas) {
     EXPECT_NE(conflict["advice"][0].get<std::string>().find("add 8080 to net.ipv4.ip_local_reserved_ports"),
               std::string::npos)
         << conflict["advice"];
+    EXPECT_NE(conflict["advice"][0].get<std::string>().find("close that connection, wait a minute, then "),
+              std::string::npos)
+        << "whichever end closes first is in TIME_WAIT: " << conflict["advice"];
     EXPECT_EQ(refused_server->wait(60s), 1);
     EXPECT_NE(refused_server->errors().find("BindException"), std::string::npos) << refused_server->errors();
 

@@ -31,13 +31,13 @@ void advise_reserving(const Case& about, std::vector<std::string>& advice) {
     advice.push_back(
         fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
                     "/etc/sysctl.d), {}{}",
-                    about.port(), let_go(*about.holder()), restart(about)));
+                    about.port(), steps_of(about, let_go), restart(about)));
 }
 
 // Once is enough: it was chosen before it was reserved, or from another range.
 void advise_waiting(const Case& about, std::vector<std::string>& advice) {
     advice.push_back(fmt::format(
-        "{}{}{}", let_go(*about.holder()), restart(about),
+        "{}{}{}", steps_of(about, let_go), restart(about),
         about.refusal->port_reserved ? "; the port is reserved by now: no other client will be given it" : ""));
 }
 
