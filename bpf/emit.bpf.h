@@ -74,7 +74,18 @@ static __always_inline bool filters_tasks(void)
 	return bt_config.pid || bt_config.has_uid || bt_config.has_cgroup;
 }
 
-static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct bt_sock *sock)
+static __always_inline bool is_elsewhere(const struct bt_fact *fact, const struct bt_task *task)
+{
+	__u64 *until;
+
+	if (!bt_config.has_container)
+		return false;
+	until = bpf_map_lookup_elem(&elsewhere, &task->cgroup_id);
+	return until && fact->ktime_ns < *until;
+}
+
+static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct bt_task *task,
+					const struct bt_sock *sock)
 {
 	if (!bt_armed || !(bt_config.kinds & (1u << fact->kind)))
 		return false;
@@ -89,7 +100,7 @@ static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct
 	if (bt_config.has_ports && !(sock->local_port && port_listed(sock->local_port)) &&
 	    !(fact->request && fact->request->known && port_listed(fact->request->port)))
 		return false;
-	return true;
+	return !is_elsewhere(fact, task);
 }
 
 static __always_inline void fill_event(struct bt_event *event, const struct bt_fact *fact, const struct bt_task *task,
@@ -128,7 +139,7 @@ static __always_inline __u64 wakeup_flags(void)
 static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock,
 				 bool task_wanted)
 {
-	bool wanted = task_wanted && fact_wanted(fact, sock);
+	bool wanted = task_wanted && fact_wanted(fact, task, sock);
 	struct bt_event *event;
 
 	if (!bt_armed || !(wanted || claim_registered(fact, sock)))

@@ -257,7 +257,7 @@ static __always_inline bool tell_refusal(const struct bt_fact *fact, const struc
 	struct bt_search *search;
 	__u32 count_of_holders;
 
-	if (!fact_wanted(fact, sock))
+	if (!fact_wanted(fact, task, sock))
 		return true;
 	if (bpf_map_update_elem(&searches, &tid, &kNothingFound, BPF_ANY))
 		return false;

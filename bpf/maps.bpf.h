@@ -133,6 +133,17 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
+/*
+ * Cgroups that are outside of --container, to the time (ktime_ns) up to which that is taken for granted. User space,
+ * which alone knows the names of containers, tells so of each whose event came in vain.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} elsewhere SEC(".maps");
+
 #define LISTENER_PLACES 3
 
 /* One search for holders, by tid: it may be preempted, so it has a place of its own. */

@@ -85,6 +85,25 @@ class Loss : public testing::Test {
     Netns netns_;
 };
 
+// What the kernel leaves out needs no room: as much of it as would have been lost.
+TEST_F(Loss, IsNoneOfWhatIsOutsideOfTheContainer) {
+    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--ring-size", "1", "--events", "bind", "--container",
+                         "no-such-container"});
+    ASSERT_TRUE(bindtrace.attached());
+    netns_.run([] { EXPECT_EQ(bind_and_close("127.0.0.1", 8080), 0); });
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // user space has seen whose it is
+    bindtrace.signal(SIGSTOP);
+    ASSERT_TRUE(wait_until([&] { return state_of(bindtrace.pid()) == 'T'; }));
+    netns_.run([] {
+        for (std::uint64_t i = 0; i < kMade; ++i)
+            EXPECT_EQ(bind_and_close("127.0.0.1", static_cast<std::uint16_t>(10000 + i)), 0);
+    });
+    bindtrace.signal(SIGCONT);
+    const Counted counted = count(bindtrace.stop(SIGTERM).lines);
+    EXPECT_EQ(counted.events, 0u);
+    EXPECT_EQ(counted.ring_full, 0u);
+}
+
 TEST_F(Loss, IsCountedExactly) {
     const auto output = overflow({"--json"});
     EXPECT_EQ(output.code, 0) << "without --fail-on-loss it is fine";

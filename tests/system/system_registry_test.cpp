@@ -56,7 +56,7 @@ TEST_F(SystemRegistry, AnotherUnitIsToldBeforeTheOwnerFails) {
     }
     EXPECT_EQ(warnings, 1u) << "the owner's own starts are none";
     EXPECT_TRUE(first_is_warning);
-    const Ended checked = run({bindtrace_binary(), "check", "--wait", "90s", file}, 150s);
+    const Ended checked = run({bindtrace_binary(), "check", "--wait", "5s", file}, 60s);
     EXPECT_NE(checked.code, 1) << checked.errors;
 }
 

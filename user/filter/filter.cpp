@@ -108,11 +108,19 @@ bt_config Filter::kernel_config() const {
     config.uid = uid.value_or(0);
     config.has_uid = uid.has_value();
     config.has_cgroup = parent_cgroup.has_value();
+    config.has_container = container.has_value();
     config.has_ports = !ports.empty();
     config.failed_only = failed_only;
     config.no_ephemeral = no_ephemeral;
     for (const auto& [first, last] : ports) set_ports(config.port_bits, first, last);
     return config;
+}
+
+bool Filter::is_elsewhere(const Context& context) const {
+    if (!container || !context.cgroup_path) return false;
+    if (context.container == nullptr) return true;
+    return context.container->container && context.container->container->name &&
+           !is_called(*context.container, *container);
 }
 
 bool Filter::matches(const Event& event, const Context& context) const {

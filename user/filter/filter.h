@@ -43,6 +43,9 @@ struct Filter {
     // is made anew each time the unit starts, so the kernel is told of the one above, which stays.) A cgroup whose path
     // is not known passes: it went away before we could look, which is what a unit that fails at once does.
     bool matches(const Event& event, const Context& context) const;
+
+    // Is the event's cgroup known to be in no container of that name?
+    bool is_elsewhere(const Context& context) const;
 };
 
 // Sets those from `first` to `last` in the ports of a bt_config.

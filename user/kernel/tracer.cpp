@@ -135,6 +135,10 @@ void Tracer::going_to_sleep() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
 
+void Tracer::leave_out(std::uint64_t cgroup_id, std::uint64_t until_ktime_ns) const {
+    bpf_map_update_elem(bpf_map__fd(map("elsewhere")), &cgroup_id, &until_ktime_ns, BPF_ANY);
+}
+
 std::size_t Tracer::consume(const Handler& handler, std::size_t limit) {
     return ring_->consume(handler, limit);
 }

@@ -70,6 +70,9 @@ class Tracer {
     // To be called before waiting for poll_fd(), and followed by one more consume(): what came before it does not wake.
     void going_to_sleep();
 
+    // The kernel is to leave out what this cgroup does until then.
+    void leave_out(std::uint64_t cgroup_id, std::uint64_t until_ktime_ns) const;
+
     // Hands over what is there, at most `limit` events. Returns how many.
     std::size_t consume(const Handler& handler, std::size_t limit);
 

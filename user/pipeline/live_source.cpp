@@ -21,7 +21,8 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::int64_t kRestNs = 250'000'000;  // between two looks at all ports
+constexpr std::uint64_t kElsewhereNs = 10'000'000'000;  // a container may be given another name
+constexpr std::int64_t kRestNs = 250'000'000;           // between two looks at all ports
 constexpr std::size_t kNetnsLookedAt = 256;
 
 std::uint64_t boot_ns() {
@@ -65,7 +66,7 @@ void look_at_descriptors(Refusal& refusal) {
         ++refusal.seen;
         if (!in_the_way(refusal, port.socket) || ++refusal.in_the_way > BT_HOLDERS) continue;
         bt_holder& holder = refusal.holders.emplace_back(port.socket);
-        holder.flags &= ~BT_EVENT_HAS_TASK;  // has it open, which says nothing of who claimed it
+        holder.flags &= ~std::uint32_t{BT_EVENT_HAS_TASK};  // has it open, which says nothing of who claimed it
         holder.task = {};
     }
 }
@@ -127,7 +128,10 @@ void LiveSource::tell(const Sample& sample) {
     const Event& event = sample.event;
     const Context& context = enricher_.enrich(event);
     if (event.error == 0) portless_.succeeded(event, context);
-    if (!filter_.matches(event, context)) return;
+    if (!filter_.matches(event, context)) {
+        if (filter_.is_elsewhere(context)) tracer_.leave_out(event.task.cgroup_id, event.ktime_ns + kElsewhereNs);
+        return;
+    }
     ++events_;
     if (event.error == 0) return receiver_.event(event, enricher_.context(), nullptr);
     ++failures_;

@@ -48,7 +48,7 @@ std::string PortWatch::reserved(const PortEntry& entry, std::uint16_t port) cons
     const PortSysctls sysctls = asked_.sysctls(entry.netns.value_or(""));
     PortSet ports;
     for (const PortEntry& other : entries_)
-        if (same_netns(other, entry, asked_.inum)) ports |= exposed_ports(other, sysctls);
+        if (same_netns(entry, other, asked_.inum)) ports |= exposed_ports(other, sysctls);
     return ports.test(port) ? port_set_text(ports | *sysctls.reserved) : "";
 }
 
