@@ -124,10 +124,10 @@ bool World::take_meta() {
         meta = record;
         return true;
     };
-    if (!tracer_->follow(next, first, Tracer::Clock::now() + 30s)) {
+    if (!tracer_->follow(next, first, Tracer::Clock::now() + 120s)) {
         const bool ended = tracer_->ended();
         tracer_->stop(5s);
-        ADD_FAILURE() << settings_.bindtrace << (ended ? " ended" : " said nothing for 30 s") << ":\n"
+        ADD_FAILURE() << settings_.bindtrace << (ended ? " ended" : " said nothing for two minutes") << ":\n"
                       << (ended ? tracer_->errors() : "");
         return false;
     }
