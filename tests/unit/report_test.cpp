@@ -304,7 +304,7 @@ TEST_F(Series, ThatIsWholeTellsOfItsWholeTime) {
     EXPECT_TRUE(whole.has_beginning);
     EXPECT_EQ(whole.first_ns, utc(0));
     EXPECT_EQ(whole.last_ns, utc(180));
-    for (const std::uint64_t seconds : {0, 41, 100, 180}) {
+    for (const std::uint64_t seconds : {0u, 41u, 100u, 180u}) {
         const auto then = held(from_file(0), seconds);
         ASSERT_TRUE(then) << seconds;
         EXPECT_TRUE(then->held.complete);
@@ -332,7 +332,7 @@ TEST_F(Series, ThatLostItsBeginningTellsOfTheRest) {
 // A file that became full with a block that was to be written: its first checkpoint is of the end of that.
 TEST_F(Series, ThatBeginsWithABlockTellsFromItsEndOn) {
     const Findings found = sampled_findings();
-    for (const std::uint64_t seconds : {150, 160}) {
+    for (const std::uint64_t seconds : {150u, 160u}) {
         Sampled claim(BT_KIND_BIND, seconds);
         claim.event.ktime_ns = kBegin + seconds * kSecond;
         claim.context.time_ns = utc(seconds);
