@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct Asked {
     std::vector<Holder> holders;
     bool complete = true;
     bt_kind kind = BT_KIND_BIND;
+    std::optional<std::string> cgroup{};
 };
 
 Conflict verdict_on(const Asked& asked) {
@@ -69,7 +71,10 @@ Conflict verdict_on(const Asked& asked) {
     refusal.claimant_uid = kUid;
     refusal.in_the_way = static_cast<std::uint32_t>(asked.holders.size());
     refusal.complete = asked.complete;
-    return Diagnosis().diagnose(event, Context{},
+    Context context;
+    context.cgroup_path = asked.cgroup;
+    context.read_paths();
+    return Diagnosis().diagnose(event, context,
                                 {.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}});
 }
 
@@ -213,6 +218,16 @@ TEST(Advice, AllOwnersAreToLetGo) {
     EXPECT_TRUE(advises(verdict_on(last_is_own), "stop old[3], close the socket that the process has there already"));
     const Asked all_own{sock("0.0.0.0"), {held_by(kOwnPid, sock("127.0.0.1")), held_by(kOwnPid, sock("127.0.0.2"))}};
     EXPECT_TRUE(advises(verdict_on(all_own), "the process has this port open already"));
+}
+
+// Who publishes the port of a container is no earlier instance, where both are of one unit.
+TEST(Advice, AContainerOfTheSameUnitIsStoppedAsOne) {
+    Holder proxy = held_by(2, sock("0.0.0.0"));
+    proxy.process->cgroup_path = "/system.slice/ci.service";
+    proxy.container.container = Container{.runtime = "docker", .id = "0123", .name = "web", .image = {}};
+    proxy.published.emplace().runtime = "docker";
+    const Conflict verdict = verdict_on({sock("0.0.0.0"), {proxy}, true, BT_KIND_BIND, "/system.slice/ci.service"});
+    EXPECT_TRUE(advises(verdict, "docker stop web")) << verdict.advice.back();
 }
 
 TEST(Advice, ConnectionsOutliveTheirProcess) {

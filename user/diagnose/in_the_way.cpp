@@ -51,7 +51,7 @@ std::vector<std::string> each_step(const Case& about, std::string (*way)(const H
         std::string step = way(holder);
         if (is_own(holder, about.event))
             step = "close the socket that the process has there already";
-        else if (is_unit(about.unit) && unit_of(holder) == about.unit)
+        else if (!holder.published && is_unit(about.unit) && unit_of(holder) == about.unit)
             step = fmt::format("wait for the earlier instance of {} to end", *about.unit);
         if (!step.empty() && std::ranges::find(steps, step) == steps.end()) steps.push_back(std::move(step));
     }
