@@ -208,7 +208,7 @@ struct bt_config {
 	__u32 netns;	 /* inum; 0 = all */
 	__u32 uid;
 	__u8 has_uid;
-	__u8 has_cgroup; /* map `cgroups` slot 0 holds it */
+	__u8 has_cgroup;    /* map `cgroups` slot 0 holds it */
 	__u8 has_container; /* map `elsewhere` holds what is in none of that name */
 	__u8 has_ports;
 	__u8 failed_only;
