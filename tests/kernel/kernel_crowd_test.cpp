@@ -68,11 +68,7 @@ void expect_listener(const Json& conflict) {
 
 class ABusyServer : public testing::Test {
   protected:
-    void SetUp() override {
-        if (from_environment("BT_STRATEGY", "auto") == "kprobe")
-            GTEST_SKIP() << "that takes a minute in an emulator, and looks as fentry does";
-        allow_many_descriptors();
-    }
+    void SetUp() override { allow_many_descriptors(); }
 };
 
 TEST_F(ABusyServer, IsNamedAndNotItsConnections) {
