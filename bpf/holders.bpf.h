@@ -86,6 +86,7 @@ SEPARATE consider(__u64 address)
 		if (!bt_refuses(&found->claimant, found->claimant_uid, &search->other, uid))
 			return 0;
 	}
+	found->common_opts = (found->in_the_way ? found->common_opts : ~0u) & search->other.opts;
 	slot = found->in_the_way++;
 	if (slot >= BT_HOLDERS) {
 		if (search->other.state != TCP_LISTEN)

@@ -149,6 +149,8 @@ struct bt_refusal {
 	__u32 unprivileged_start; /* net.ipv4.ip_unprivileged_port_start */
 	__u16 port_reserved;	  /* the port is in net.ipv4.ip_local_reserved_ports */
 	__u16 may_take_low_ports; /* the task has CAP_NET_BIND_SERVICE there; told with EACCES alone */
+	__u32 common_opts;	  /* BT_OPT_* that all sockets in the way have, also those that do not follow */
+	__u32 pad;
 	struct bt_holder holders[BT_HOLDERS];
 };
 
@@ -245,7 +247,7 @@ BT_ASSERT(sizeof(struct bt_sock) == 80, "bt_sock");
 BT_ASSERT(sizeof(struct bt_ancestor) == 24, "bt_ancestor");
 BT_ASSERT(sizeof(struct bt_event) == 192, "bt_event");
 BT_ASSERT(sizeof(struct bt_holder) == 160, "bt_holder");
-BT_ASSERT(sizeof(struct bt_refusal) == 304 + BT_HOLDERS * 160, "bt_refusal");
+BT_ASSERT(sizeof(struct bt_refusal) == 312 + BT_HOLDERS * 160, "bt_refusal");
 #undef BT_ASSERT
 
 #endif

@@ -162,6 +162,7 @@ TEST_F(GoldenConflict, Holders) {
     add("a listener and its connections", many);
 
     many.refusal.complete = false;
+    many.refusal.seen = 2047;
     add("more than were looked at", many);
 
     Refused hostile = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
@@ -298,8 +299,15 @@ TEST_F(GoldenConflict, Requests) {
     Findings users;
     users.range = RangeUse{.taken = 28232,
                            .shares = {{.ports = 27000, .state = "TIME_WAIT", .owner = {}},
-                                      {.ports = 1200, .state = "ESTABLISHED", .owner = hog}}};
+                                      {.ports = 1200, .state = "ESTABLISHED", .owner = hog}},
+                           .reserved = 0};
     add("port 0 and none is free, and who has them", Refused({"0.0.0.0", 0}), users);
+    users.range->taken = 2232;
+    users.range->shares.front().ports = 1000;
+    users.range->reserved = 26000;
+    add("port 0 and none is free, since most are reserved", Refused({"0.0.0.0", 0}), users);
+    users.range = RangeUse{.taken = 0, .shares = {}, .reserved = 28232};
+    add("port 0 and all are reserved", Refused({"0.0.0.0", 0}), users);
     Refused twice({"0.0.0.0", 8081}, EINVAL);
     twice.story.hold({"0.0.0.0", 8080});
     add("bound already", twice);

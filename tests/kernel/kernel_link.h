@@ -20,9 +20,10 @@ namespace bindtrace {
 // A request for a network device that grows at its end; nested attributes are closed by the caller.
 class LinkRequest {
   public:
-    LinkRequest() : bytes_(NLMSG_SPACE(sizeof(ifinfomsg))) {
-        header()->nlmsg_type = RTM_NEWLINK;
-        header()->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    explicit LinkRequest(std::uint16_t type = RTM_NEWLINK) : bytes_(NLMSG_SPACE(sizeof(ifinfomsg))) {
+        header()->nlmsg_type = type;
+        header()->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+        if (type == RTM_NEWLINK) header()->nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
         auto* link = static_cast<ifinfomsg*>(NLMSG_DATA(header()));
         link->ifi_family = AF_UNSPEC;
         link->ifi_flags = link->ifi_change = IFF_UP;

@@ -37,6 +37,12 @@ int add_vxlan() {
     return request.send();
 }
 
+int delete_vxlan() {
+    LinkRequest request(RTM_DELLINK);
+    request.add(IFLA_IFNAME, "bt-vxlan", 9);
+    return request.send();
+}
+
 class Tunnel : public testing::Test {
   protected:
     void SetUp() override {
@@ -69,7 +75,15 @@ TEST_F(Tunnel, IsNamedAsTheHolder) {
     std::thread([&] {
         ASSERT_EQ(setns(netns_.get(), CLONE_NEWNET), 0);
         conflict = tracer.verdict_on(kPort, SOCK_DGRAM);
+        ASSERT_EQ(delete_vxlan(), 0);  // as advised: ip -d link shows it
+        const Socket late(SOCK_DGRAM);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(kPort);
+        EXPECT_EQ(::bind(late.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     }).join();
+    EXPECT_EQ(conflict["advice"],
+              Json::array({"see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS"}));
     EXPECT_EQ(conflict["cause"], "udp-holder");
     EXPECT_NE(conflict["factors"].dump().find("\"kernel-socket\""), std::string::npos) << conflict;
     ASSERT_EQ(conflict["holders"].size(), 1u) << conflict;

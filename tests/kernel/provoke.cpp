@@ -2,7 +2,7 @@
 // provoke --list              the cases, one a line; "slow" after the name of those that take a minute
 // provoke CASE                makes it happen, prints the events it expects (see provoke_story.h)
 // provoke short-lived N       N processes that bind and exit
-// provoke bind-and-exit PORT  what each of them does
+// provoke bind-and-exit PORT [ERRNO]  what each of them does
 //
 // Needs root. Everything happens in a network namespace of its own; nothing of the machine's is changed but, in the
 // cgroup-* cases, a cgroup that is removed again.
@@ -29,7 +29,7 @@ std::vector<Case> all_cases() {
           listen_cases,    tcp_autobind_cases, udp_autobind_cases,  release_cases,         inheritance_cases,
           time_wait_cases, process_cases,      cgroup_cases,        protocol_cases,        mptcp_cases,
           uring_cases,     state_cases,        conflict_cases,      conflict_advice_cases, conflict_unit_cases,
-          landlock_cases,  sysctl_cases}) {
+          landlock_cases,  sysctl_cases,       range_cases,         capability_cases}) {
         std::vector<Case> some = topic();
         cases.insert(cases.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
     }

@@ -22,7 +22,9 @@ std::vector<Case> bind_cases();
 std::vector<Case> conflict_cases();
 std::vector<Case> conflict_advice_cases();
 std::vector<Case> conflict_unit_cases();
+std::vector<Case> capability_cases();
 std::vector<Case> landlock_cases();
+std::vector<Case> range_cases();
 std::vector<Case> sysctl_cases();
 std::vector<Case> bind_error_cases();
 std::vector<Case> bind_v6_error_cases();
@@ -44,7 +46,8 @@ std::vector<Case> state_cases();
 // `provoke short-lived N`: N processes that bind and exit, one after the other.
 void short_lived(Story& story, int count);
 
-// What those processes, and others that a case execs, do instead of a case. Gives the exit code.
+// What those processes, and others that a case execs, do instead of a case: PORT, and the errno that is right. Gives
+// the exit code.
 int bind_and_exit(int argc, char** argv);
 
 }  // namespace bindtrace

@@ -156,9 +156,11 @@ void short_lived(Story& story, int count) {
 
 int bind_and_exit(int argc, char** argv) {
     if (argc < 1) return 2;
+    const int expected = argc > 1 ? std::atoi(argv[1]) : 0;
     const SocketAddress ask = to_socket_address({"127.0.0.1", static_cast<std::uint16_t>(std::atoi(argv[0]))});
     const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    return fd >= 0 && ::bind(fd, ask.get(), ask.size) == 0 ? 0 : 1;
+    if (fd < 0) return 1;
+    return (::bind(fd, ask.get(), ask.size) == 0 ? 0 : errno) == expected ? 0 : 1;
 }
 
 std::vector<Case> process_cases() {

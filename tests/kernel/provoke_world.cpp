@@ -4,6 +4,9 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/if_addr.h>
+#include <linux/if_tun.h>
+#include <linux/ipv6.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -42,6 +45,24 @@ void add_local_address(const char* ipv4) {
     address->sin_family = AF_INET;
     must(::inet_pton(AF_INET, ipv4, &address->sin_addr) == 1, std::string("no address: ") + ipv4);
     must(::ioctl(fd, SIOCSIFADDR, &request) == 0, "add an address: " + errno_name(errno));
+    ::close(fd);
+}
+
+void add_tentative_address(const char* ipv6) {
+    const int tap = ::open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    ifreq device{};
+    std::strncpy(device.ifr_name, "bt-tap", sizeof device.ifr_name - 1);
+    device.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (tap < 0 || ::ioctl(tap, TUNSETIFF, &device) != 0) skip("no tap device: " + errno_name(errno));
+    const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    must(fd >= 0 && ::ioctl(fd, SIOCGIFINDEX, &device) == 0, "SIOCGIFINDEX: " + errno_name(errno));
+    in6_ifreq address{};
+    address.ifr6_ifindex = device.ifr_ifindex;
+    address.ifr6_prefixlen = 64;
+    device.ifr_flags = IFF_UP;
+    must(::ioctl(fd, SIOCSIFFLAGS, &device) == 0, "bring bt-tap up: " + errno_name(errno));
+    must(::inet_pton(AF_INET6, ipv6, &address.ifr6_addr) == 1, std::string("no address: ") + ipv6);
+    must(::ioctl(fd, SIOCSIFADDR, &address) == 0, "add an address: " + errno_name(errno));
     ::close(fd);
 }
 
@@ -87,6 +108,19 @@ std::uint64_t until_small_socket(std::uint16_t local_port, int tcp_state) {
 std::uint64_t until_port_gone(std::uint16_t local_port, int seconds) {
     const auto gone = [&] { return !find_in_tcp_table(local_port); };
     return until(gone, seconds, "port " + std::to_string(local_port) + " is still in /proc/net/tcp");
+}
+
+void until_no_address_is_tentative() {
+    const auto ready = [] {
+        std::istringstream lines(read_file("/proc/net/if_inet6"));
+        for (std::string line; std::getline(lines, line);) {
+            unsigned flags = 0;
+            if (std::sscanf(line.c_str(), "%*s %*s %*s %*s %x", &flags) == 1 && (flags & IFA_F_TENTATIVE) != 0)
+                return false;
+        }
+        return true;
+    };
+    until(ready, 60, "an IPv6 address is still tentative");
 }
 
 void pause_ms(long ms) {

@@ -19,6 +19,11 @@ void enter_new_netns();
 // To the loopback interface.
 void add_local_address(const char* ipv4);
 
+// To a new device that lasts as long as the process: not ready for a second or two, since the kernel asks first whether
+// somebody else has it. Skips the case where there can be no such device.
+void add_tentative_address(const char* ipv6);
+void until_no_address_is_tentative();
+
 // net.ipv4.* of the network namespace: set_sysctl("ip_local_port_range", "50000 50001").
 void set_sysctl(const std::string& name, const std::string& value);
 

@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "live_bindtrace.h"
@@ -79,8 +81,8 @@ class Crowd {
 TEST(Memory, ItsWantIsACauseOfItsOwn) {
     const Netns netns;
     netns.run([&] {
-        const Crowd crowd;
-        ASSERT_TRUE(crowd.is_complete()) << "may this user have " << kGroup / kProcesses << " descriptors?";
+        std::optional<Crowd> crowd(std::in_place);
+        ASSERT_TRUE(crowd->is_complete()) << "may this user have " << kGroup / kProcesses << " descriptors?";
         Bindtrace bindtrace({"--json", "--failed", "--netns", netns.inum_text()});
         ASSERT_TRUE(bindtrace.attached());
         ASSERT_EQ(listen_with_others(), ENOMEM);
@@ -89,6 +91,10 @@ TEST(Memory, ItsWantIsACauseOfItsOwn) {
         EXPECT_EQ(line->json["result"], "ENOMEM");
         EXPECT_EQ(line->json["conflict"]["cause"], "no-memory");
         EXPECT_EQ(line->json["conflict"]["holders"].size(), 0u);
+        EXPECT_EQ(line->json["conflict"]["advice"][0],
+                  "listen with fewer SO_REUSEPORT sockets on the port: the kernel has room for 32,768");
+        crowd.reset();  // as advised
+        EXPECT_EQ(listen_with_others(), 0);
     });
 }
 

@@ -167,8 +167,13 @@ TEST_F(RealProgram, PythonServerAndCurl) {
     EXPECT_EQ(conflict["holders"][0]["process"]["pid"], server->pid());
     EXPECT_TRUE(conflict["factors"].is_array() && conflict["factors"].dump().find("\"same-unit\"") != std::string::npos)
         << conflict;
-    EXPECT_TRUE(conflict["advice"][0].get<std::string>().starts_with("an earlier ")) << conflict;
-    stop(*server);
+    const std::string advice = conflict["advice"][0];
+    EXPECT_TRUE(advice.starts_with("an earlier ")) << conflict;
+    EXPECT_NE(advice.find("wait for it to end"), std::string::npos) << conflict;
+    stop(*server);  // as advised
+    const auto at_last = start(server_argv);
+    EXPECT_TRUE(seen("bind tcp 127.0.0.1:18080 ok", at_last->pid()));
+    stop(*at_last);
 }
 
 TEST_F(RealProgram, JavaServer) {

@@ -61,6 +61,8 @@ TEST_F(Docker, AContainerOnTheHostsNetworkHoldsItsPortItself) {
     EXPECT_EQ(holder["published"], nullptr);
     EXPECT_FALSE(has(conflict["factors"], "container-published"));
     EXPECT_TRUE(advises(conflict, "docker stop hostnet")) << conflict["advice"];
+    must("docker stop -t 1 hostnet");  // as advised
+    EXPECT_EQ(take_port(7070, true), 0);
 }
 
 TEST_F(Docker, AProxyThatWasLeftBehindIsSaidToBe) {
@@ -79,7 +81,9 @@ TEST_F(Docker, AProxyThatWasLeftBehindIsSaidToBe) {
     EXPECT_EQ(conflict["holders"][0]["published"]["container_gone"], true) << conflict;
     EXPECT_EQ(conflict["holders"][0]["container"], nullptr);
     EXPECT_TRUE(advises(conflict, "kill ")) << conflict["advice"];
-    proxy.signal(SIGKILL);
+    proxy.signal(SIGTERM);  // as advised
+    proxy.wait(60s);
+    EXPECT_EQ(take_port(8099, true), 0);
 }
 
 TEST_F(Docker, DockerdHoldsThePortWhereItsProxyIsOff) {

@@ -91,6 +91,8 @@ TEST_F(Rootless, PastaLeadsToTheContainer) {
     expect_published(conflict, "podman", "r1");
     EXPECT_EQ(conflict["holders"][0]["process"]["comm"].get<std::string>().substr(0, 5), "pasta");
     EXPECT_TRUE(advises(conflict, "as alice: podman stop r1")) << conflict["advice"];
+    alice("podman stop -t 1 r1");  // as advised
+    EXPECT_EQ(take_port(9081, true), 0);
 }
 
 TEST_F(Rootless, RootlessportLeadsToTheContainer) {

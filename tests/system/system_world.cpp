@@ -14,8 +14,8 @@ namespace bindtrace {
 
 using namespace std::chrono_literals;
 
-int take_port(std::uint16_t port, bool listening, int* kept) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+int take_port(std::uint16_t port, bool listening, int* kept, int type) {
+    const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);

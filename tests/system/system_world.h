@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -17,7 +18,7 @@
 namespace bindtrace {
 
 // The errno of the bind; with `listening`, of either.
-int take_port(std::uint16_t port, bool listening, int* kept = nullptr);
+int take_port(std::uint16_t port, bool listening, int* kept = nullptr, int type = SOCK_STREAM);
 
 bool has(const Json& list, std::string_view word);
 

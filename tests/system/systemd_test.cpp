@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Refused ports as systemd makes them, on a machine with systemd as process 1 (tools/guest run --systemd SUITE): what
 // bindtrace says of each, and that what it advises works.
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -57,6 +59,43 @@ TEST_F(Systemd, ASocketUnitThatFailsIsNamedItself) {
     EXPECT_EQ(refused["conflict"]["holders"][0]["process"]["pid"], getpid());
     ::close(held);
     EXPECT_EQ(systemctl({"start", "late.socket"}), 0);
+}
+
+TEST_F(Systemd, ASocketUnitMakesRoomForAnother) {
+    unit("room.socket", "[Socket]\nListenStream=8092\n");
+    unit("room.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    ASSERT_EQ(systemctl({"start", "room.socket"}), 0);
+    bind_of(8092, "ok");
+    EXPECT_EQ(take_port(8092, true), EADDRINUSE);
+    const Json conflict = bind_of(8092, "EADDRINUSE")["conflict"];
+    EXPECT_TRUE(has(conflict["factors"], "dual-stack")) << conflict["factors"];
+    EXPECT_EQ(conflict["holders"][0]["local_addr"], "::");
+    EXPECT_TRUE(
+        has(conflict["advice"], "BindIPv6Only=ipv6-only in a drop-in of room.socket, so that it takes IPv6 alone"))
+        << conflict["advice"];
+    EXPECT_TRUE(has(conflict["advice"],
+                    "keep the unit and move its port: ListenStream= and then ListenStream=OTHER in a drop-in "
+                    "(systemctl edit room.socket)"))
+        << conflict["advice"];
+    for (const char* setting : {"BindIPv6Only=ipv6-only", "ListenStream=\nListenStream=8192"}) {
+        drop_in("room.socket", std::string("[Socket]\n") + setting + "\n");  // as advised
+        ASSERT_EQ(systemctl({"restart", "room.socket"}), 0);
+        EXPECT_EQ(take_port(8092, true), 0) << setting;
+    }
+    bind_of(8192, "ok");
+
+    unit("dns.socket", "[Socket]\nListenDatagram=0.0.0.0:8093\n");
+    unit("dns.service", "[Service]\nExecStart=/bin/sleep infinity\n");
+    ASSERT_EQ(systemctl({"start", "dns.socket"}), 0);
+    EXPECT_EQ(take_port(8093, false, nullptr, SOCK_DGRAM), EADDRINUSE);
+    const Json datagrams = bind_of(8093, "EADDRINUSE")["conflict"];
+    EXPECT_TRUE(has(datagrams["advice"],
+                    "keep the unit and move its port: ListenDatagram= and then ListenDatagram=OTHER in a drop-in "
+                    "(systemctl edit dns.socket)"))
+        << datagrams["advice"];
+    drop_in("dns.socket", "[Socket]\nListenDatagram=\nListenDatagram=0.0.0.0:8193\n");  // as advised
+    ASSERT_EQ(systemctl({"restart", "dns.socket"}), 0);
+    EXPECT_EQ(take_port(8093, false, nullptr, SOCK_DGRAM), 0);
 }
 
 TEST_F(Systemd, TheOldInstanceOfTheUnitIsStillThere) {
@@ -132,7 +171,9 @@ TEST_F(Systemd, APersonsSessionIsTold) {
     EXPECT_NE(conflict["advice"].dump().find("ask nobody to stop " + word_of(made["process"], "comm")),
               std::string::npos)
         << conflict["advice"];
-    session.signal(SIGTERM);
+    session.signal(SIGTERM);  // as advised
+    session.wait(60s);
+    EXPECT_EQ(take_port(8086, true), 0);
 }
 
 TEST_F(Systemd, AUnitThatStartsLaterIsPickedUp) {

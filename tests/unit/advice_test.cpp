@@ -54,6 +54,8 @@ struct Asked {
     bool complete = true;
     bt_kind kind = BT_KIND_BIND;
     std::optional<std::string> cgroup{};
+    std::uint32_t not_named = 0;
+    std::uint32_t common_opts = 0;
 };
 
 Conflict verdict_on(const Asked& asked) {
@@ -69,7 +71,8 @@ Conflict verdict_on(const Asked& asked) {
     Refusal refusal;
     refusal.claimant = asked.claimant;
     refusal.claimant_uid = kUid;
-    refusal.in_the_way = static_cast<std::uint32_t>(asked.holders.size());
+    refusal.in_the_way = static_cast<std::uint32_t>(asked.holders.size()) + asked.not_named;
+    refusal.common_opts = asked.common_opts;
     refusal.complete = asked.complete;
     Context context;
     context.cgroup_path = asked.cgroup;
@@ -87,6 +90,8 @@ bool has(const Conflict& verdict, Factor factor) {
 }
 
 constexpr const char* kReuseaddr = "set SO_REUSEADDR on the socket before bind";
+constexpr const char* kReuseaddrThere = "have the server set SO_REUSEADDR";
+constexpr const char* kReuseaddrBoth = "set SO_REUSEADDR on both sockets";
 constexpr const char* kReuseport = "to share the port, set SO_REUSEPORT on this socket too";
 constexpr const char* kReuseportThere = "to share the port, set SO_REUSEPORT on the holder's socket too";
 constexpr const char* kApart = "set IPV6_V6ONLY on the IPv6 socket";
@@ -107,6 +112,8 @@ struct OptionAdvice {
     std::uint32_t mine, theirs;
 };
 constexpr OptionAdvice kOptions[] = {{kReuseaddr, BT_OPT_REUSEADDR, 0},
+                                     {kReuseaddrThere, 0, BT_OPT_REUSEADDR},
+                                     {kReuseaddrBoth, BT_OPT_REUSEADDR, BT_OPT_REUSEADDR},
                                      {kReuseport, BT_OPT_REUSEPORT, 0},
                                      {kReuseportThere, 0, BT_OPT_REUSEPORT},
                                      {kApart, BT_OPT_V6ONLY, 0},
@@ -160,6 +167,36 @@ TEST(Advice, OptionsThatHelp) {
     EXPECT_TRUE(advises(verdict_on({sock("127.0.0.1"), {held_by(2, sock("::"))}}), kApartThere));
     EXPECT_TRUE(advises(verdict_on({sock("::ffff:127.0.0.1"), {held_by(2, sock("::"))}}), kApartThere));
     EXPECT_TRUE(advises(verdict_on({sock("::"), {held_by(kOwnPid, sock("127.0.0.1"))}}), kApart)) << "of its own";
+}
+
+TEST(Advice, NoOptionIsAdvisedForSocketsThatNobodyLookedAt) {
+    for (const std::uint8_t state : {TCP_LISTEN, TCP_CLOSE, TCP_ESTABLISHED, TCP_CLOSE_WAIT}) {
+        for (const std::uint32_t opts : {0U, std::uint32_t{BT_OPT_REUSEADDR}, std::uint32_t{BT_OPT_REUSEPORT}}) {
+            const Conflict verdict = verdict_on({sock("::"), {held_by(2, sock("0.0.0.0", opts, state))}, false});
+            EXPECT_FALSE(verdict.advice.empty());
+            for (const OptionAdvice& option : kOptions) EXPECT_FALSE(advises(verdict, option.start)) << option.start;
+            EXPECT_NE(verdict.summary.find("there are more"), std::string::npos) << verdict.summary;
+        }
+    }
+}
+
+// Of those that are not named it is only known which options all of them have, and that none listens.
+TEST(Advice, OptionsOfMoreSocketsThanAreNamed) {
+    Asked asked{sock("0.0.0.0"), {held_by(2, sock("0.0.0.0", BT_OPT_REUSEADDR, TCP_ESTABLISHED))}};
+    asked.not_named = 8;
+    EXPECT_FALSE(advises(verdict_on(asked), kReuseaddr));
+    EXPECT_TRUE(advises(verdict_on(asked), kReuseaddrBoth));
+    asked.common_opts = BT_OPT_REUSEADDR;
+    EXPECT_TRUE(advises(verdict_on(asked), kReuseaddr));
+    asked.holders[0].raw.sock.opts = asked.common_opts = BT_OPT_REUSEPORT;
+    EXPECT_FALSE(advises(verdict_on(asked), kReuseport)) << "whose they are is not known";
+}
+
+TEST(Advice, AServerWhoseOldConnectionsBlock) {
+    const Holder old = held_by(2, sock("0.0.0.0", 0, TCP_ESTABLISHED));
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {old}}), kReuseaddrBoth));
+    const bt_sock claimant = sock("0.0.0.0", BT_OPT_REUSEADDR);
+    EXPECT_TRUE(advises(verdict_on({claimant, {old}}), kReuseaddrThere));
 }
 
 TEST(Advice, SharingOnlyWithOnesOwnUser) {

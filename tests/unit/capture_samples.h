@@ -152,11 +152,13 @@ inline Findings sampled_findings() {
                             .unprivileged_start = 1024,
                             .port_reserved = true,
                             .may_take_low_ports = true,
+                            .common_opts = BT_OPT_REUSEADDR,
                             .holders = {}};
     for (const Holder& holder : found.holders) found.refusal->holders.push_back(holder.raw);
     found.range = RangeUse{.taken = 3,
                            .shares = {{.ports = 2, .state = "TIME_WAIT", .owner = {}},
-                                      {.ports = 1, .state = "", .owner = Sampled(BT_KIND_BIND, 6).owner()}}};
+                                      {.ports = 1, .state = "", .owner = Sampled(BT_KIND_BIND, 6).owner()}},
+                           .reserved = 4};
     LocalAddress local{.interface = "lo", .family = AF_INET};
     local.address[0] = 127;
     local.address[3] = 1;

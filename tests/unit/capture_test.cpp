@@ -58,6 +58,7 @@ void expect_same(const Findings& one, const Findings& other) {
         EXPECT_EQ(mine.unprivileged_start, theirs.unprivileged_start);
         EXPECT_EQ(mine.port_reserved, theirs.port_reserved);
         EXPECT_EQ(mine.may_take_low_ports, theirs.may_take_low_ports);
+        EXPECT_EQ(mine.common_opts, theirs.common_opts);
         EXPECT_EQ(mine.holders.size(), theirs.holders.size());
     }
     ASSERT_EQ(one.holders.size(), other.holders.size());
@@ -65,6 +66,7 @@ void expect_same(const Findings& one, const Findings& other) {
     ASSERT_EQ(one.range.has_value(), other.range.has_value());
     if (one.range) {
         EXPECT_EQ(one.range->taken, other.range->taken);
+        EXPECT_EQ(one.range->reserved, other.range->reserved);
         ASSERT_EQ(one.range->shares.size(), other.range->shares.size());
         for (std::size_t i = 0; i < one.range->shares.size(); ++i) {
             EXPECT_EQ(one.range->shares[i].ports, other.range->shares[i].ports);
@@ -201,6 +203,7 @@ TEST(Capture, KeepsAllThatWasFoundOut) {
     expect_comes_back(sample.event, sample.context, &found);
     found.local_addresses->clear();
     found.range->shares.clear();
+    found.range->reserved.reset();
     found.holders.clear();
     found.refusal->holders.clear();
     expect_comes_back(sample.event, sample.context, &found);

@@ -61,7 +61,8 @@ Refusal BlockDecoder::refusal(WireReader& body) {
     refusal.ephemeral_last = body.narrow<std::uint16_t>();
     refusal.unprivileged_start = body.narrow<std::uint32_t>();
     refusal.port_reserved = body.number() != 0;
-    refusal.may_take_low_ports = body.number() != 0;  // an older recording does not know it
+    refusal.may_take_low_ports = body.number() != 0;     // an older recording knows neither this
+    refusal.common_opts = body.narrow<std::uint32_t>();  // nor this
     return refusal;
 }
 
@@ -137,6 +138,7 @@ RangeUse BlockDecoder::range(WireReader& body) {
         share.state = string(body).value_or("");
         share.owner = owner(body);
     }
+    if (const std::uint64_t reserved = body.number(); reserved != 0) use.reserved = reserved - 1;
     return use;
 }
 

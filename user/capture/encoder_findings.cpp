@@ -20,7 +20,7 @@ WireWriter BlockEncoder::refusal(const Refusal& refusal) {
     for (const std::uint32_t part :
          {refusal.claimant_uid, refusal.in_the_way, refusal.seen, std::uint32_t{refusal.complete},
           std::uint32_t{refusal.ephemeral_first}, std::uint32_t{refusal.ephemeral_last}, refusal.unprivileged_start,
-          std::uint32_t{refusal.port_reserved}, std::uint32_t{refusal.may_take_low_ports}})
+          std::uint32_t{refusal.port_reserved}, std::uint32_t{refusal.may_take_low_ports}, refusal.common_opts})
         body.number(part);
     return body;
 }
@@ -71,6 +71,7 @@ WireWriter BlockEncoder::range(const RangeUse& range) {
         body.number(state);
         body.number(who);
     }
+    body.number(range.reserved ? *range.reserved + 1 : 0);
     return body;
 }
 

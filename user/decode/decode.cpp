@@ -27,6 +27,7 @@ std::optional<Refusal> decode_refusal(std::span<const std::byte> bytes) {
                     .unprivileged_start = raw.unprivileged_start,
                     .port_reserved = raw.port_reserved != 0,
                     .may_take_low_ports = raw.may_take_low_ports != 0,
+                    .common_opts = raw.common_opts,
                     .holders = {raw.holders, raw.holders + raw.count}};
     for (const bt_holder& holder : refusal.holders)
         if (!has_end(holder.task)) return std::nullopt;

@@ -61,8 +61,10 @@ void advise_stopping(const Case& about, std::vector<std::string>& advice) {
 
 void advise_about_closing(const Case& about, std::vector<std::string>& advice) {
     advise_reuseaddr(about, advice);
-    if (advice.empty())
-        advice.push_back("set SO_REUSEADDR on both sockets; until then, " + steps_of(about, let_go) + restart(about));
+    if (!advice.empty()) return;
+    const char* later =
+        would_share(about, BT_OPT_REUSEADDR, BT_OPT_REUSEADDR) ? "set SO_REUSEADDR on both sockets; until then, " : "";
+    advice.push_back(later + steps_of(about, let_go) + restart(about));
 }
 
 // An earlier instance of what failed.
@@ -114,8 +116,16 @@ void advise_another_source(const Case& about, std::vector<std::string>& advice) 
     advice.emplace_back(
         "connect without bind before, or bind port 0 with IP_BIND_ADDRESS_NO_PORT: then the kernel finds a source port "
         "that is free");
-    const std::string stop = about.has(Factor::same_process) ? "close the first connection" : let_go(*about.holder());
-    advice.push_back("or " + stop + ", then connect again");
+    advice.push_back("or " + steps_of(about, let_go) + ", then connect again");
+}
+
+// Their listener has gone, or somebody else's they are.
+void advise_about_old_connections(const Case& about, std::vector<std::string>& advice) {
+    if (would_share(about, BT_OPT_REUSEADDR)) return;  // advised already
+    if (would_share(about, 0, BT_OPT_REUSEADDR))
+        advice.emplace_back("have the server set SO_REUSEADDR before bind: then its old connections block nobody");
+    else if (would_share(about, BT_OPT_REUSEADDR, BT_OPT_REUSEADDR))
+        advice.emplace_back("set SO_REUSEADDR on both sockets before bind: then old connections block nobody");
 }
 
 void advise_about_open_socket(const Case& about, std::vector<std::string>& advice) {
@@ -140,9 +150,8 @@ void advise_about_open_socket(const Case& about, std::vector<std::string>& advic
     }
     advise_reuseport(about, advice);
     advise_reuseaddr(about, advice);
-    if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0 &&
-        about.has(Factor::reuseaddr_missing_holder))
-        advice.emplace_back("have the server set SO_REUSEADDR before bind: then its old connections block nobody");
+    if (about.verdict.cause == Cause::bound && holder.raw.sock.remote_port != 0)
+        advise_about_old_connections(about, advice);
     advise_apart(about, advice);
     if (holder.raw.of_kernel != 0)
         advice.emplace_back("see what of the kernel uses it: ip -d link (vxlan, geneve, wireguard), or NFS");
@@ -183,6 +192,11 @@ void advise_privilege(const Case& about, std::vector<std::string>& advice) {
         advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
 }
 
+// Then nobody has one that could be given up.
+bool is_all_reserved(const Case& about) {
+    return about.reserved_of_range() != 0 && about.verdict.range->taken == 0;
+}
+
 void advise_about_request(const Case& about, std::vector<std::string>& advice) {
     const std::string port = about.port();
     switch (about.verdict.cause) {
@@ -201,8 +215,12 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
                 "look for SocketBindDeny= in the unit, and for a denial in the audit log (AppArmor, SELinux)");
             break;
         case Cause::exhausted:
-            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
+            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM && !is_all_reserved(about))
                 advice.emplace_back("have clients keep connections open instead of making a new one each time");
+            if (about.reserved_of_range() != 0)
+                advice.emplace_back(
+                    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w, and in "
+                    "/etc/sysctl.d)");
             if (about.refusal == nullptr || about.refusal->ephemeral_last - about.refusal->ephemeral_first < kWidest)
                 advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
             break;
@@ -210,6 +228,9 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
             advice.emplace_back("a socket binds once: make a new one for the second address");
             break;
         case Cause::no_memory:
+            if ((about.event.sock.opts & BT_OPT_REUSEPORT) != 0)
+                advice.emplace_back(
+                    "listen with fewer SO_REUSEPORT sockets on the port: the kernel has room for 32,768");
             advice.emplace_back("look for memory limits of the cgroup (memory.max) and in dmesg");
             break;
         case Cause::bad_request:

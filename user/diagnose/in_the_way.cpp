@@ -80,11 +80,14 @@ bool would_share(const Case& about, std::uint32_t mine, std::uint32_t theirs) {
     if (about.refusal == nullptr || !about.refusal->complete) return false;
     bt_sock claimant = about.refusal->claimant;
     claimant.opts |= mine;
-    return std::ranges::none_of(about.verdict.holders, [&](const Holder& holder) {
+    const bool named_do = std::ranges::none_of(about.verdict.holders, [&](const Holder& holder) {
         bt_sock other = holder.raw.sock;
         other.opts |= theirs;
         return bt_refuses(&claimant, about.refusal->claimant_uid, &other, holder.raw.uid) != 0;
     });
+    if (about.verdict.in_the_way <= about.verdict.holders.size()) return named_do;
+    // Of the others it is known that none listens, since a listener is always named.
+    return named_do && (claimant.opts & (about.refusal->common_opts | theirs) & BT_OPT_REUSEADDR) != 0;
 }
 
 std::string steps_of(const Case& about, std::string (*way)(const Holder&)) {

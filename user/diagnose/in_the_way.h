@@ -20,7 +20,8 @@ bool is_own(const Holder& holder, const Event& event);
 bool is_earlier_instance(const Holder& holder, const Event& event, const Context& context,
                          const std::optional<std::string>& unit);
 
-// Would the kernel have let it have the port, had its socket these options too, or those in the way?
+// Would the kernel have let it have the port, had its socket these options too, or those in the way? False where not
+// all that are in the way are known well enough.
 bool would_share(const Case& about, std::uint32_t mine, std::uint32_t theirs = 0);
 
 // What all of them must do: "systemctl stop a.service, stop b[12], wait a minute". `way` is stop_holder() or let_go().

@@ -129,13 +129,21 @@ std::string shares_of(const RangeUse& range) {
     return text;
 }
 
+std::string not_all_seen(std::size_t seen) {
+    return fmt::format("of the port's sockets the first {} were looked at, there are more", grouped(seen));
+}
+
 std::string exhausted_summary(const Case& about) {
     if (about.refusal == nullptr || about.refusal->ephemeral_last == 0) return "no ephemeral port is free for this";
     const std::uint16_t first = about.refusal->ephemeral_first, last = about.refusal->ephemeral_last;
     std::string text = fmt::format("no port is free in {}-{} for this", first, last);
-    if (about.verdict.range && about.verdict.range->taken != 0)
-        text += fmt::format(": {} of {} are taken, {}", grouped(about.verdict.range->taken),
-                            grouped(static_cast<std::size_t>(last) - first + 1), shares_of(*about.verdict.range));
+    if (!about.verdict.range) return text;
+    const RangeUse& range = *about.verdict.range;
+    const std::string all = grouped(static_cast<std::size_t>(last) - first + 1);
+    if (range.taken != 0) text += fmt::format(": {} of {} are taken, {}", grouped(range.taken), all, shares_of(range));
+    if (about.reserved_of_range() != 0)
+        text += fmt::format("{}{}{} are reserved (net.ipv4.ip_local_reserved_ports)", range.taken != 0 ? "; " : ": ",
+                            grouped(about.reserved_of_range()), range.taken != 0 ? "" : " of " + all);
     return text;
 }
 
@@ -175,6 +183,10 @@ bool Case::may_be_given_out_again() const {
     return holder() != nullptr && (holder()->raw.flags & BT_EVENT_EPHEMERAL) != 0 && has(Factor::range_overlap);
 }
 
+std::size_t Case::reserved_of_range() const {
+    return verdict.range ? verdict.range->reserved.value_or(0) : 0;
+}
+
 std::string Case::port() const {
     return std::to_string(refusal != nullptr ? refusal->claimant.local_port : event.port);
 }
@@ -194,6 +206,7 @@ std::string summary_of(const Case& about) {
         const bool all_seen = about.refusal == nullptr || about.refusal->complete;
         if (about.verdict.in_the_way > 1)
             text += fmt::format(", and {}{} more", all_seen ? "" : "at least ", about.verdict.in_the_way - 1);
+        if (!all_seen) text += "; " + not_all_seen(about.refusal->seen);
     } else {
         text = summary_of_request(about);
     }
@@ -237,8 +250,7 @@ std::string summary_of_request(const Case& about) {
     if (about.event.error == EADDRINUSE && about.refusal == nullptr)
         return "who has it is not known: the kernel's table was not looked at";
     if (about.event.error == EADDRINUSE && !about.refusal->complete)
-        return fmt::format("who has it is not known: of the port's sockets the first {} were looked at, there are more",
-                           grouped(about.refusal->seen));
+        return "who has it is not known: " + not_all_seen(about.refusal->seen);
     if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }

@@ -24,6 +24,8 @@ struct Case {
     const LocalAddress* came_late() const;
     // The kernel chose the holder's port, and may choose it again.
     bool may_be_given_out_again() const;
+    // Ports that the kernel gives to nobody; 0 also where that is not known.
+    std::size_t reserved_of_range() const;
     const Holder* holder() const { return verdict.holders.empty() ? nullptr : verdict.holders.data(); }
 };
 

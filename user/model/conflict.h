@@ -109,8 +109,9 @@ struct RangeShare {
 };
 
 struct RangeUse {
-    std::size_t taken = 0;           // of the range, by sockets that are in the way
-    std::vector<RangeShare> shares;  // the largest first; not all of them
+    std::size_t taken = 0;                // of the range, by sockets that are in the way
+    std::vector<RangeShare> shares;       // the largest first; not all of them
+    std::optional<std::size_t> reserved;  // of the range, in ip_local_reserved_ports, taken or not
 };
 
 struct LocalAddress {

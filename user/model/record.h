@@ -34,6 +34,7 @@ struct Refusal {
     std::uint32_t unprivileged_start = 0;
     bool port_reserved = false;
     bool may_take_low_ports = false;
+    std::uint32_t common_opts = 0;  // of all in the way, where more of them are than holders
     std::vector<bt_holder> holders;
 };
 

@@ -14,9 +14,11 @@
 #include "decode/decode.h"
 #include "diagnose/diagnose.h"
 #include "diagnose/range_use.h"
+#include "enrich/in_netns.h"
 #include "enrich/local_addresses.h"
 #include "kernel/port_list.h"
 #include "model/names.h"
+#include "registry/port_sysctls.h"
 
 namespace bindtrace {
 namespace {
@@ -69,6 +71,17 @@ void look_at_descriptors(Refusal& refusal) {
         holder.flags &= ~std::uint32_t{BT_EVENT_HAS_TASK};  // has it open, which says nothing of who claimed it
         holder.task = {};
     }
+}
+
+// Of the range. Nothing where the process that was refused has gone: its namespace is not looked for elsewhere.
+std::optional<std::size_t> reserved_ports(const Event& event, const Refusal& refusal) {
+    std::optional<PortSet> reserved;
+    in_netns(event.sock.netns, event.task.tid, [&] { reserved = read_port_sysctls().reserved; });
+    if (!reserved) return std::nullopt;
+    std::size_t count = 0;
+    for (std::size_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
+        count += reserved->test(port) ? 1 : 0;
+    return count;
 }
 
 std::string host_name() {
@@ -183,8 +196,8 @@ std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& ref
     const auto ports = list_ports(KernelFacts::probe(), config);
     if (!ports || !ports->complete) return std::nullopt;
     const RangeClaims claims = range_use(event, refusal, ports->holders);
-    if (claims.taken == 0) return std::nullopt;  // they have let go meanwhile
-    RangeUse use{.taken = claims.taken, .shares = {}};
+    RangeUse use{.taken = claims.taken, .shares = {}, .reserved = reserved_ports(event, refusal)};
+    if (use.taken == 0 && use.reserved.value_or(0) == 0) return std::nullopt;  // they have let go meanwhile
     for (std::size_t i = 0; i < std::min<std::size_t>(claims.claims.size(), BT_HOLDERS); ++i) {
         const RangeClaim& claim = claims.claims[i];
         RangeShare& share = use.shares.emplace_back();

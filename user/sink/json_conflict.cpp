@@ -100,6 +100,11 @@ void write_range(JsonLine& line, const std::optional<RangeUse>& range, HolderTim
     if (!range) return line.null();
     line.raw("{\"taken\":");
     line.number(range->taken);
+    line.raw(",\"reserved\":");
+    if (range->reserved)
+        line.number(*range->reserved);
+    else
+        line.null();
     line.raw(",\"shares\":[");
     for (std::size_t i = 0; i < range->shares.size(); ++i) {
         const RangeShare& share = range->shares[i];
