@@ -64,6 +64,8 @@ void expect_listener(const Json& conflict) {
     EXPECT_EQ(conflict["holders"][0]["process"]["pid"], getpid());
     EXPECT_EQ(conflict["evidence"]["complete"], false) << conflict["evidence"];
     EXPECT_GE(conflict["evidence"]["sockets"], kLookedAt);
+    EXPECT_NE(conflict["summary"].get<std::string>().find("there are more"), std::string::npos) << conflict["summary"];
+    EXPECT_EQ(conflict["advice"].dump().find("SO_REUSE"), std::string::npos) << conflict["advice"];
 }
 
 class ABusyServer : public testing::Test {
