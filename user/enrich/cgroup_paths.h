@@ -13,7 +13,7 @@
 namespace bindtrace {
 
 // cgroup id -> path in one hierarchy ("/system.slice/nginx.service"). The kernel side noted those that were made
-// while it traced. The id of the others is the inode of their directory, and the kernel opens a directory by it. A path
+// or removed while it traced. The id of the others is the inode of their directory, and the kernel opens a directory by it. A path
 // once seen is remembered after its cgroup has gone.
 class CgroupPaths {
   public:
