@@ -19,8 +19,8 @@ int cgroup__sock_create(struct bpf_sock *socket)
 	return 1;
 }
 
-/* Both tracepoints hand over the kernel's one buffer for paths, and hold its lock while we run. So this one is enough, and
- * the map gets a path as a whole: that of a removed cgroup may be read just then. */
+/* Both tracepoints hand over the kernel's one buffer for paths, and hold its lock while we run. So this one is enough,
+ * and the map gets a path as a whole: that of a removed cgroup may be read just then. */
 static struct bt_cgroup named;
 
 /* The kernel's buffer of the path is longer than ours, and may be read to its end. */

@@ -42,9 +42,10 @@ std::string bundle(const std::string& annotations) {
             i == 0 ? "" : ",", i, kPodUid, i);
     const std::string capabilities = strings("CAP_OF_SOME_KIND_{}", 14);
     return R"({"ociVersion":"1.1.0","process":{"user":{"uid":0,"gid":0},"args":["/server","--listen"],"env":)" +
-           strings("SHOP_WEB_SERVICE_PORT_{}_TCP=tcp://10.96.0.1:443", 40) + R"(,"cwd":"/","capabilities":{"bounding":)" +
-           capabilities + R"(,"effective":)" + capabilities + R"(,"permitted":)" + capabilities +
-           R"(}},"root":{"path":"rootfs"},"mounts":[)" + mounts + R"(],"annotations":)" + annotations +
+           strings("SHOP_WEB_SERVICE_PORT_{}_TCP=tcp://10.96.0.1:443", 40) +
+           R"(,"cwd":"/","capabilities":{"bounding":)" + capabilities + R"(,"effective":)" + capabilities +
+           R"(,"permitted":)" + capabilities + R"(}},"root":{"path":"rootfs"},"mounts":[)" + mounts +
+           R"(],"annotations":)" + annotations +
            R"(,"linux":{"resources":{"devices":[{"allow":false,"access":"rwm"}],"cpu":{"shares":102}},"cgroupsPath":)" +
            R"("kubepods-besteffort-podx.slice:cri-containerd:)" + kId + R"(","namespaces":[{"type":"pid"},)" +
            R"({"type":"ipc"},{"type":"uts"},{"type":"mount"},{"type":"network","path":"/proc/1/ns/net"}],)" +
@@ -72,7 +73,8 @@ std::string podman_list() {
     for (int i = 0; i <= kOthers; ++i)
         entries += fmt::format(
             R"({}{{"id":"{}","names":["web{}"],"image":"{}","layer":"{}","metadata":"{{\"image-name\":\"localhost/tiny:1\",\"image-id\":\"{}\",\"name\":\"web{}\",\"created-at\":1795341087,\"mountlabel\":\"\"}}","created":"2026-11-22T09:51:28.123456789Z","flags":{{"MountLabel":"","ProcessLabel":""}}}})",
-            i == 0 ? "" : ",", i == kOthers ? kId : other_id(i), i, kId, kId, kId, i);
+            i == 0 ? "" : ",", i == kOthers ? kId : other_id(i), i, other_id(i + 100), other_id(i + 200),
+            other_id(i + 100), i);
     return '[' + entries + ']';
 }
 
@@ -87,20 +89,21 @@ void write_database(const std::string& path) {
     std::string sql =
         "BEGIN; CREATE TABLE ContainerConfig(ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, PodID TEXT, JSON "
         "TEXT NOT NULL);";
-    for (const char* table : {"DBConfig", "IDNamespace", "ContainerState", "ContainerExecSession", "PodConfig",
-                              "PodState", "ContainerDependency", "ContainerVolume", "ContainerExitCode", "VolumeConfig",
-                              "VolumeState"})
+    for (const char* table :
+         {"DBConfig", "IDNamespace", "ContainerState", "ContainerExecSession", "PodConfig", "PodState",
+          "ContainerDependency", "ContainerVolume", "ContainerExitCode", "VolumeConfig", "VolumeState"})
         sql += fmt::format(
-            "CREATE TABLE {0}(ID TEXT PRIMARY KEY NOT NULL, Other TEXT NOT NULL, JSON TEXT NOT NULL, FOREIGN KEY "
-            "(Other) REFERENCES ContainerConfig(ID) DEFERRABLE INITIALLY DEFERRED); CREATE UNIQUE INDEX {0}Other ON "
-            "{0}(Other);",
+            "CREATE TABLE {}(ID TEXT PRIMARY KEY NOT NULL, Name TEXT UNIQUE NOT NULL, State INTEGER NOT NULL, PodID "
+            "TEXT, JSON TEXT NOT NULL, CHECK (State IN (0, 1)), FOREIGN KEY (ID) REFERENCES ContainerConfig(ID) "
+            "DEFERRABLE INITIALLY DEFERRED, FOREIGN KEY (PodID) REFERENCES PodConfig(ID));",
             table);
     for (int i = 0; i <= kOthers; ++i) {
         const std::string id = i == kOthers ? kId : other_id(i);
-        sql += fmt::format("INSERT INTO ContainerConfig VALUES('{}','web{}',NULL,CAST('", id, i) + R"({"spec":)" +
-               bundle("{}") +
-               R"(,"newPortMappings":[{"host_ip":"","container_port":80,"host_port":9081,"range":1,"protocol":"tcp"}]})" +
-               "' AS BLOB));";
+        sql +=
+            fmt::format("INSERT INTO ContainerConfig VALUES('{}','web{}',NULL,CAST('", id, i) + R"({"spec":)" +
+            bundle("{}") +
+            R"(,"newPortMappings":[{"host_ip":"","container_port":80,"host_port":9081,"range":1,"protocol":"tcp"}]})" +
+            "' AS BLOB));";
     }
     sqlite3* database = nullptr;
     if (sqlite3_open(path.c_str(), &database) == SQLITE_OK)
@@ -117,7 +120,8 @@ class Host {
         const std::string alice = root_ + "/home/alice/.local/share/containers/storage/";
         const std::string system = root_ + "/var/lib/containers/storage/";
         write_file(root_ + "/var/lib/docker/containers/" + kId + "/config.v2.json",
-                   R"({"ID":")" + kId + R"(","Name":"/web","State":{"Running":true},"Config":{"Image":"tiny:1","Env":)" +
+                   R"({"ID":")" + kId +
+                       R"(","Name":"/web","State":{"Running":true},"Config":{"Image":"tiny:1","Env":)" +
                        strings("SHOP_WEB_SERVICE_PORT_{}_TCP=tcp://10.96.0.1:443", 40) + R"(,"Labels":{"a":"b"}},)" +
                        R"("MountPoints":{"/data":{"Source":"/srv/data","RW":true}},"AppArmorProfile":"",)" +
                        R"("NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2"}}}})");
@@ -162,13 +166,12 @@ void container_warm(benchmark::State& state, const std::string& path) {
     for (auto _ : state) benchmark::DoNotOptimize(containers.find(1, path));
 }
 
-#define BOTH(runtime, path)                            \
+#define BOTH(runtime, path)                           \
     BENCHMARK_CAPTURE(container_cold, runtime, path); \
     BENCHMARK_CAPTURE(container_warm, runtime, path)
 BOTH(docker, "/system.slice/docker-" + kId + ".scope");
 BOTH(podman, "/machine.slice/libpod-" + kId + ".scope/container");
-BOTH(podman_rootless,
-     "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kId + ".scope/container");
+BOTH(podman_rootless, "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kId + ".scope/container");
 BOTH(containerd, "/kubepods.slice/kubepods-pod" + kPodUid + ".slice/cri-containerd-" + kId + ".scope");
 BOTH(crio, "/kubepods.slice/kubepods-pod" + kPodUid + ".slice/crio-" + kId + ".scope");
 BOTH(lxc, "/lxc.payload.web-1");

@@ -55,8 +55,8 @@ TEST(BeforeStart, NamesWhoTookThePortAndHow) {
 }
 
 TEST(BeforeStart, NamesACgroupThatHasGoneBeforeItsFirstEventIsRead) {
-    const auto gone = bind_in_gone_cgroup(from_environment("BINDTRACE", "build/bindtrace"),
-                                          from_environment("BT_STRATEGY", "auto"));
+    const auto gone =
+        bind_in_gone_cgroup(from_environment("BINDTRACE", "build/bindtrace"), from_environment("BT_STRATEGY", "auto"));
     if (!gone) GTEST_SKIP() << "no cgroup can be made here";
     ASSERT_TRUE(gone->bind.is_object()) << "no bind";
     EXPECT_EQ(gone->bind["cgroup"]["path"], gone->path);

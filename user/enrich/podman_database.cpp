@@ -4,7 +4,6 @@
 #include <sqlite3.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 
 namespace bindtrace {
 namespace {
@@ -23,7 +22,7 @@ constexpr int kSteps = 100'000;  // of SQLite's own machine; a look-up takes som
 // `bytes` must outlive it.
 Database open_in_memory(std::string& bytes) {
     sqlite3* opened = nullptr;
-    const int result = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE, nullptr);
+    const int result = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(opened);
     if (result != SQLITE_OK) return nullptr;
     for (const int harmful :
@@ -42,7 +41,7 @@ Database open_in_memory(std::string& bytes) {
 
 }  // namespace
 
-std::optional<nlohmann::json> podman_config(const StateFiles& files, const std::string& storage, std::string_view id) {
+std::optional<std::string> podman_config(const StateFiles& files, const std::string& storage, std::string_view id) {
     std::optional<std::string> bytes = files.text(storage + "/db.sql", kLargestFile);
     if (!bytes || bytes->empty()) return std::nullopt;
     const Database database = open_in_memory(*bytes);
@@ -55,9 +54,7 @@ std::optional<nlohmann::json> podman_config(const StateFiles& files, const std::
     if (sqlite3_step(prepared) != SQLITE_ROW) return std::nullopt;
     const auto* text = static_cast<const char*>(sqlite3_column_blob(prepared, 0));  // it is one, with text in it
     if (text == nullptr) return std::nullopt;
-    nlohmann::json config = nlohmann::json::parse(text, text + sqlite3_column_bytes(prepared, 0), nullptr, false);
-    if (config.is_discarded()) return std::nullopt;
-    return config;
+    return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(prepared, 0)));
 }
 
 }  // namespace bindtrace
