@@ -123,6 +123,10 @@ std::optional<std::vector<JsonPart>> json_parts(std::string_view text) {
     return rest.empty() ? std::optional(std::move(parts)) : std::nullopt;
 }
 
+std::optional<std::string_view> json_value(std::string_view text) {
+    return Rest(text).take_value();
+}
+
 std::optional<std::string_view> json_member(std::string_view text, std::string_view key) {
     const auto parts = json_parts(text);
     if (!parts || !text.substr(text.find_first_not_of(kSpace)).starts_with('{')) return std::nullopt;

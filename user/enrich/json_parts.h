@@ -18,6 +18,9 @@ struct JsonPart {
 // what is wanted is to be parsed. Nothing where they do not match to the end, as in a file that is half written.
 std::optional<std::vector<JsonPart>> json_parts(std::string_view text);
 
+// The value that a text begins with, whatever comes after it.
+std::optional<std::string_view> json_value(std::string_view text);
+
 // A member of the outermost object, the last of that name; empty where there is none. Nothing as above.
 std::optional<std::string_view> json_member(std::string_view text, std::string_view key);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What Podman knows of a container and writes nowhere else: the ports of those of users, which no firewall notes. Since
-// 5.0 its database is SQLite; before that it was BoltDB, which is not read, and the ports are not known.
+// What Podman knows of a container and writes nowhere else: the ports of those of users, which no firewall notes, and
+// with Debian 12's of root's too. Since 5.0 its database is SQLite; before that, and where an old one is still there,
+// BoltDB.
 #pragma once
 
 #include <optional>
