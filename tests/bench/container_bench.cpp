@@ -23,7 +23,7 @@ const std::string kId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4
 const std::string kPodUid = "6c5b1d9a_0f3e_4d52_9d35_7c1c5d0a6b11";
 
 std::string other_id(int number) {
-    return fmt::format("{:064x}", 0xabcdef00 + number);
+    return fmt::format("{:064x}", 0xabcdef00u + static_cast<unsigned>(number));
 }
 
 // `count` strings, as JSON.
