@@ -30,9 +30,10 @@ enum function {
 	AUTOBIND,
 	DGRAM_CONNECT,
 	UDP_DISCONNECT,
+	NO_FUNCTION,
 };
 
-struct call {
+struct call { /* user space reads the tid */
 	__u32 tid;
 	__u32 function; /* enum function */
 };
@@ -49,6 +50,39 @@ struct {
 	__type(value, struct arguments);
 } calls SEC(".maps");
 
+/* Around which of the others the function runs in a system call: one call is one event, though both returns are missed.
+ */
+static __always_inline enum function caller_of(enum function function)
+{
+	switch (function) {
+	case INET_BIND:
+	case INET6_BIND:
+	case INET_BIND_SK:
+	case INET6_BIND_SK:
+		return SYS_BIND;
+	case LISTEN_START:
+		return SYS_LISTEN;
+	case HASH_CONNECT:
+		return TCP4_CONNECT;
+	case TCP4_CONNECT: /* to a mapped address */
+	case HASH6_CONNECT:
+		return TCP6_CONNECT;
+	case AUTOBIND:
+	case UDP_DISCONNECT:
+		return DGRAM_CONNECT;
+	default:
+		return NO_FUNCTION;
+	}
+}
+
+/* The function does not nest: the return of the task's last call of it was missed. */
+static __always_inline void last_return_was_missed(struct call call)
+{
+	call.function = caller_of(call.function);
+	if (!bpf_map_lookup_elem(&calls, &call)) /* which has counted it */
+		count(BT_COUNT_KRETPROBE_MISSED);
+}
+
 static __always_inline void call_entered(struct pt_regs *regs, enum function function)
 {
 	struct call call = {.tid = (__u32)bpf_get_current_pid_tgid(), .function = function};
@@ -60,8 +94,8 @@ static __always_inline void call_entered(struct pt_regs *regs, enum function fun
 
 	int error = bpf_map_update_elem(&calls, &call, &arguments, BPF_NOEXIST);
 
-	if (error == -EEXIST) { /* the function does not nest: the return of the last call was missed */
-		count(BT_COUNT_KRETPROBE_MISSED);
+	if (error == -EEXIST) {
+		last_return_was_missed(call);
 		error = bpf_map_update_elem(&calls, &call, &arguments, BPF_ANY);
 	}
 	if (error)

@@ -93,29 +93,24 @@ struct {
 	__type(value, struct bt_cgroup);
 } cgroup_paths SEC(".maps");
 
-#define BT_TELLERS 32768 /* a power of two */
-
-/* What a task's current call has told. */
-struct bt_told {
-	__u32 tid;
-	__u32 pad;
-	__u64 what;
-};
+#define BT_TID_LIMIT  (4 << 20) /* the kernel's own: no kernel.pid_max is above it */
+#define BT_TOLD_WORDS 1024	/* a power of two */
 
 /*
- * The inode of the socket whose outcome an inner hook has just told, so that the hook around it need not. When the
- * inner program was skipped (the trampoline's recursion guard, a missed kretprobe) the entry is absent and the outer
- * one repairs it. An inode, since MPTCP acts on a subflow of the user's socket and both have the same one; and since an
- * entry that a skipped outer program leaves behind must not fit the next socket, which often gets the same memory.
+ * By tid, what the task's current call has told: the inode of the socket whose outcome an inner hook has just told, so
+ * that the hook around it need not. When the inner program was skipped (the trampoline's recursion guard, a missed
+ * kretprobe) the word is 0 and the outer one repairs it. An inode, since MPTCP acts on a subflow of the user's socket
+ * and both have the same one; and since a word that a skipped outer program leaves behind must not fit the next socket,
+ * which often gets the same memory.
  *
- * An array, by the lower bits of the tid, and not a hash: each bind asks it twice and writes it twice, for which an LRU
- * hash took 1,100 instructions, a quarter of the whole. Two tasks in one slot at the same instant tell it twice.
+ * An array, of 16 MiB, and not a hash: each bind asks it twice and writes it twice, for which an LRU hash took 1,100
+ * instructions, a quarter of the whole.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BT_TELLERS);
+	__uint(max_entries, BT_TID_LIMIT / BT_TOLD_WORDS);
 	__type(key, __u32);
-	__type(value, struct bt_told);
+	__type(value, __u32[BT_TOLD_WORDS]);
 } told SEC(".maps");
 
 struct {

@@ -115,58 +115,62 @@ static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk
 		out->inode = inode;
 }
 
-static __always_inline struct bt_told *told_slot(__u32 tid)
-{
-	__u32 slot = tid & (BT_TELLERS - 1);
-
-	return bpf_map_lookup_elem(&told, &slot);
-}
-
-/* What the current call has told, for the programs that come after. */
-static __always_inline void mark_told(__u64 what)
+/* The word of the current task. Inodes of sockets have 32 bits. */
+static __always_inline __u32 *told_word(void)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct bt_told *slot = told_slot(tid);
+	__u32 group = tid / BT_TOLD_WORDS;
+	__u32 *words = bpf_map_lookup_elem(&told, &group);
 
-	if (slot) {
-		slot->tid = tid;
-		slot->what = what;
-	}
+	return words ? &words[tid % BT_TOLD_WORDS] : 0;
 }
 
-static __always_inline bool is_marked(__u64 what)
+/* What the current call has told, for the programs that come after. Not 0. */
+static __always_inline void mark_told(__u32 what)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct bt_told *slot = told_slot(tid);
+	__u32 *word = told_word();
 
-	return slot && slot->tid == tid && slot->what == what;
+	if (word)
+		*word = what;
+}
+
+static __always_inline bool is_marked(__u32 what)
+{
+	__u32 *word = told_word();
+
+	return word && *word == what;
 }
 
 /* For the last program of a system call: also forgets it. */
-static __always_inline bool take_mark(__u64 what)
+static __always_inline bool take_mark(__u32 what)
 {
-	__u32 tid = (__u32)bpf_get_current_pid_tgid();
-	struct bt_told *slot = told_slot(tid);
+	__u32 *word = told_word();
 
-	if (!slot || slot->tid != tid || slot->what != what)
+	if (!word || *word != what)
 		return false;
-	slot->tid = 0;
+	*word = 0;
 	return true;
+}
+
+/* A kernel socket need not have an inode. */
+static __always_inline __u32 told_name(const struct sock *sk)
+{
+	return (__u32)socket_inode(sk) ?: ~0u;
 }
 
 static __always_inline void tell(const struct sock *sk)
 {
-	mark_told(socket_inode(sk));
+	mark_told(told_name(sk));
 }
 
 static __always_inline bool was_told(const struct sock *sk)
 {
-	return is_marked(socket_inode(sk));
+	return is_marked(told_name(sk));
 }
 
 static __always_inline bool take_told(const struct sock *sk)
 {
-	return take_mark(socket_inode(sk));
+	return take_mark(told_name(sk));
 }
 
 /* Same, of a file that is a socket. */

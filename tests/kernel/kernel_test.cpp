@@ -14,6 +14,7 @@
 #include <string>
 #include <utility>
 
+#include "kernel_missed_returns.h"
 #include "kernel_world.h"
 
 namespace bindtrace {
@@ -43,6 +44,7 @@ void add_all(World& world, const std::vector<CaseName>& cases) {
         if (it.slow) add("SlowCase", it.name, [&world, it] { world.check_slow(it.name); });
     }
     add("Stream", "complete_and_without_loss", [&world] { world.check_records(); });
+    if (world.settings().strategy == "kprobe") add("MissedReturns", "are_counted", missed_returns_are_counted);
 }
 
 }  // namespace

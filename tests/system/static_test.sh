@@ -28,6 +28,9 @@ told() {
   "$@" 2>errors | grep -qF -- "$word"
 }
 
+# What the README promises.
+is_small() { [ "$(stat -c %s bindtrace)" -le $((8 << 20)) ]; }
+
 no_libraries() { [ -z "$(find / -xdev -name '*.so*')" ]; }
 
 # The web server cannot start; what is recorded of it is replayed.
@@ -44,6 +47,7 @@ httpd -f -p 8080 &
 until grep -q :1F90 /proc/net/tcp /proc/net/tcp6; do sleep 0.1; done
 
 expect ThereIsNoLibrary no_libraries
+expect ItHasAtMostEightMebibytes is_small
 expect WhoFindsAListener told httpd ./bindtrace who 8080
 expect DoctorKnowsAStrategy ./bindtrace doctor
 expect RecordsAndReplaysARefusal refused_and_recorded

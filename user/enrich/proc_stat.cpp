@@ -37,6 +37,7 @@ std::optional<ProcStat> read_proc_stat(const std::string& proc, std::uint32_t pi
     std::istringstream rest(text.substr(close + 1));
     std::string field;
     for (int number = 3; rest >> field; ++number) {
+        if (number == 3) stat.state = field.front();
         if (number == 4) stat.ppid = static_cast<std::uint32_t>(std::strtoul(field.c_str(), nullptr, 10));
         if (number == 9) stat.of_kernel = (std::strtoul(field.c_str(), nullptr, 10) & kKernelThread) != 0;
         if (number == 22) stat.start_ticks = std::strtoull(field.c_str(), nullptr, 10);

@@ -10,6 +10,7 @@ namespace bindtrace {
 // The parts of /proc/PID/stat that are used here.
 struct ProcStat {
     std::string comm;
+    char state = '?';  // R: running, D: sleeps and no signal wakes it
     std::uint32_t ppid = 0;
     std::uint64_t start_ticks = 0;  // since boot
     bool of_kernel = false;         // a thread of the kernel itself

@@ -153,6 +153,17 @@ std::vector<ProgramMisses> Tracer::program_misses() const {
     return misses;
 }
 
+std::set<std::uint32_t> Tracer::tasks_without_return() const {
+    std::set<std::uint32_t> tasks;
+    if (strategy_ != Strategy::kprobe) return tasks;
+    struct {
+        std::uint32_t tid, function;
+    } call{};
+    const int fd = bpf_map__fd(map("calls"));
+    for (const void* last = nullptr; bpf_map_get_next_key(fd, last, &call) == 0; last = &call) tasks.insert(call.tid);
+    return tasks;
+}
+
 Counters Tracer::counters() const {
     std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     std::array<std::uint64_t, BT_COUNTERS> sums{};

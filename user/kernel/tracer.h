@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -77,6 +78,9 @@ class Tracer {
     std::size_t consume(const Handler& handler, std::size_t limit);
 
     Counters counters() const;
+
+    // By tid, those in a call whose return a kretprobe is to see; or whose return it has missed.
+    std::set<std::uint32_t> tasks_without_return() const;
 
     // What the kernel side noted about a process, if it still has it.
     std::optional<bt_process> process(const bt_process_key& key) const;

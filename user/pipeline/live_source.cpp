@@ -15,6 +15,7 @@
 #include "diagnose/diagnose.h"
 #include "diagnose/range_use.h"
 #include "enrich/local_addresses.h"
+#include "enrich/proc_stat.h"
 #include "kernel/port_list.h"
 #include "model/names.h"
 
@@ -204,6 +205,15 @@ bool LiveSource::sees_all_binds() const {
 void LiveSource::finish() {
     if (watch_) watch_->finish();
     tell_losses();
+    tell_loss(LossReason::kretprobe_missed, tracer_.counters().kretprobe_missed + last_returns_missed());
+}
+
+// Those that call again are counted then. No signal wakes a task in such a call: one that sleeps so has left it.
+std::uint64_t LiveSource::last_returns_missed() const {
+    return static_cast<std::uint64_t>(std::ranges::count_if(tracer_.tasks_without_return(), [](std::uint32_t tid) {
+        const auto stat = read_proc_stat("/proc", tid);
+        return !stat || (stat->state != 'R' && stat->state != 'D');
+    }));
 }
 
 void LiveSource::tell_losses() {

@@ -52,6 +52,7 @@ class LiveSource {
     void take(std::span<const std::byte> bytes);
     void tell(const Sample& sample);
     void tell_losses();
+    std::uint64_t last_returns_missed() const;
     Findings findings(const Sample& sample);
     static bool may_look(Looks& looks, const Event& event);
     std::optional<std::vector<LocalAddress>> addresses(const Event& event);
