@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What cgroups are for and what happens to them: names of those that come and go, and programs on the root of the v2
+ * What cgroups are for and what happens to them: names of those that come or go, and programs on the root of the v2
  * hierarchy for what tracing cannot do on some kernels.
  *
  * A socket's cookie is generated on demand. Where a tracing program may not ask for it (5.10, kprobes, tracepoints that
@@ -19,43 +19,56 @@ int cgroup__sock_create(struct bpf_sock *socket)
 	return 1;
 }
 
-static const struct bt_cgroup kUnnamed = {};
+/* Both tracepoints hand over the kernel's one buffer for paths, and hold its lock while we run. So this one is enough,
+ * and the map gets a path as a whole: that of a removed cgroup may be read just then. */
+static struct bt_cgroup named;
 
 /* The kernel's buffer of the path is longer than ours, and may be read to its end. */
-static __always_inline void cgroup_made(const struct cgroup *cgroup, const char *path)
+static __always_inline void name_cgroup(const struct cgroup *cgroup, const char *path)
 {
 	struct cgroup_root *root = READ(struct cgroup, cgroup, root);
 	struct kernfs_node *kn = READ(struct cgroup, cgroup, kn);
 	__u64 id = READ(struct kernfs_node, kn, id);
-	struct bt_cgroup *out;
 
 	if (READ(struct cgroup_root, root, hierarchy_id) !=
 	    bt_config.cgroup_hierarchy) /* there it is another one's id */
 		return;
-	bpf_map_update_elem(&cgroup_paths, &id, &kUnnamed, BPF_ANY);
-	out = bpf_map_lookup_elem(&cgroup_paths, &id);
-	if (!out)
-		return;
 	if (bt_config.locked_down) {
-		for (__u32 i = 0; i < sizeof(out->path) / 8; i++)
-			((__u64 *)out->path)[i] = read_word((__u64)path + i * 8);
+		for (__u32 i = 0; i < sizeof(named.path) / 8; i++)
+			((__u64 *)named.path)[i] = read_word((__u64)path + i * 8);
 	} else {
-		bpf_probe_read_kernel(out->path, sizeof(out->path), path);
+		bpf_probe_read_kernel(named.path, sizeof(named.path), path);
 	}
+	bpf_map_update_elem(&cgroup_paths, &id, &named, BPF_ANY);
 }
 
 #ifndef BT_STRATEGY_KPROBE
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(tp__cgroup_mkdir, struct cgroup *cgroup, const char *path)
 {
-	cgroup_made(cgroup, path);
+	name_cgroup(cgroup, path);
+	return 0;
+}
+
+/* Of one that was there before us; and one that lived long has been forgotten. */
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(tp__cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	name_cgroup(cgroup, path);
 	return 0;
 }
 #else
 SEC("raw_tp/cgroup_mkdir")
 int tp__cgroup_mkdir(struct bpf_raw_tracepoint_args *args)
 {
-	cgroup_made((const struct cgroup *)args->args[0], (const char *)args->args[1]);
+	name_cgroup((const struct cgroup *)args->args[0], (const char *)args->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/cgroup_rmdir")
+int tp__cgroup_rmdir(struct bpf_raw_tracepoint_args *args)
+{
+	name_cgroup((const struct cgroup *)args->args[0], (const char *)args->args[1]);
 	return 0;
 }
 #endif

@@ -187,7 +187,7 @@ struct bt_process {
 	char argv[BT_ARGV_LEN];
 };
 
-/* Of each cgroup made while we trace, by its id: its events may be read when it has gone. */
+/* Of each cgroup made or removed while we trace, by its id: its events may be read when it has gone. */
 struct bt_cgroup {
 	char path[BT_CGROUP_LEN]; /* bytes after the NUL are undefined; no NUL when it was cut */
 };

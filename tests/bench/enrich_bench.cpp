@@ -4,13 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "enrich/cgroup_paths.h"
-#include "enrich/containers.h"
 #include "enrich/enricher.h"
 #include "kernel/cgroup_tree.h"
 #include "model/unit.h"
@@ -49,22 +45,6 @@ void container_path(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(container_of_cgroup(kContainerPath));
 }
 BENCHMARK(container_path);
-
-// The state file of a container that has not been seen.
-void container_cold(benchmark::State& state) {
-    std::string root = std::filesystem::temp_directory_path() / "bindtrace-bench-XXXXXX";
-    if (mkdtemp(root.data()) == nullptr) return state.SkipWithError("mkdtemp");
-    const std::string folder = root + "/var/lib/docker/containers/" + kId;
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder + "/config.v2.json")
-        << R"({"ID":")" << kId << R"(","Name":"/web","Config":{"Image":"tiny:1","Env":[")" << std::string(4000, 'x')
-        << R"("]},"State":{"Running":true},"NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2"}}}})";
-    Containers containers([](const std::string&) {}, root);
-    std::uint64_t id = 0;
-    for (auto _ : state) benchmark::DoNotOptimize(containers.find(++id, kContainerPath));
-    std::filesystem::remove_all(root);
-}
-BENCHMARK(container_cold);
 
 // A cgroup that has not been seen, asked of the kernel; with the opening of the hierarchy, which is done once a run.
 void cgroup_path_cold(benchmark::State& state) {

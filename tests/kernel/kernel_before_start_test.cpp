@@ -6,6 +6,7 @@
 #include <string>
 
 #include "kernel_bindtrace.h"
+#include "kernel_gone_cgroup.h"
 #include "kernel_socket.h"
 
 namespace bindtrace {
@@ -51,6 +52,15 @@ TEST(BeforeStart, NamesWhoTookThePortAndHow) {
             EXPECT_EQ(each["acquired"], nullptr) << "accepted, not a client: " << each;
         }
     }
+}
+
+TEST(BeforeStart, NamesACgroupThatHasGoneBeforeItsFirstEventIsRead) {
+    const auto gone =
+        bind_in_gone_cgroup(from_environment("BINDTRACE", "build/bindtrace"), from_environment("BT_STRATEGY", "auto"));
+    if (!gone) GTEST_SKIP() << "no cgroup can be made here";
+    ASSERT_TRUE(gone->bind.is_object()) << "no bind";
+    EXPECT_EQ(gone->bind["cgroup"]["path"], gone->path);
+    EXPECT_EQ(gone->bind["socket"]["cgroup_path"], gone->path);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <string>
 
+#include "kernel_gone_cgroup.h"
 #include "system_world.h"
 
 namespace bindtrace {
@@ -80,6 +81,13 @@ TEST_F(CgroupLayout, AScopeThatHasGone) {
     const Json made = bind_of(8303, "ok");
     EXPECT_EQ(made["unit"], "brief.scope");
     EXPECT_EQ(made["unit_type"], "scope");
+}
+
+TEST_F(CgroupLayout, ACgroupOlderThanBindtraceThatHasGone) {
+    const auto gone = bind_in_gone_cgroup(bindtrace_binary(), "auto");
+    ASSERT_TRUE(gone && gone->bind.is_object());
+    EXPECT_EQ(gone->bind["cgroup"]["path"], gone->path);
+    EXPECT_EQ(gone->bind["socket"]["cgroup_path"], known(gone->path.c_str()));
 }
 
 TEST_F(CgroupLayout, FiltersByUnit) {

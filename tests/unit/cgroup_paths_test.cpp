@@ -55,6 +55,15 @@ TEST(CgroupPathsWithoutAMount, TellsWhatWasNotedAndRemembersIt) {
     EXPECT_EQ(paths.find(8), std::nullopt);
 }
 
+// It may go, and so be noted, between the first question and the look at the hierarchy.
+TEST(CgroupPathsWithoutAMount, AsksAgainForWhatWentMeanwhile) {
+    int asked = 0;
+    CgroupPaths paths(std::nullopt, [&](std::uint64_t) {
+        return ++asked == 2 ? std::optional<std::string>("/late.scope") : std::nullopt;
+    });
+    EXPECT_EQ(paths.find(7), "/late.scope");
+}
+
 TEST(CgroupPathsWithoutAMount, TakesNoOtherFileSystemForOne) {
     const TempDir dir;
     CgroupPaths paths(dir.path());

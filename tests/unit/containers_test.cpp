@@ -2,12 +2,14 @@
 #include "enrich/containers.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
 #include <vector>
 
+#include "enrich/docker_state.h"
 #include "enrich/nat_ports.h"
 #include "runtime_state.h"
 #include "wait_until.h"
@@ -249,6 +251,57 @@ TEST(Containers, BearsWhateverIsInTheFiles) {
     World world;
     world.root.write(file, R"({"ID":")" + kDockerId + R"(","Name":["x"],"Config":{"Image":7}})");
     expect(world.find(kDockerPath), "docker", "-", "-");
+}
+
+// Whoever may write the files may also make thousands of cgroups, and each is remembered.
+TEST(Containers, AreNotCalledByWhatIsNoName) {
+    World world;
+    write_rootless_podman(world.root);
+    const std::string path =
+        "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kRootlessId + ".scope";
+    const std::string list = "home/alice/.local/share/containers/storage/vfs-containers/containers.json";
+    const std::string longest(1024, 'n');
+    world.root.write(list, podman_list(kRootlessId, longest.c_str()));
+    expect(world.find(path, 1), "podman", longest, "localhost/tiny:1");
+    world.root.write(list, podman_list(kRootlessId, (longest + "n").c_str()));
+    expect(world.find(path, 2), "podman", "-", "localhost/tiny:1");
+}
+
+TEST(Containers, OfADockerAreReadAsFarAsThatTakesNoLongTime) {
+    World world;
+    write_docker(world.root);
+    const auto id = [](int number) { return std::string(62, '0') + std::to_string(number); };
+    const auto text_of = [&](int number) {
+        return R"({"ID":")" + id(number) + R"(","Name":"/web","Config":{"Env":[")" + std::string(3u << 20, 'x') +
+               R"("]}})";
+    };
+    for (int i = 10; i < 30; ++i)
+        world.root.write("var/lib/docker/containers/" + id(i) + "/config.v2.json", text_of(i));
+    const auto known = docker_containers(world.containers.files(), std::nullopt);
+    ASSERT_TRUE(known);
+    EXPECT_EQ(known->size(), 11u) << "ten of 3 MiB, and the small one";
+}
+
+// Ten thousand containers, and many more that come and go.
+TEST(Containers, TakeNoMoreMemoryThanSomeMegabytes) {
+    World world;
+    const auto id = [](int number) { return std::string(59, 'a') + std::to_string(10'000 + number); };
+    for (int i = 0; i < 10'000; ++i)
+        world.root.write(
+            "var/lib/docker/containers/" + id(i) + "/config.v2.json",
+            R"({"ID":")" + id(i) +
+                R"(","Name":"/shop-web-frontend-1","Config":{"Image":"registry.example/shop/web:1.27.3"}})");
+    const auto path = [&](int number) { return "/system.slice/docker-" + id(number % 10'000) + ".scope"; };
+    const std::size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 10'000; ++i) world.find(path(i), static_cast<std::uint64_t>(i));
+    const std::size_t of_ten_thousand = mallinfo2().uordblks - before;
+    for (int i = 10'000; i < 40'000; ++i) world.find(path(i), static_cast<std::uint64_t>(i));
+    const std::size_t at_most = mallinfo2().uordblks - before;
+    RecordProperty("of_10000_containers_bytes", std::to_string(of_ten_thousand));
+    RecordProperty("at_most_bytes", std::to_string(at_most));
+    EXPECT_EQ(world.find(path(1), 39'999).container->name, "shop-web-frontend-1");
+    EXPECT_LT(of_ten_thousand, 10u << 20);
+    EXPECT_LT(at_most, 16u << 20);
 }
 
 TEST(Containers, ReadsNoFileThatIsLargeOrNone) {

@@ -2,8 +2,10 @@
 // A database that belongs to a user, who may have put anything there.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -82,6 +84,54 @@ TEST(PodmanDatabase, OneThatIsDamagedIsReadAsFarAsItGoes) {
         std::ofstream(database.path(), std::ios::binary | std::ios::trunc) << damaged;
         EXPECT_LE(database.ports().size(), 1u) << at;
     }
+}
+
+// bolt_state.db of Podman 4.3, as far as it matters: values behind their keys, among pages of anything.
+std::string bolt(const std::string& id, const std::string& members) {
+    return std::string(40, '\x02') + R"(config{"spec":{"process":{"args":["}"]},"annotations":{"id":")" + kPodmanId +
+           R"("}},"id":")" + id + R"(",)" + members + R"(}netNSstate{"state":1})" + std::string(40, '\0');
+}
+
+struct Bolt {
+    TempDir root;
+    StateFiles files{root.path(), [](const std::string&) {}};
+
+    explicit Bolt(const std::string& bytes) {
+        root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
+        root.write("home/alice/.local/share/containers/storage/libpod/bolt_state.db", bytes);
+        root.write("var/lib/containers/storage/libpod/bolt_state.db", bytes);
+    }
+    std::vector<PortMapping> ports(std::optional<std::uint32_t> user = 1000) const {
+        return podman_ports(files, kRootlessId, user);
+    }
+};
+
+const std::string kMappings = R"("newPortMappings":[{"container_port":80,"host_port":9081,"protocol":"udp"}])";
+
+TEST(PodmanBolt, KnowsThePorts) {
+    const Bolt database(bolt(kPodmanId, R"("newPortMappings":[{"container_port":1,"host_port":2}])") +
+                        bolt(kRootlessId, kMappings));
+    for (const std::optional<std::uint32_t> user :
+         {std::optional<std::uint32_t>(1000), std::optional<std::uint32_t>()}) {
+        const auto ports = database.ports(user);
+        ASSERT_EQ(ports.size(), 1u);
+        EXPECT_EQ(ports[0].protocol, "udp");
+        EXPECT_EQ(ports[0].host_port, 9081);
+        EXPECT_EQ(ports[0].container_port, 80);
+    }
+    const Bolt without(bolt(kRootlessId, R"("name":"x")") + bolt(kPodmanId, kMappings));
+    EXPECT_TRUE(without.ports().empty()) << "those of another one";
+}
+
+TEST(PodmanBolt, WhateverIsInItEndsSoon) {
+    const std::string whole = bolt(kRootlessId, kMappings);
+    for (std::size_t size = 0; size < whole.size(); size += 7)
+        EXPECT_LE(Bolt(whole.substr(0, size)).ports().size(), 1u);
+    std::string many;
+    while (many.size() < std::size_t{15} << 20) many += R"(config{"spec":)";
+    const auto start = std::chrono::steady_clock::now();
+    EXPECT_TRUE(Bolt(many + whole).ports().empty());
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ std::optional<std::string_view> CgroupPaths::find(std::uint64_t id) {
     if (const std::string* known = paths_.find(id)) return *known;
     std::optional<std::string> path = noted_(id);
     if (!path) path = look_up(id);
+    if (!path) path = noted_(id);    // it went meanwhile
     if (!path) return std::nullopt;  // not remembered: a cgroup id is never used again, but may be early
     return paths_.insert(id, std::move(*path));
 }

@@ -13,8 +13,8 @@
 namespace bindtrace {
 
 // cgroup id -> path in one hierarchy ("/system.slice/nginx.service"). The kernel side noted those that were made
-// while it traced. The id of the others is the inode of their directory, and the kernel opens a directory by it. A path
-// once seen is remembered after its cgroup has gone.
+// or removed while it traced. The id of the others is the inode of their directory, and the kernel opens a directory by
+// it. A path once seen is remembered after its cgroup has gone.
 class CgroupPaths {
   public:
     using Noted = std::function<std::optional<std::string>(std::uint64_t id)>;

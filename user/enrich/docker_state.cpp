@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/docker_state.h"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +11,9 @@ namespace bindtrace {
 namespace {
 
 using nlohmann::json;
+
+// Docker writes some 3 to 10 KiB of each. Those of a user, who may have put anything there, are not to take long.
+constexpr std::size_t kAllOfThem = std::size_t{32} << 20;
 
 std::optional<std::string> containers_folder(const StateFiles& files, std::optional<std::uint32_t> user) {
     const auto home = user ? files.home(*user) : std::optional<std::string>("");
@@ -43,22 +47,28 @@ std::vector<PortMapping> ports_in(const json& network) {
     return ports;
 }
 
-std::optional<DockerContainer> read(const StateFiles& files, const std::string& folder, std::string_view id) {
-    const auto config = files.json(folder + "/" + std::string(id) + "/config.v2.json");
-    if (!config || string_in(*config, "ID") != id) return std::nullopt;
+// left: bytes that may still be read.
+std::optional<DockerContainer> read(const StateFiles& files, const std::string& folder, std::string_view id,
+                                    std::size_t& left) {
+    const auto text =
+        files.text(folder + "/" + std::string(id) + "/config.v2.json", std::min(left, StateFiles::kLargest));
+    if (!text) return std::nullopt;
+    left -= text->size();
+    const json config = json::parse(*text, nullptr, false);
+    if (string_in(config, "ID") != id) return std::nullopt;
     DockerContainer found;
     Container& container = found.facts.container.emplace();
     container.runtime = "docker";
     container.id = id;
-    container.name = string_in(*config, "Name");
+    container.name = string_in(config, "Name");
     if (container.name && container.name->starts_with('/')) container.name->erase(0, 1);
-    const json& settings = object_in(*config, "Config");
+    const json& settings = object_in(config, "Config");
     container.image = string_in(settings, "Image");
     found.facts.pod = pod_of_annotations(object_in(settings, "Labels"));  // cri-dockerd
-    const json& state = object_in(*config, "State");
+    const json& state = object_in(config, "State");
     const auto running = state.find("Running");
     found.running = running != state.end() && running->is_boolean() && running->get<bool>();
-    const json& network = object_in(*config, "NetworkSettings");
+    const json& network = object_in(config, "NetworkSettings");
     found.ports = ports_in(network);
     for (const auto& [name, attached] : object_in(network, "Networks").items()) {
         for (const char* key : {"IPAddress", "GlobalIPv6Address"})
@@ -72,7 +82,8 @@ std::optional<DockerContainer> read(const StateFiles& files, const std::string& 
 std::optional<DockerContainer> docker_container(const StateFiles& files, std::string_view id,
                                                 std::optional<std::uint32_t> user) {
     const auto folder = containers_folder(files, user);
-    return folder ? read(files, *folder, id) : std::nullopt;
+    std::size_t left = StateFiles::kLargest;
+    return folder ? read(files, *folder, id, left) : std::nullopt;
 }
 
 std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
@@ -80,8 +91,9 @@ std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& 
     const auto folder = containers_folder(files, user);
     if (!folder || !files.can_read(*folder)) return std::nullopt;
     std::vector<DockerContainer> all;
+    std::size_t left = kAllOfThem;
     for (const std::string& id : files.names(*folder)) {
-        if (auto found = is_container_id(id) ? read(files, *folder, id) : std::nullopt)
+        if (auto found = is_container_id(id) ? read(files, *folder, id, left) : std::nullopt)
             all.push_back(std::move(*found));
     }
     return all;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "enrich/json_parts.h"
 #include "model/unit.h"
 
 namespace bindtrace {
@@ -26,8 +27,11 @@ std::optional<std::string> first_of(const json& object, std::initializer_list<co
 constexpr std::array<std::string_view, 2> kTasks = {"/run/containerd/io.containerd.runtime.v2.task",
                                                     "/run/k3s/containerd/io.containerd.runtime.v2.task"};
 
-ContainerFacts facts_of(const json& config, std::string_view runtime, std::string_view id) {
-    const json& annotations = object_in(config, "annotations");
+// Nothing where the configuration is no JSON.
+std::optional<ContainerFacts> facts_of(std::string_view config, std::string_view runtime, std::string_view id) {
+    const auto written = json_member(config, "annotations");
+    if (!written) return std::nullopt;
+    const json annotations = json::parse(*written, nullptr, false);
     ContainerFacts facts;
     facts.pod = pod_of_annotations(annotations);
     Container& container = facts.container.emplace();
@@ -42,8 +46,16 @@ ContainerFacts facts_of(const json& config, std::string_view runtime, std::strin
 
 std::optional<ContainerFacts> read(const StateFiles& files, const std::string& bundle, std::string_view runtime,
                                    std::string_view id) {
-    const auto config = files.json(bundle + "/config.json");
-    return config ? std::optional(facts_of(*config, runtime, id)) : std::nullopt;
+    const auto config = files.text(bundle + "/config.json");
+    return config ? facts_of(*config, runtime, id) : std::nullopt;
+}
+
+// Where the runtime was told to put it.
+std::optional<std::string> cgroup_in(std::string_view config) {
+    const auto of_linux = json_member(config, "linux");
+    const auto written = of_linux ? json_member(*of_linux, "cgroupsPath") : std::nullopt;
+    const json path = json::parse(written.value_or(""), nullptr, false);
+    return path.is_string() ? std::optional(path.get<std::string>()) : std::nullopt;
 }
 
 // In what the runtime was told, a cgroup of systemd's is "system.slice:ctr:web", and any other its path.
@@ -103,10 +115,11 @@ std::optional<ContainerFacts> bundle_of_cgroup(const StateFiles& files, std::str
     if (!told || told->id.empty()) return std::nullopt;
     for (const std::string_view tasks : kTasks) {
         for (const std::string& space : files.names(std::string(tasks))) {
-            const auto config = files.json(fmt::format("{}/{}/{}/config.json", tasks, space, told->id));
-            if (!config || string_in(object_in(*config, "linux"), "cgroupsPath") != told->cgroup) continue;
-            ContainerFacts facts = facts_of(*config, "containerd", told->id);
-            if (!facts.container->name) facts.container->name = facts.container->id;
+            const auto config = files.text(fmt::format("{}/{}/{}/config.json", tasks, space, told->id));
+            if (!config || cgroup_in(*config) != told->cgroup) continue;
+            auto facts = facts_of(*config, "containerd", told->id);
+            if (!facts) continue;
+            if (!facts->container->name) facts->container->name = facts->container->id;
             return facts;
         }
     }

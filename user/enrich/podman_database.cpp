@@ -4,7 +4,9 @@
 #include <sqlite3.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
+#include <string>
+
+#include "enrich/json_parts.h"
 
 namespace bindtrace {
 namespace {
@@ -18,12 +20,13 @@ using Statement = std::unique_ptr<sqlite3_stmt, Close>;
 
 constexpr std::size_t kLargestFile = std::size_t{16} << 20;
 constexpr int kLargestValue = 1 << 20;
+constexpr int kBroken = 64;      // configurations that do not end
 constexpr int kSteps = 100'000;  // of SQLite's own machine; a look-up takes some hundred
 
 // `bytes` must outlive it.
 Database open_in_memory(std::string& bytes) {
     sqlite3* opened = nullptr;
-    const int result = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE, nullptr);
+    const int result = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     Database database(opened);
     if (result != SQLITE_OK) return nullptr;
     for (const int harmful :
@@ -40,12 +43,9 @@ Database open_in_memory(std::string& bytes) {
     return database;
 }
 
-}  // namespace
-
-std::optional<nlohmann::json> podman_config(const StateFiles& files, const std::string& storage, std::string_view id) {
-    std::optional<std::string> bytes = files.text(storage + "/db.sql", kLargestFile);
-    if (!bytes || bytes->empty()) return std::nullopt;
-    const Database database = open_in_memory(*bytes);
+std::optional<std::string> in_sqlite(std::string bytes, std::string_view id) {
+    if (bytes.empty()) return std::nullopt;
+    const Database database = open_in_memory(bytes);
     if (!database) return std::nullopt;
     sqlite3_stmt* prepared = nullptr;
     sqlite3_prepare_v2(database.get(), "SELECT JSON FROM ContainerConfig WHERE ID = ?1", -1, &prepared, nullptr);
@@ -55,8 +55,29 @@ std::optional<nlohmann::json> podman_config(const StateFiles& files, const std::
     if (sqlite3_step(prepared) != SQLITE_ROW) return std::nullopt;
     const auto* text = static_cast<const char*>(sqlite3_column_blob(prepared, 0));  // it is one, with text in it
     if (text == nullptr) return std::nullopt;
-    nlohmann::json config = nlohmann::json::parse(text, text + sqlite3_column_bytes(prepared, 0), nullptr, false);
-    if (config.is_discarded()) return std::nullopt;
+    return std::string(text, static_cast<std::size_t>(sqlite3_column_bytes(prepared, 0)));
+}
+
+std::optional<std::string> in_bolt(std::string_view bytes, std::string_view id) {
+    constexpr std::string_view kKey = "config", kMark = R"(config{"spec":)";
+    const std::string wanted = '"' + std::string(id) + '"';
+    int broken = 0;
+    for (std::size_t at = bytes.find(kMark); at != std::string_view::npos; at = bytes.find(kMark, at)) {
+        at += kKey.size();
+        const auto config = json_value(bytes.substr(at, kLargestValue));
+        if (!config && ++broken > kBroken) return std::nullopt;
+        if (!config) continue;
+        if (json_member(*config, "id") == wanted) return std::string(*config);
+        at += config->size();
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> podman_config(const StateFiles& files, const std::string& storage, std::string_view id) {
+    auto config = in_sqlite(files.text(storage + "/db.sql", kLargestFile).value_or(""), id);
+    if (!config) config = in_bolt(files.text(storage + "/libpod/bolt_state.db", kLargestFile).value_or(""), id);
     return config;
 }
 

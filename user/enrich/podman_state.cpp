@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 
+#include "enrich/json_parts.h"
 #include "enrich/podman_database.h"
 
 namespace bindtrace {
@@ -23,8 +24,7 @@ ContainerFacts facts_of(const json& entry, std::string_view id) {
     container.runtime = "podman";
     container.id = id;
     const auto names = entry.find("names");
-    if (names != entry.end() && names->is_array() && !names->empty() && names->front().is_string())
-        container.name = names->front().get<std::string>();
+    if (names != entry.end() && names->is_array() && !names->empty()) container.name = name_of(names->front());
     if (const auto text = string_in(entry, "metadata")) {
         const json metadata = json::parse(*text, nullptr, false);  // JSON in a string of JSON
         container.image = string_in(metadata, "image-name");
@@ -39,11 +39,11 @@ std::uint16_t port_in(const json& object, const char* key) {
 }
 
 // [{"host_port": 8081, "container_port": 80, "range": 2, "protocol": "tcp"}], by netavark and by libpod alike.
-std::vector<PortMapping> ports_in(const json& config, const char* key) {
+std::vector<PortMapping> ports_in(std::string_view config, const char* key) {
     std::vector<PortMapping> ports;
-    const auto mappings = config.is_object() ? config.find(key) : config.end();
-    if (mappings == config.end() || !mappings->is_array()) return ports;
-    for (const json& mapping : *mappings) {
+    const json mappings = json::parse(json_member(config, key).value_or(""), nullptr, false);
+    if (!mappings.is_array()) return ports;
+    for (const json& mapping : mappings) {
         if (!mapping.is_object()) continue;
         const std::uint16_t host = port_in(mapping, "host_port"), inside = port_in(mapping, "container_port");
         const auto count = std::max<std::uint32_t>(port_in(mapping, "range"), 1);
@@ -107,10 +107,14 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
     if (!storage) return std::nullopt;
     for (const char* driver : {"overlay", "vfs", "btrfs", "zfs"}) {
         for (const char* file : {"containers.json", "volatile-containers.json"}) {  // the latter of podman run --rm
-            const auto list = files.json(fmt::format("{}/{}-containers/{}", *storage, driver, file));
-            if (!list || !list->is_array()) continue;
-            for (const json& entry : *list)
+            const auto list = files.text(fmt::format("{}/{}-containers/{}", *storage, driver, file));
+            const auto entries = list ? json_parts(*list) : std::nullopt;
+            if (!entries) continue;
+            for (const JsonPart& part : *entries) {
+                if (part.value.find(id) == std::string_view::npos) continue;
+                const json entry = json::parse(part.value, nullptr, false);
                 if (string_in(entry, "id") == id) return facts_of(entry, id);
+            }
         }
     }
     return std::nullopt;
@@ -121,13 +125,13 @@ std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view 
         constexpr const char* kFolder = "/run/containers/networks/firewall/ports";
         for (const std::string& name : files.names(kFolder)) {
             if (!name.ends_with("_" + std::string(id))) continue;  // one for each network that it is in
-            const auto note = files.json(std::string(kFolder) + "/" + name);
-            if (auto ports = ports_in(note.value_or(json()), "port_mappings"); !ports.empty()) return ports;
+            const auto note = files.text(std::string(kFolder) + "/" + name);
+            if (auto ports = ports_in(note.value_or(""), "port_mappings"); !ports.empty()) return ports;
         }
     }
     const auto storage = storage_of(files, user);
     const auto config = storage ? podman_config(files, *storage, id) : std::nullopt;
-    return ports_in(config.value_or(json()), "newPortMappings");
+    return ports_in(config.value_or(""), "newPortMappings");
 }
 
 }  // namespace bindtrace

@@ -79,12 +79,17 @@ void StateFiles::refused(const std::string& path, int error) const {
           ": containers are told by their ids alone (run as root, or with cap_dac_read_search)");
 }
 
+std::optional<std::string> name_of(const nlohmann::json& value) {
+    constexpr std::size_t kLongest = 1024;
+    if (!value.is_string()) return std::nullopt;
+    const auto& text = value.get_ref<const std::string&>();
+    return text.empty() || text.size() > kLongest ? std::nullopt : std::optional(text);
+}
+
 std::optional<std::string> string_in(const nlohmann::json& object, const char* key) {
     if (!object.is_object()) return std::nullopt;
     const auto found = object.find(key);
-    if (found == object.end() || !found->is_string()) return std::nullopt;
-    std::string text = found->get<std::string>();
-    return text.empty() ? std::nullopt : std::optional(std::move(text));
+    return found == object.end() ? std::nullopt : name_of(*found);
 }
 
 const nlohmann::json& object_in(const nlohmann::json& object, const char* key) {

@@ -14,6 +14,8 @@ namespace bindtrace {
 // files are read, none that is large, and what is no JSON is not there.
 class StateFiles {
   public:
+    static constexpr std::size_t kLargest = std::size_t{4} << 20;  // JSON takes some 20 times as much in memory
+
     using Warn = std::function<void(const std::string& sentence)>;
 
     // root: put before each path; for tests.
@@ -32,7 +34,6 @@ class StateFiles {
     bool can_read(const std::string& folder) const;
 
   private:
-    static constexpr std::size_t kLargest = std::size_t{4} << 20;  // JSON takes some 20 times as much in memory
     static constexpr std::size_t kEntries = 10'000;
 
     void refused(const std::string& path, int error) const;
@@ -42,7 +43,11 @@ class StateFiles {
     mutable bool warned_ = false;
 };
 
-// A member that is a string and not empty.
+// A string that is not empty. One that is longer than any name or path is none: it would be remembered for thousands of
+// containers.
+std::optional<std::string> name_of(const nlohmann::json& value);
+
+// A member that is such a string.
 std::optional<std::string> string_in(const nlohmann::json& object, const char* key);
 
 // A member that is an object; an empty one where there is none.

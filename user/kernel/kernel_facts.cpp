@@ -158,7 +158,8 @@ KernelFacts KernelFacts::probe() {
     facts.cgroups = find_cgroups();
     facts.missing_capabilities = find_missing_capabilities();
     TypeNames names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file", kProbeFunction};
-    for (const char* tracepoint : {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir"})
+    for (const char* tracepoint :
+         {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir", "cgroup_rmdir"})
         names.insert(tracepoint_type(tracepoint));
     for (const Strategy strategy : kStrategies)
         for (const ProgramSpec& spec : programs(strategy)) names.insert(spec.target);

@@ -32,6 +32,7 @@ constexpr const char* kTimeWaitEnd = "the end of TIME_WAIT";
 // In the order of attaching: whatever ends a claim comes before what makes one, so that none is left over.
 constexpr ProgramSpec kFentry[] = {
     {"tp__cgroup_mkdir", "", When::always, nullptr},
+    {"tp__cgroup_rmdir", "", When::always, nullptr},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"fentry__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
     {"fentry__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
@@ -62,6 +63,7 @@ constexpr ProgramSpec kFentry[] = {
 
 constexpr ProgramSpec kKprobe[] = {
     {"tp__cgroup_mkdir", "", When::always, nullptr},
+    {"tp__cgroup_rmdir", "", When::always, nullptr},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"kprobe__inet_put_port", "inet_put_port", When::function, kReleaseTcp},
     {"kprobe__udp_lib_unhash", "udp_lib_unhash", When::function, kReleaseUdp},
@@ -105,6 +107,7 @@ constexpr ProgramSpec kKprobe[] = {
 
 constexpr ProgramSpec kTracepoint[] = {
     {"tp__cgroup_mkdir", "", When::always, nullptr},
+    {"tp__cgroup_rmdir", "", When::always, nullptr},
     {"cgroup__sock_create", "", When::cookies_needed, nullptr},
     {"tp__tcp_destroy_sock", "tcp_destroy_sock", When::always, nullptr},
     {"cgroup__sock_release", "", When::always, nullptr},

@@ -192,7 +192,7 @@ std::optional<std::string> Tracer::cgroup_path(std::uint64_t id) const {
     bt_cgroup cgroup{};
     if (bpf_map_lookup_elem(bpf_map__fd(map("cgroup_paths")), &id, &cgroup) != 0) return std::nullopt;
     const std::size_t length = strnlen(cgroup.path, sizeof(cgroup.path));
-    if (length == 0 || length == sizeof(cgroup.path)) return std::nullopt;  // not written yet, or cut
+    if (length == 0 || length == sizeof(cgroup.path)) return std::nullopt;  // not readable, or cut
     return std::string(cgroup.path, length);
 }
 

@@ -88,7 +88,7 @@ class Tracer {
     // Fills in `task` of each. At most BT_HOLDERS.
     void find_socket_users(std::span<bt_socket_user> users) const;
 
-    // The path of a cgroup that was made since the start, if it still has it.
+    // The path of a cgroup that was made or removed since the start, if it still has it.
     std::optional<std::string> cgroup_path(std::uint64_t id) const;
 
   private:
