@@ -90,8 +90,11 @@ TEST_F(Loss, IsNoneOfWhatIsOutsideOfTheContainer) {
     Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--ring-size", "1", "--events", "bind", "--container",
                          "no-such-container"});
     ASSERT_TRUE(bindtrace.attached());
-    netns_.run([] { EXPECT_EQ(bind_and_close("127.0.0.1", 8080), 0); });
-    std::this_thread::sleep_for(std::chrono::seconds(1));  // user space has seen whose it is
+    EXPECT_TRUE(wait_until([&] {  // user space has seen whose it is
+        const std::uint64_t before = events_submitted(bindtrace.pid());
+        netns_.run([] { EXPECT_EQ(bind_and_close("127.0.0.1", 8080), 0); });
+        return events_submitted(bindtrace.pid()) == before;
+    }));
     bindtrace.signal(SIGSTOP);
     ASSERT_TRUE(wait_until([&] { return state_of(bindtrace.pid()) == 'T'; }));
     netns_.run([] {
