@@ -11,16 +11,13 @@
 #include "capture/encoder.h"
 #include "capture/holder_table.h"
 #include "pipeline/teller.h"
+#include "require.h"
 #include "sink/json_sink.h"
 #include "sink/text_sink.h"
 
 namespace {
 
 using namespace bindtrace;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 // Only counts.
 class Count final : public Receiver {

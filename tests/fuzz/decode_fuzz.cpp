@@ -19,6 +19,7 @@
 #include "decode/decode.h"
 #include "diagnose/diagnose.h"
 #include "enrich/processes.h"
+#include "require.h"
 #include "sink/json_sink.h"
 #include "sink/text_sink.h"
 
@@ -27,28 +28,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kKeys = 31;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
-
-bool is_utf8(const std::string& bytes) {
-    try {
-        static_cast<void>(json(bytes).dump());
-        return true;
-    } catch (const json::exception&) {
-        return false;
-    }
-}
-
-bool has_control(std::string_view utf8) {
-    for (std::size_t i = 0; i < utf8.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(utf8[i]);
-        if (byte < 0x20 || byte == 0x7f) return true;
-        if (byte == 0xc2 && i + 1 < utf8.size() && static_cast<unsigned char>(utf8[i + 1]) < 0xa0) return true;
-    }
-    return false;
-}
 
 // Takes at most `size` bytes off the front; what is short is filled with zeros.
 template <typename Plain>

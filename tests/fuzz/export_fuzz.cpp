@@ -19,6 +19,7 @@
 #include "report/gather.h"
 #include "report/held_at.h"
 #include "report/history.h"
+#include "require.h"
 #include "sink/csv_sink.h"
 #include "sink/json_sink.h"
 #include "sink/perfetto_sink.h"
@@ -30,10 +31,6 @@
 namespace {
 
 using namespace bindtrace;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 bool has_controls(std::string_view text) {
     for (const char character : text)

@@ -12,14 +12,11 @@
 #include <string>
 
 #include "registry/registry.h"
+#include "require.h"
 
 namespace {
 
 using namespace bindtrace;
-
-void require(bool holds) {
-    if (!holds) std::abort();
-}
 
 // "f:LINE: what is wrong".
 void require_line(const std::string& told, const std::string& content) {

@@ -4,6 +4,7 @@
 #include "../unit/temp_dir.h"
 #include "capture/capture_set.h"
 #include "capture/capture_writer.h"
+#include "client_in_the_way.h"
 #include "golden.h"
 #include "pipeline/one_stream.h"
 #include "pipeline/recorded.h"
@@ -46,7 +47,7 @@ class GoldenCaptures : public Golden {
                                "app.service"}};
         web.warn(taken, 2);
         const Story refused = Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 8080}).fail(EADDRINUSE);
-        const Findings found = in_the_way(refused, client);
+        const Findings found = client_in_the_way(refused, client, 1024, 65535);
         web.tell(refused, 3, &found);
         Story gone = client;
         gone.event.kind = BT_KIND_RELEASE;
@@ -117,39 +118,6 @@ class GoldenCaptures : public Golden {
         BytesOutput output_;
         CaptureWriter writer_{output_};
     };
-
-    static Findings in_the_way(const Story& refused, const Story& client) {
-        Holder holder;
-        holder.raw = {.since_ns = kKtime + kSecond,
-                      .flags = BT_EVENT_HAS_SOCKOPT | BT_EVENT_HAS_TASK | BT_EVENT_EPHEMERAL,
-                      .op = BT_OP_CONNECT,
-                      .uid = 997,
-                      .substate = TCP_ESTABLISHED,
-                      .has_claim = 1,
-                      .explicit_port = 0,
-                      .of_kernel = 0,
-                      .task = client.event.task,
-                      .sock = client.event.sock};
-        holder.raw.sock.state = TCP_ESTABLISHED;
-        holder.since_ns = kTime + kSecond;
-        holder.netns_name = "host";
-        holder.process.emplace().task = client.event.task;
-        holder.process->cgroup_path = "/system.slice/config-client.service";
-        Findings found;
-        found.refusal = Refusal{.claimant = refused.event.sock,
-                                .claimant_uid = 998,
-                                .in_the_way = 1,
-                                .seen = 1,
-                                .complete = true,
-                                .ephemeral_first = 1024,
-                                .ephemeral_last = 65535,
-                                .unprivileged_start = 1024,
-                                .port_reserved = false,
-                                .holders = {holder.raw}};
-        found.refusal->claimant.local_port = refused.event.port;
-        found.holders = {holder};
-        return found;
-    }
 
     const TempDir dir_;
     std::vector<std::string> files_;

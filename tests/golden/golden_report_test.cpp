@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a report says, as text and as JSON.
+#include "client_in_the_way.h"
 #include "golden.h"
 #include "registry_warning.h"
 #include "report/gather.h"
@@ -41,42 +42,6 @@ class GoldenReport : public Golden {
         gather_.warning(warning);
     }
 
-    // A client of java's, in the way of what `story` asks for.
-    static Findings client_in_the_way(const Story& story, const Story& client) {
-        Holder holder;
-        holder.raw = {.since_ns = kKtime + 1'000'000'000,
-                      .flags = BT_EVENT_HAS_SOCKOPT | BT_EVENT_HAS_TASK | BT_EVENT_EPHEMERAL,
-                      .op = BT_OP_CONNECT,
-                      .uid = 997,
-                      .substate = TCP_ESTABLISHED,
-                      .has_claim = 1,
-                      .explicit_port = 0,
-                      .of_kernel = 0,
-                      .task = client.event.task,
-                      .sock = client.event.sock};
-        holder.raw.sock.state = TCP_ESTABLISHED;
-        holder.since_ns = kTime + kSecond;
-        holder.netns_name = "host";
-        Owner owner;
-        owner.task = client.event.task;
-        owner.cgroup_path = "/system.slice/config-client.service";
-        holder.process = owner;
-        Findings found;
-        found.refusal = Refusal{.claimant = story.event.sock,
-                                .claimant_uid = 998,
-                                .in_the_way = 1,
-                                .seen = 1,
-                                .complete = true,
-                                .ephemeral_first = 32768,
-                                .ephemeral_last = 60999,
-                                .unprivileged_start = 1024,
-                                .port_reserved = false,
-                                .holders = {holder.raw}};
-        found.refusal->claimant.local_port = story.event.port;
-        found.holders = {holder};
-        return found;
-    }
-
     // What a page draws of it, after told().
     std::string drawn() {
         std::string text;
@@ -112,7 +77,7 @@ TEST_F(GoldenReport, WhatHappened) {
     for (std::uint32_t start = 0; start < 4; ++start) {
         Story server = Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 38080}).fail(EADDRINUSE);
         server.event.task.key.pid += start;
-        const Findings found = client_in_the_way(server, client);
+        const Findings found = client_in_the_way(server, client, 32768, 60999);
         tell(server, 2 + start, &found);
     }
     Story hostile = Story(BT_KIND_BIND, BT_OP_BIND).ask({"::", 80}).fail(EACCES);
