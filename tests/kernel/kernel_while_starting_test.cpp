@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Between what is there when bindtrace looks and what it sees happen there is no gap, and nothing is in both.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -19,7 +20,7 @@ constexpr int kMost = 900;  // a process may have 1,024 files open
 class Binder {
   public:
     Binder() {
-        if (pipe(enough_) != 0 || pipe(done_) != 0) std::abort();
+        if (pipe2(enough_, O_CLOEXEC) != 0 || pipe2(done_, O_CLOEXEC) != 0) std::abort();
         pid_ = fork();
         if (pid_ == 0) run();
         ::close(enough_[0]);
