@@ -50,8 +50,10 @@ class Check final : public Receiver {
     }
     void netns(const NetnsFacts& netns) override { encoder_.netns(netns); }
     void checkpoint(const Checkpoint& checkpoint) override {
-        holders_.restart(checkpoint.ports, checkpoint.complete);
-        encoder_.checkpoint(holders_.checkpoint(checkpoint.time_ns, checkpoint.ktime_ns));
+        holders_.restart(checkpoint.ports, checkpoint.complete, checkpoint.ktime_ns);
+        const Checkpoint held = holders_.checkpoint(checkpoint.time_ns, checkpoint.ktime_ns);
+        encoder_.checkpoint(held.time_ns, held.ktime_ns, held.ports.size(), held.complete);
+        for (const HeldPort& port : held.ports) encoder_.held(port);
     }
 
     // What was encoded can be decoded.

@@ -91,5 +91,74 @@ TEST_F(Reporting, TellsWhoHeldThePortThen) {
     EXPECT_EQ(report({"--at", "noon"}).code, 2);
 }
 
+// Of a recording that begins when all is said and done.
+class ReportOfBefore : public Ending {
+  protected:
+    void record(const Words& more = {"--duration", "1s"}) {
+        Words words = {"record", "-o", file()};
+        words.insert(words.end(), more.begin(), more.end());
+        ASSERT_EQ(run_bindtrace(words).code, 0);
+    }
+    std::string file() const { return dir_ / "x.btcap"; }
+    Ended history_of(std::uint16_t port) const {
+        return run_bindtrace({"report", file(), "--port", std::to_string(port)});
+    }
+    // Who held it at the end.
+    Ended held(std::uint16_t port) const {
+        const Json summary = Json::parse(run_bindtrace({"report", file(), "--json"}).out);
+        const std::string last = summary["recordings"][0]["last"];
+        return run_bindtrace({"report", file(), "--port", std::to_string(port), "--at", last});
+    }
+
+    TempDir dir_;
+};
+
+TEST_F(ReportOfBefore, TellsClientsThatWereConnectedAlready) {
+    netns_.run([this] {
+        Socket server(Kind::tcp), chosen(Kind::tcp), own(Kind::tcp), closed(Kind::tcp);
+        ASSERT_EQ(server.bind("127.0.0.1", 7300), 0);
+        ASSERT_EQ(server.listen(), 0);
+        ASSERT_EQ(chosen.connect("127.0.0.1", 7300), 0);
+        ASSERT_EQ(own.bind("127.0.0.1", 7301), 0);
+        ASSERT_EQ(own.connect("127.0.0.1", 7300), 0);
+        ASSERT_EQ(closed.connect("127.0.0.1", 7300), 0);
+        const std::uint16_t left = closed.local_port();
+        closed.close();
+        record();
+        for (const std::uint16_t port : {chosen.local_port(), std::uint16_t{7301}}) {
+            const Ended then = held(port);
+            EXPECT_EQ(then.code, 0) << then.errors;
+            EXPECT_NE(then.out.find("127.0.0.1:" + std::to_string(port) + " -> 127.0.0.1:7300"), std::string::npos)
+                << then.out;
+            EXPECT_NE(then.out.find("live_tests["), std::string::npos) << then.out;
+            EXPECT_EQ(then.out.find(" at the start") != std::string::npos, port != 7301) << then.out;
+            const Ended history = history_of(port);
+            EXPECT_EQ(history.code, 0);
+            EXPECT_NE(history.out.find("held already:"), std::string::npos) << history.out;
+            EXPECT_NE(history.out.find("at the end held by"), std::string::npos) << history.out;
+        }
+        const Ended without_process = held(left);
+        EXPECT_EQ(without_process.code, 0) << without_process.out;
+        EXPECT_NE(without_process.out.find("(no process)"), std::string::npos) << without_process.out;
+        const Ended listens = held(7300);
+        EXPECT_NE(listens.out.find("LISTEN"), std::string::npos) << listens.out;
+        EXPECT_EQ(listens.out.find(" -> "), std::string::npos) << "what the server accepted:\n" << listens.out;
+    });
+}
+
+// What its filter left out may be there.
+TEST_F(ReportOfBefore, NeverSaysNobodyOfWhatWasFiltered) {
+    netns_.run([this] {
+        record({"--failed", "--", own_program(), "--bind-and-exit", "127.0.0.1", "7310"});
+        const Ended then = held(7310);
+        EXPECT_EQ(then.code, 3);
+        EXPECT_NE(then.out.find("not known"), std::string::npos) << then.out;
+        EXPECT_EQ(then.out.find("nobody"), std::string::npos) << then.out;
+        EXPECT_NE(then.errors.find("there may be more"), std::string::npos) << then.errors;
+        const Ended history = history_of(7310);
+        EXPECT_NE(history.out.find("it is not known who holds it"), std::string::npos) << history.out;
+    });
+}
+
 }  // namespace
 }  // namespace bindtrace

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <thread>
 
 #include "live_end.h"
 #include "unit/temp_dir.h"
@@ -105,6 +106,21 @@ TEST_F(Stdout, ClosedWhileIdle) {
     const BpfObjects objects = held_by(bindtrace);
     fifo.close();
     expect_end(bindtrace, objects, 1s, "stdout was closed by its reader");
+}
+
+// A recording of which nothing is to be written for a minute.
+TEST_F(Stdout, OfARecordingClosedWhileIdle) {
+    Fifo fifo;
+    Bindtrace bindtrace(writing_to(fifo.path(), {"record", "-o", "-", "--netns", netns_.inum_text()}),
+                        Bindtrace::Whole{});
+    ASSERT_TRUE(fifo.read_something());
+    const BpfObjects objects = held_by(bindtrace);
+    std::this_thread::sleep_for(2500ms);  // what it has to write at its beginning is written
+    fifo.close();
+    const auto output = bindtrace.wait_for_end(10s);
+    EXPECT_EQ(output.code, 1);
+    EXPECT_NE(output.errors.find("stdout was closed by its reader"), std::string::npos) << output.errors;
+    expect_all_gone(objects);
 }
 
 TEST_F(Stdout, ClosedUnderLoad) {

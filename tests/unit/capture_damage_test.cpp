@@ -2,6 +2,8 @@
 // Whatever has happened to a capture: every intact block is read, and what is lost is told by offset and size.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include "capture_samples.h"
 
 namespace bindtrace {
@@ -104,6 +106,22 @@ TEST(CaptureDamage, MissingRepeatedAndZeroedBlocks) {
     const auto report = read(whole.bytes + "garbage between" + whole.bytes, two);
     ASSERT_TRUE(report);
     EXPECT_EQ(report->damages.front().bytes, 15u);
+}
+
+// A header every 64 bytes, each asking for a checksum of half the file: that is not done for them all.
+TEST(CaptureDamage, MadeUpHeadersCostNoMoreThanTheFile) {
+    constexpr std::size_t kBytes = 4 << 20;
+    const auto header = pack_header({.kind = BlockKind::events, .stored_bytes = kBytes / 2, .raw_bytes = 1});
+    std::string bytes;
+    while (bytes.size() < kBytes) bytes.append(header.data(), header.size());
+    Heard heard;
+    const std::clock_t begin = std::clock();
+    const auto report = read(bytes + small_capture().bytes, heard);
+    EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 3.0);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->lost_bytes, bytes.size());
+    EXPECT_EQ(report->blocks, 6u);
+    EXPECT_EQ(heard.events, 3u);
 }
 
 TEST(CaptureDamage, WhatIsNoCaptureIsRefused) {

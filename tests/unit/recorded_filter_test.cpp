@@ -64,5 +64,26 @@ TEST(RecordedFilter, AppliesWhatTheKernelAppliesLive) {
     EXPECT_TRUE(passes([](Filter& filter) { filter.no_ephemeral = filter.failed_only = true; }));
 }
 
+TEST(RecordedFilter, KnowsWhatARecordingWasNarrowedTo) {
+    RecordedFilter asked;
+    asked.filter.ports = {{80, 80}, {8000, 8010}};
+    asked.filter.protocols = BT_PROTO_TCP;
+    asked.filter.netns = 17;
+    const auto tells_all = [&asked](const std::vector<std::string>& filters) {
+        Meta meta;
+        meta.filters = filters;
+        return tells_all_claims(meta, asked);
+    };
+    for (const char* filter : {"--registry x", "--port 1-90,8000-9000", "--proto udp,tcp", "--netns 17",
+                               "--events bind,listen,autobind,release,state"})
+        EXPECT_TRUE(tells_all({filter})) << filter;
+    for (const char* filter : {"--failed", "--no-ephemeral", "--port 80", "--proto udp", "--netns 18", "--netns self",
+                               "--events bind", "--unit x.service", "--comm x", "--addr 127.0.0.1", "--pid 1"})
+        EXPECT_FALSE(tells_all({"--port 80,8000-8010", filter})) << filter;
+    EXPECT_TRUE(tells_all({}));
+    asked.filter.ports.clear();
+    EXPECT_FALSE(tells_all({"--port 80"}));
+}
+
 }  // namespace
 }  // namespace bindtrace

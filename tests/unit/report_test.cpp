@@ -389,7 +389,9 @@ TEST(History, TellsHoldersOfTheStartAndAllThatFollows) {
     filter.filter.ports = {{port, port}};
     History history(filter, sink, text, {});
     history.begin_of(1);
-    history.meta(sampled_meta());
+    Meta meta = sampled_meta();
+    meta.filters.clear();
+    history.meta(meta);
     history.checkpoint({.time_ns = sampled_meta().time_ns, .ktime_ns = kBegin, .complete = true, .ports = {held}});
     Sampled release(BT_KIND_RELEASE, 1);
     release.event.sock = held.holder.raw.sock;
@@ -402,6 +404,68 @@ TEST(History, TellsHoldersOfTheStartAndAllThatFollows) {
     EXPECT_NE(text.find("-- 0 claims, 0 failures, 1 release; at the end nobody holds it --"), std::string::npos)
         << text;
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
+}
+
+// Its end: of a port that was not held at the start, and of which nothing was told.
+std::string end_of(const std::vector<std::string>& filters, bool complete) {
+    RecordedFilter filter;
+    filter.filter.kinds = ~0u;
+    filter.filter.ports = {{1, 1}};
+    TextSink sink({.colour = false, .zone = Zone::utc});
+    std::string text;
+    History history(filter, sink, text, {});
+    history.begin_of(1);
+    Meta meta = sampled_meta();
+    meta.filters = filters;
+    history.meta(meta);
+    history.checkpoint({.time_ns = meta.time_ns, .ktime_ns = kBegin, .complete = complete, .ports = {}});
+    history.finish();
+    return text;
+}
+
+TEST(History, SaysNobodyOnlyWhereAllWouldBeKnown) {
+    EXPECT_NE(end_of({}, true).find("at the end nobody holds it"), std::string::npos);
+    EXPECT_NE(end_of({"--port 1-9"}, true).find("at the end nobody holds it"), std::string::npos);
+    EXPECT_NE(end_of({"--failed"}, true).find("at the end it is not known who holds it"), std::string::npos);
+    EXPECT_NE(end_of({}, false).find("at the end it is not known who holds it"), std::string::npos);
+}
+
+TEST(HeldAt, SaysNobodyOnlyWhereAllWouldBeKnown) {
+    const auto told = [](bool complete) {
+        std::string text;
+        append_held_then_text(text, sampled_meta(), {.time_ns = 1, .complete = complete, .ports = {}}, false);
+        return text;
+    };
+    EXPECT_NE(told(true).find("nobody held any"), std::string::npos);
+    EXPECT_NE(told(false).find("not known"), std::string::npos);
+    EXPECT_EQ(told(false).find("nobody"), std::string::npos);
+}
+
+// Nobody tells when such a connection ends; TIME_WAIT has gone after a minute.
+TEST(HeldAt, TellsWhichConnectionsWereThereAtTheStart) {
+    HeldPort client{.holder = sampled_holder(1), .processes = 1}, bound = client, closed = client;
+    for (HeldPort* port : {&client, &bound, &closed}) {
+        port->holder.raw.has_claim = port->holder.raw.explicit_port = 0;
+        port->holder.raw.sock.cookie = 0;
+        port->holder.raw.substate = port->holder.raw.sock.state = TCP_ESTABLISHED;
+    }
+    bound.holder.raw.explicit_port = 1;
+    closed.holder.raw.substate = closed.holder.raw.sock.state = TCP_TIME_WAIT;
+    TaskCache tasks;
+    HolderTable table(tasks);
+    table.restart({client, bound, closed}, true, kBegin);
+    constexpr std::uint64_t kMinute = 60'000'000'000;
+    const auto told = [&table](std::uint64_t later_ns) {
+        std::string text;
+        append_held_then_text(text, sampled_meta(), table.checkpoint(1, kBegin + later_ns), false);
+        return text;
+    };
+    const std::string before = told(kMinute - 1), after = told(kMinute);
+    EXPECT_NE(before.find("3 sockets"), std::string::npos) << before;
+    EXPECT_NE(before.find("TIME_WAIT at the start"), std::string::npos) << before;
+    EXPECT_NE(after.find("2 sockets"), std::string::npos) << after;
+    EXPECT_NE(after.find("ESTABLISHED at the start  "), std::string::npos) << after;
+    EXPECT_NE(after.find("ESTABLISHED  "), std::string::npos) << after;
 }
 
 TEST(History, OfAPortThatIsNotThere) {

@@ -22,6 +22,7 @@ namespace bindtrace {
 namespace {
 
 constexpr unsigned kParts = 8;
+constexpr std::uint64_t kLeastFileNs = 1'000'000'000;
 constexpr int kPatienceMs = 1000;
 
 std::string hint_for(int code) {
@@ -34,7 +35,7 @@ std::string hint_for(int code) {
 }  // namespace
 
 CapturePlace keep_for(std::string path, std::uint64_t ns) {
-    return {.path = std::move(path), .file_ns = std::max<std::uint64_t>(ns / kParts, 1), .earlier_files = kParts};
+    return {.path = std::move(path), .file_ns = std::max(ns / kParts, kLeastFileNs), .earlier_files = kParts};
 }
 
 CapturePlace keep_bytes(std::string path, std::uint64_t bytes) {
@@ -105,7 +106,11 @@ bool CaptureFiles::is_full(std::size_t bytes) const {
 }
 
 std::size_t CaptureFiles::goal() const {
-    return place_.file_bytes == 0 ? kBlockGoal : std::min<std::size_t>(kBlockGoal, place_.file_bytes / 4);
+    return std::min(kBlockGoal, share());
+}
+
+std::size_t CaptureFiles::share() const {
+    return place_.file_bytes == 0 ? kBlockLimit : std::min<std::size_t>(kBlockLimit, place_.file_bytes / 4);
 }
 
 Status CaptureFiles::look_after() const {

@@ -42,6 +42,7 @@ class CaptureFiles final : public BlockOutput {
     bool is_full(std::size_t bytes) const override;
     Status next_file() override;
     std::size_t goal() const override;
+    std::size_t share() const override;
 
     // Each second: an error where nobody will ever find what is being written.
     Status look_after() const;

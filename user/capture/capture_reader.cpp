@@ -92,8 +92,13 @@ Result<bool> CaptureReader::find_block() {
     if (Status filled = fill(size); !filled) return filled.error();
     if (ahead().size() < size) return false;
     const bool is_newer = header->major > kCaptureMajor;
-    if (!is_newer && !BlockUnpacker::is_intact(*header, ahead().substr(kBlockHeaderBytes, header->stored_bytes)))
-        return false;
+    if (!is_newer) {
+        if (!may_look_into(*header)) return false;
+        if (!BlockUnpacker::is_intact(*header, ahead().substr(kBlockHeaderBytes, header->stored_bytes))) {
+            in_vain_ += header->stored_bytes;
+            return false;
+        }
+    }
     end_of_damage();
     if (is_newer) {
         ++report_.newer_blocks;
@@ -102,6 +107,12 @@ Result<bool> CaptureReader::find_block() {
         found_ = header;
     }
     return true;
+}
+
+// What somebody has made up may have a header every 64 bytes, each with a checksum of megabytes that is wrong. Where
+// bytes were damaged, were lost or came twice, what is looked into in vain is no more than a few times the file.
+bool CaptureReader::may_look_into(const BlockHeader& header) const {
+    return in_vain_ + header.stored_bytes <= kInVain + 4 * offset();
 }
 
 Result<bool> CaptureReader::next_block(const Choose& choose) {

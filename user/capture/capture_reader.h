@@ -88,7 +88,10 @@ class CaptureReader {
     void check_sequence(const BlockHeader& header);
     void damaged(std::uint64_t offset, std::uint64_t bytes, std::string what);
 
+    bool may_look_into(const BlockHeader& header) const;
+
     static constexpr std::size_t kChunk = 1 << 20;
+    static constexpr std::uint64_t kInVain = 4 * kBlockLimit;
     static constexpr std::size_t kDamagesKept = 100;
 
     std::string name_;
@@ -99,6 +102,7 @@ class CaptureReader {
     std::uint64_t before_ = 0;  // bytes that were in buffer_ earlier
     std::optional<std::uint64_t> damage_begin_;
     std::uint64_t damage_end_ = 0;      // of the last
+    std::uint64_t in_vain_ = 0;         // bytes of payloads that were looked into and were not intact
     std::optional<BlockHeader> found_;  // at at_, not taken yet
     Sequences earlier_, next_;
     bool begins_like_one_ = false;

@@ -7,14 +7,13 @@ namespace bindtrace {
 namespace {
 
 constexpr std::size_t kEndBytes = kBlockHeaderBytes + 64;  // of the largest END, kept free in each file
-constexpr std::size_t kHeldBytes = 64;                     // of a port in a checkpoint, about
 
 }  // namespace
 
 Status CaptureWriter::start(const Meta& meta, const Host& host, const std::vector<HeldPort>& ports, bool complete) {
     meta_ = meta;
     host_ = host;
-    holders_.restart(ports, complete);
+    holders_.restart(ports, complete, meta.ktime_ns);
     time_ns_ = meta.time_ns;
     ktime_ns_ = meta.ktime_ns;
     next_checkpoint_ns_ = ktime_ns_ + kCheckpointNs;
@@ -69,7 +68,7 @@ Status CaptureWriter::tick(std::int64_t time_ns, std::uint64_t ktime_ns) {
     if (status_ && output_.is_full(0)) status_ = change_file();
     if (status_ && ktime_ns >= next_checkpoint_ns_) {
         next_checkpoint_ns_ = ktime_ns + kCheckpointNs;
-        status_ = write_checkpoint();
+        status_ = write_checkpoint_or_change();
     }
     return status_;
 }
@@ -111,24 +110,41 @@ Status CaptureWriter::change_file() {
     return write_checkpoint();
 }
 
+// The settings of as many network namespaces as have room, those seen last.
 Status CaptureWriter::write_head() {
-    BlockEncoder encoder(tasks_);
-    encoder.meta(meta_);
-    encoder.host(host_);
-    for (const NetnsFacts& netns : netns_) encoder.netns(netns);
-    return write_block(BlockKind::head, encoder);
+    for (std::size_t count = netns_.size();; count /= 2) {
+        BlockEncoder encoder(tasks_);
+        encoder.meta(meta_);
+        encoder.host(host_);
+        for (std::size_t i = netns_.size() - count; i < netns_.size(); ++i) encoder.netns(netns_[i]);
+        const std::string_view block = pack(BlockKind::head, encoder);
+        if (count == 0 || fits(block, encoder)) return put(block);
+    }
 }
 
 Status CaptureWriter::write_checkpoint() {
-    Checkpoint checkpoint = holders_.checkpoint(time_ns_, ktime_ns_);
-    const std::size_t room = output_.goal() / kHeldBytes;
-    if (output_.goal() < kBlockGoal && checkpoint.ports.size() > room) {  // the file is to be small
-        checkpoint.ports.resize(room);
-        checkpoint.complete = false;
+    return put(pack_checkpoint());
+}
+
+// In the midst of a file, which may not have the room.
+Status CaptureWriter::write_checkpoint_or_change() {
+    const std::string_view block = pack_checkpoint();
+    return output_.is_full(block.size() + kEndBytes) ? change_file() : put(block);
+}
+
+// Of all that are held or, where those take too much, of as many as there is room for.
+std::string_view CaptureWriter::pack_checkpoint() {
+    const auto claims = holders_.in_order(ktime_ns_);
+    for (std::size_t count = std::min(claims.size(), held_room_);; count = count / 4 * 3) {
+        BlockEncoder encoder(tasks_);
+        encoder.checkpoint(time_ns_, ktime_ns_, count, count == claims.size() && holders_.is_complete());
+        for (std::size_t i = 0; i < count && encoder.records().size() <= kBlockLimit; ++i)
+            encoder.held(HolderTable::port_of(*claims[i]));
+        const std::string_view block = pack(BlockKind::checkpoint, encoder);
+        if (count != 0 && !fits(block, encoder)) continue;
+        if (count < claims.size()) held_room_ = count + count / 4 + 1;
+        return block;
     }
-    BlockEncoder encoder(tasks_);
-    encoder.checkpoint(checkpoint);
-    return write_block(BlockKind::checkpoint, encoder);
 }
 
 Status CaptureWriter::write_end(bool continues) {
@@ -138,15 +154,23 @@ Status CaptureWriter::write_end(bool continues) {
     end.ktime_ns = ktime_ns_;
     BlockEncoder encoder(tasks_);
     encoder.end(end);
-    return write_block(BlockKind::end, encoder);
+    return put(pack(BlockKind::end, encoder));
 }
 
-Status CaptureWriter::write_block(BlockKind kind, const BlockEncoder& encoder) {
+bool CaptureWriter::fits(std::string_view block, const BlockEncoder& encoder) const {
+    return block.size() <= output_.share() && encoder.records().size() <= kBlockLimit;
+}
+
+// Lives until the next call.
+std::string_view CaptureWriter::pack(BlockKind kind, const BlockEncoder& encoder) {
     BlockHeader head = header(kind);
     head.first_ns = encoder.first_ns();
     head.last_ns = encoder.last_ns();
     head.records = encoder.count();
-    const std::string_view block = packer_.pack(head, encoder.records());
+    return packer_.pack(head, encoder.records());
+}
+
+Status CaptureWriter::put(std::string_view block) {
     ++sequence_;
     bytes_ += block.size();
     return output_.write(block);

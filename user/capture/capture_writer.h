@@ -34,8 +34,11 @@ class BlockOutput {
     virtual bool is_full(std::size_t /*bytes*/) const { return false; }
     virtual Status next_file() { return {}; }
 
-    // Bytes of records that a block, or a checkpoint, should not exceed.
+    // Bytes of records that a block of events should not exceed.
     virtual std::size_t goal() const { return kBlockGoal; }
+
+    // Bytes that a head or a checkpoint may take, as stored.
+    virtual std::size_t share() const { return kBlockLimit; }
 };
 
 class CaptureWriter final : public Receiver {
@@ -67,10 +70,14 @@ class CaptureWriter final : public Receiver {
     static constexpr std::size_t kNetnsRestated = 256;
 
     BlockHeader header(BlockKind kind) const;
-    Status write_block(BlockKind kind, const BlockEncoder& encoder);
+    std::string_view pack(BlockKind kind, const BlockEncoder& encoder);
+    std::string_view pack_checkpoint();
+    bool fits(std::string_view block, const BlockEncoder& encoder) const;
+    Status put(std::string_view block);
     Status write_events();
     Status write_head();
     Status write_checkpoint();
+    Status write_checkpoint_or_change();
     Status write_end(bool continues);
     Status change_file();
 
@@ -84,7 +91,8 @@ class CaptureWriter final : public Receiver {
     BlockPacker packer_;
     std::uint32_t sequence_ = 0;
     std::uint64_t bytes_ = 0;
-    bool urgent_ = false;  // a failure waits to be written
+    std::size_t held_room_ = HolderTable::kCapacity * 2;  // ports that a checkpoint may have room for, by the last one
+    bool urgent_ = false;                                 // a failure waits to be written
     std::int64_t time_ns_ = 0;
     std::uint64_t ktime_ns_ = 0, next_checkpoint_ns_ = 0;
     RecordingEnd totals_;

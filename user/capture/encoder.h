@@ -34,7 +34,9 @@ class BlockEncoder {
     void event(const Event& event, const Context& context, const Findings* findings);
     void loss(const Loss& loss);
     void warning(const Warning& warning);
-    void checkpoint(const Checkpoint& checkpoint);
+    // So many calls of held() are to follow.
+    void checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns, std::size_t ports, bool complete);
+    void held(const HeldPort& port);
     void end(const RecordingEnd& end);
 
     const std::string& records() const { return records_.out(); }

@@ -94,21 +94,22 @@ void BlockEncoder::warning(const Warning& warning) {
     note_time(warning.ktime_ns);
 }
 
-void BlockEncoder::checkpoint(const Checkpoint& checkpoint) {
-    set_clock(checkpoint.time_ns, checkpoint.ktime_ns);
+void BlockEncoder::checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns, std::size_t ports, bool complete) {
+    set_clock(time_ns, ktime_ns);
     WireWriter body;
-    body.difference(checkpoint.ktime_ns, ktime_ns_);
-    ktime_ns_ = checkpoint.ktime_ns;
-    body.number(checkpoint.ports.size());
-    body.number(checkpoint.complete ? 1 : 0);
+    body.difference(ktime_ns, ktime_ns_);
+    ktime_ns_ = ktime_ns;
+    body.number(ports);
+    body.number(complete ? 1 : 0);
     write(RecordKind::holders, body);
-    for (const HeldPort& port : checkpoint.ports) {
-        WireWriter held;
-        held.bytes(holder(port.holder).out());
-        held.number(port.processes);
-        write(RecordKind::held, held);
-    }
-    note_time(checkpoint.ktime_ns);
+    note_time(ktime_ns);
+}
+
+void BlockEncoder::held(const HeldPort& port) {
+    WireWriter held;
+    held.bytes(holder(port.holder).out());
+    held.number(port.processes);
+    write(RecordKind::held, held);
 }
 
 void BlockEncoder::end(const RecordingEnd& end) {

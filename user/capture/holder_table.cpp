@@ -34,10 +34,11 @@ std::uint64_t HolderTable::place_of(const bt_sock& sock) {
     return std::uint64_t{sock.netns} << 32 | std::uint64_t{sock.local_port} << 16 | sock.protocol;
 }
 
-void HolderTable::restart(const std::vector<HeldPort>& ports, bool complete) {
+void HolderTable::restart(const std::vector<HeldPort>& ports, bool complete, std::uint64_t ktime_ns) {
     by_cookie_.clear();
     nameless_.clear();
     complete_ = complete;
+    begun_ns_ = ktime_ns;
     for (const HeldPort& port : ports) {
         const Holder& holder = port.holder;
         Claim claim{.raw = holder.raw,
@@ -118,27 +119,40 @@ void HolderTable::claim(const Event& event, const Context& context) {
              .processes = has_task ? 1u : 0u};
 }
 
+HeldPort HolderTable::port_of(const Claim& claim) {
+    HeldPort port;
+    port.holder.raw = claim.raw;
+    port.holder.since_ns = claim.since_ns;
+    if (claim.cgroup_path) port.holder.socket_cgroup_path = *claim.cgroup_path;
+    if (claim.netns_name) port.holder.netns_name = *claim.netns_name;
+    if (claim.process) port.holder.process = *claim.process;
+    if (claim.last_process) port.holder.last_process = *claim.last_process;
+    port.holder.last_process_exited = claim.last_process_exited;
+    if (claim.container) port.holder.container = *claim.container;
+    port.holder.published = claim.published;
+    port.processes = claim.processes;
+    return port;
+}
+
+// Without what was in TIME_WAIT at the beginning, and cannot be any more: of those nobody tells the end.
+std::vector<const HolderTable::Claim*> HolderTable::in_order(std::uint64_t ktime_ns) const {
+    std::vector<const Claim*> claims;
+    claims.reserve(by_cookie_.size() + nameless_.size());
+    for (const auto& [cookie, claim] : by_cookie_) claims.push_back(&claim);
+    for (const auto& [place, claim] : nameless_) claims.push_back(&claim);
+    if (ktime_ns >= begun_ns_ + kTimeWaitNs)
+        std::erase_if(claims, [](const Claim* claim) {
+            return claim->raw.has_claim == 0 && claim->raw.sock.state == TCP_TIME_WAIT;
+        });
+    std::ranges::sort(claims, {}, [](const Claim* claim) {
+        return std::tuple(claim->raw.since_ns, claim->raw.sock.cookie, claim->raw.sock.inode);
+    });
+    return claims;
+}
+
 Checkpoint HolderTable::checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns) const {
     Checkpoint checkpoint{.time_ns = time_ns, .ktime_ns = ktime_ns, .complete = complete_, .ports = {}};
-    const auto add = [&checkpoint](const Claim& claim) {
-        HeldPort& port = checkpoint.ports.emplace_back();
-        port.holder.raw = claim.raw;
-        port.holder.since_ns = claim.since_ns;
-        if (claim.cgroup_path) port.holder.socket_cgroup_path = *claim.cgroup_path;
-        if (claim.netns_name) port.holder.netns_name = *claim.netns_name;
-        if (claim.process) port.holder.process = *claim.process;
-        if (claim.last_process) port.holder.last_process = *claim.last_process;
-        port.holder.last_process_exited = claim.last_process_exited;
-        if (claim.container) port.holder.container = *claim.container;
-        port.holder.published = claim.published;
-        port.processes = claim.processes;
-    };
-    for (const auto& [cookie, claim] : by_cookie_) add(claim);
-    for (const auto& [place, claim] : nameless_) add(claim);
-    std::ranges::sort(checkpoint.ports, {}, [](const HeldPort& port) {
-        const bt_holder& raw = port.holder.raw;
-        return std::tuple(raw.since_ns, raw.sock.cookie, raw.sock.inode);
-    });
+    for (const Claim* claim : in_order(ktime_ns)) checkpoint.ports.push_back(port_of(*claim));
     return checkpoint;
 }
 

@@ -18,20 +18,29 @@
 namespace bindtrace {
 
 class HolderTable {
+    struct Claim;
+
   public:
+    static constexpr std::size_t kCapacity = 65536;  // as many as the kernel side remembers
+
     // `tasks` is shared with who else copies tasks.
     explicit HolderTable(TaskCache& tasks) : tasks_(tasks) {}
 
     // Forgets what there was. Of a reader's checkpoint, or the look at a recording's start.
-    void restart(const std::vector<HeldPort>& ports, bool complete);
+    void restart(const std::vector<HeldPort>& ports, bool complete, std::uint64_t ktime_ns);
 
     void apply(const Event& event, const Context& context);
 
     // Oldest claim first.
     Checkpoint checkpoint(std::int64_t time_ns, std::uint64_t ktime_ns) const;
 
+    // The same one by one: copies of them all take far more memory than this table, which shares their texts.
+    std::vector<const Claim*> in_order(std::uint64_t ktime_ns) const;
+    static HeldPort port_of(const Claim& claim);
+    bool is_complete() const { return complete_; }
+
   private:
-    static constexpr std::size_t kCapacity = 65536;  // as many as the kernel side remembers
+    static constexpr std::uint64_t kTimeWaitNs = 60'000'000'000;  // TCP_TIMEWAIT_LEN
     static constexpr std::size_t kTexts = 8192;
 
     using Text = std::shared_ptr<const std::string>;
@@ -60,6 +69,7 @@ class HolderTable {
     std::unordered_map<std::string_view, Text> texts_;
     std::unordered_map<std::string, std::shared_ptr<const ContainerFacts>> containers_;  // by id
     bool complete_ = true;
+    std::uint64_t begun_ns_ = 0;  // boot-time clock
 };
 
 }  // namespace bindtrace

@@ -2,13 +2,16 @@
 #include "cli/record.h"
 
 #include <malloc.h>
+#include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -19,9 +22,11 @@
 #include <string_view>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "capture/capture_files.h"
 #include "capture/capture_writer.h"
+#include "capture/holder_table.h"
 #include "cli/child.h"
 #include "cli/live.h"
 #include "cli/report.h"
@@ -167,18 +172,42 @@ CapturePlace place_for(const RecordOptions& record) {
     return place;
 }
 
-// What was held when the recording began. What cannot be seen is not fatal: the capture says that it is not complete.
+// Connections that a server has accepted say nothing that its listening socket does not, and may be very many.
+void leave_out_accepted(std::vector<PortHolder>& holders) {
+    const auto place = [](const bt_sock& sock) { return std::uint64_t{sock.netns} << 16 | sock.local_port; };
+    std::unordered_set<std::uint64_t> served;
+    for (const PortHolder& holder : holders)
+        if (holder.socket.sock.state == TCP_LISTEN) served.insert(place(holder.socket.sock));
+    std::erase_if(holders, [&](const PortHolder& holder) {
+        const bt_sock& sock = holder.socket.sock;
+        return sock.remote_port != 0 && sock.type != SOCK_DGRAM && holder.socket.explicit_port == 0 &&
+               served.contains(place(sock));
+    });
+}
+
+// What was held when the recording began, by clients too. What cannot be seen is not fatal: the capture says that it is
+// not complete.
 std::pair<std::vector<HeldPort>, bool> held_ports(const KernelFacts& facts, Enricher& enricher) {
-    const auto found = list_ports(facts, Filter().kernel_config());
+    Filter all;
+    all.ports = {{1, 65535}};  // without ports connections are left out
+    auto found = list_ports(facts, all.kernel_config());
     if (!found) {
         spdlog::warn("ports held before the start are not recorded: {}", found.error().what);
         return {{}, false};
     }
+    leave_out_accepted(found->holders);
+    const bool are_too_many = found->holders.size() > HolderTable::kCapacity;
+    if (are_too_many) {
+        std::ranges::stable_partition(found->holders,
+                                      [](const PortHolder& holder) { return holder.socket.sock.remote_port == 0; });
+        found->holders.resize(HolderTable::kCapacity);
+    }
     std::vector<HeldPort> ports;
+    ports.reserve(found->holders.size());
     for (const PortHolder& holder : found->holders)
         ports.push_back(
             {.holder = enricher.holder(holder.socket, holder.socket.task), .processes = holder.users.size()});
-    return {std::move(ports), found->complete};
+    return {std::move(ports), found->complete && !are_too_many};
 }
 
 UniqueFd timer(std::uint64_t ns) {
@@ -229,9 +258,8 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
     Recorder recorder(**files, signals, options.json);
     LiveSource source(*live->tracer, live->facts, live->filter, live->registry.get(), recorder);
     const Meta meta = source.start(live->facts, options.filter_text);
-    const auto [ports, complete] = held_ports(live->facts, source.enricher());
+    auto [ports, complete] = held_ports(live->facts, source.enricher());
     live->facts.forget_btf();
-    malloc_trim(0);  // loading took ten times the memory that running does
     std::vector<Watched> watched = {
         {.fd = signals, .events = EPOLLIN, .is_end = [&](std::uint32_t) { return is_last_signal(signals, child); }}};
     const auto ends = [](std::uint32_t) { return true; };
@@ -241,7 +269,10 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
         watched.push_back({.fd = duration.get(), .events = EPOLLIN, .is_end = ends});
     }
     if (child) watched.push_back({.fd = child->end_fd(), .events = EPOLLIN, .is_end = ends});
+    if (options.record.path == "-" || options.json) watched.push_back(closed_stdout());
     Status status = recorder.start(source, meta, this_host(), ports, complete);
+    std::vector<HeldPort>().swap(ports);
+    malloc_trim(0);  // loading took ten times the memory that running does
     if (status) status = recorder.flush();
     spdlog::info("recording to {}, strategy {}", options.record.path, meta.strategy);
     if (!status) return report(status.error(), kExitRuntime);  // the command is not run

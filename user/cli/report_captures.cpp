@@ -189,6 +189,7 @@ int report_held_at(const Options& options, CaptureSet& captures, const RecordedF
         std::erase_if(ports, [&filter](const HeldPort& port) { return !filter.matches(port); });
         sort_held_ports(ports);
         is_held |= !ports.empty();
+        then.held.complete &= tells_all_claims(then.meta, filter);
         is_complete &= then.held.complete;
         if (options.json)
             append_held_ports_json(output.buffer(), ports, then.held.ktime_ns,

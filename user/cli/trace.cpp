@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <memory>
 
@@ -50,10 +49,7 @@ int run_trace(const Options& options) {
     Stream stream(output);
     teller.meta(source.start(live->facts, options.filter_text));
     const Watched watched[] = {{.fd = signals->get(), .events = EPOLLIN, .is_end = [](std::uint32_t) { return true; }},
-                               {.fd = STDOUT_FILENO, .events = 0, .is_end = [](std::uint32_t events) -> Result<bool> {
-                                    if ((events & (EPOLLERR | EPOLLHUP)) == 0) return false;
-                                    return Error{"stdout was closed by its reader", EPIPE};
-                                }}};
+                               closed_stdout()};
     Status status = stream.flush();
     if (status) status = run_live(*live->tracer, source, stream, watched);
     const int code = end_live(source, options);

@@ -31,7 +31,40 @@ bool passes_kernel_part(const Filter& filter, const Event& event) {
            ((event.flags & BT_EVENT_HAS_REQUEST) != 0 && is_listed(filter, event.port));
 }
 
+bool has_all_ports(const Filter& asked, std::string_view recorded) {
+    const auto ports = parse_ports(recorded);
+    return ports && !asked.ports.empty() && std::ranges::all_of(asked.ports, [&ports](const auto& range) {
+               return std::ranges::any_of(*ports, [&range](const auto& has) {
+                   return has.first <= range.first && range.second <= has.second;
+               });
+           });
+}
+
+// Of one word of Meta::filters.
+bool leaves_claims_in(std::string_view name, std::string_view value, const Filter& asked) {
+    if (name == "--registry") return true;
+    if (name == "--port") return has_all_ports(asked, value);
+    if (name == "--netns") return asked.netns_name == value || (asked.netns && std::to_string(*asked.netns) == value);
+    if (name == "--proto") {
+        const auto protocols = parse_protocols(value);
+        return protocols && asked.protocols != 0 && (asked.protocols & ~*protocols) == 0;
+    }
+    if (name == "--events") {
+        constexpr std::uint32_t kNeeded = 1u << BT_KIND_BIND | 1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE;
+        const auto kinds = parse_kinds(value);
+        return kinds && (*kinds & kNeeded) == kNeeded;
+    }
+    return false;
+}
+
 }  // namespace
+
+bool tells_all_claims(const Meta& meta, const RecordedFilter& asked) {
+    return std::ranges::all_of(meta.filters, [&asked](std::string_view word) {
+        const std::size_t space = std::min(word.find(' '), word.size());
+        return leaves_claims_in(word.substr(0, space), word.substr(std::min(space + 1, word.size())), asked.filter);
+    });
+}
 
 bool RecordedFilter::matches(const Event& event, const Context& context) const {
     if (!passes_kernel_part(filter, event) || !filter.matches(event, context)) return false;

@@ -22,4 +22,8 @@ struct RecordedFilter {
     bool matches(const HeldPort& port) const;
 };
 
+// Did the recording's own filters leave all claims and releases in that `asked` is about? Else one whose holder is not
+// in there may have one.
+bool tells_all_claims(const Meta& meta, const RecordedFilter& asked);
+
 }  // namespace bindtrace

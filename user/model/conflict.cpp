@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "model/conflict.h"
 
+#include <sys/socket.h>
+
 #include "model/unit.h"
 
 namespace bindtrace {
+
+bool end_is_not_told(const Holder& holder) {
+    const bt_sock& sock = holder.raw.sock;
+    const bool is_bound = holder.raw.explicit_port != 0 && sock.inode != 0;
+    return holder.raw.has_claim == 0 && sock.remote_port != 0 && sock.type != SOCK_DGRAM && !is_bound;
+}
 
 std::string_view cause_name(Cause cause) {
     switch (cause) {

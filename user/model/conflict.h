@@ -82,6 +82,10 @@ struct HeldPort {
     std::size_t processes = 0;
 };
 
+// Was it a connection before the start that nobody tells the end of? A claim of its own has none but one that was
+// bound.
+bool end_is_not_told(const Holder& holder);
+
 // The systemd socket unit that made the socket, by the cgroup it was born in.
 std::optional<std::string> socket_unit(const Holder& holder);
 

@@ -2,6 +2,7 @@
 #include "pipeline/live_run.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -50,6 +51,13 @@ Status finish(LiveSource& source, Destination& destination) {
 }
 
 }  // namespace
+
+Watched closed_stdout() {
+    return {.fd = STDOUT_FILENO, .events = 0, .is_end = [](std::uint32_t events) -> Result<bool> {
+                if ((events & (EPOLLERR | EPOLLHUP)) == 0) return false;
+                return Error{"stdout was closed by its reader", EPIPE};
+            }};
+}
 
 Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, std::span<const Watched> watched) {
     const UniqueFd awake(epoll_create1(EPOLL_CLOEXEC)), asleep(epoll_create1(EPOLL_CLOEXEC));

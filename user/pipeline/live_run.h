@@ -31,6 +31,9 @@ struct Watched {
     std::function<Result<bool>(std::uint32_t)> is_end;  // asked with the epoll events that came
 };
 
+// Ends it with an error when whoever reads stdout has gone: the next thing to write may be long in coming.
+Watched closed_stdout();
+
 // Takes what the source has until something watched says that it is the end, and then the rest of it.
 Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, std::span<const Watched> watched);
 

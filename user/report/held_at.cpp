@@ -82,7 +82,7 @@ void HeldAt::event(const Event& event, const Context& context, const Findings* /
 
 void HeldAt::checkpoint(const Checkpoint& checkpoint) {
     current_->found = true;
-    current_->table.restart(checkpoint.ports, checkpoint.complete);
+    current_->table.restart(checkpoint.ports, checkpoint.complete, checkpoint.ktime_ns);
 }
 
 std::vector<HeldThen> HeldAt::held() const {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <utility>
@@ -10,7 +11,6 @@
 
 #include "model/warning.h"
 #include "sink/escape.h"
-#include "sink/held_ports.h"
 #include "sink/time_format.h"
 
 namespace bindtrace {
@@ -61,9 +61,9 @@ std::string History::on_host(const Story& story) const {
     return text;
 }
 
-void History::tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns) {
+void History::tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns, HeldWhen when) {
     sort_held_ports(ports);
-    if (!form_.json) return append_held_ports_text(out_, ports, form_.colour);
+    if (!form_.json) return append_held_ports_text(out_, ports, form_.colour, when);
     std::optional<std::string> host;
     if (form_.tells_host) host = current_->meta ? current_->meta->host : "";
     append_held_ports_json(out_, ports, ktime_ns, host);
@@ -74,7 +74,7 @@ void History::checkpoint(const Checkpoint& checkpoint) {
     std::vector<HeldPort> ports;
     for (const HeldPort& port : checkpoint.ports)
         if (filter_.matches(port)) ports.push_back(port);
-    current_->held.restart(ports, checkpoint.complete);
+    current_->held.restart(ports, checkpoint.complete, checkpoint.ktime_ns);
     begin_day(checkpoint.time_ns);
     if (ports.empty()) return;
     found_ = true;
@@ -84,7 +84,7 @@ void History::checkpoint(const Checkpoint& checkpoint) {
         fmt::format_to(std::back_inserter(out_), "{}  held already{}:\n", std::string_view(time.data(), time.size()),
                        on_host(*current_));
     }
-    tell_held(std::move(ports), checkpoint.ktime_ns);
+    tell_held(std::move(ports), checkpoint.ktime_ns, HeldWhen::now);
 }
 
 void History::event(const Event& event, const Context& context, const Findings* findings) {
@@ -92,6 +92,7 @@ void History::event(const Event& event, const Context& context, const Findings* 
     found_ = true;
     begin_day(context.time_ns);
     teller_.event(event, context, findings);
+    current_->last_ktime_ns = std::max<std::uint64_t>(current_->last_ktime_ns, event.ktime_ns);
     current_->held.apply(event, context);
     if (event.error != 0)
         ++current_->failures;
@@ -114,18 +115,26 @@ void History::loss(const Loss& loss) {
     teller_.loss(loss);
 }
 
+void History::end(const RecordingEnd& end) {
+    current_->last_ktime_ns = std::max(current_->last_ktime_ns, end.ktime_ns);
+}
+
 void History::finish() {
     if (form_.json) return;
     for (const auto& story : stories_) tell_end(*story);
 }
 
 void History::tell_end(const Story& story) {
-    Checkpoint last = story.held.checkpoint(0, 0);
+    Checkpoint last = story.held.checkpoint(0, story.last_ktime_ns);
+    const bool tells_all = story.knows_holders && last.complete && story.meta && tells_all_claims(*story.meta, filter_);
     const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
     fmt::format_to(std::back_inserter(out_), "-- {} claim{}, {} failure{}, {} release{}{}; at the end {} --\n",
                    story.claims, plural(story.claims), story.failures, plural(story.failures), story.releases,
-                   plural(story.releases), on_host(story), last.ports.empty() ? "nobody holds it" : "held by");
-    if (!last.ports.empty()) tell_held(std::move(last.ports), 0);
+                   plural(story.releases), on_host(story),
+                   !last.ports.empty() ? "held by"
+                   : tells_all         ? "nobody holds it"
+                                       : "it is not known who holds it");
+    if (!last.ports.empty()) tell_held(std::move(last.ports), 0, HeldWhen::since_start);
 }
 
 }  // namespace bindtrace

@@ -13,6 +13,7 @@
 #include "filter/recorded_filter.h"
 #include "model/receiver.h"
 #include "pipeline/teller.h"
+#include "sink/held_ports.h"
 
 namespace bindtrace {
 
@@ -39,6 +40,7 @@ class History final : public Receiver {
     void loss(const Loss& loss) override;
     void warning(const Warning& warning) override;
     void checkpoint(const Checkpoint& checkpoint) override;
+    void end(const RecordingEnd& end) override;
 
     // At the end.
     void finish();
@@ -52,12 +54,13 @@ class History final : public Receiver {
 
         std::optional<Meta> meta;
         bool knows_holders = false;
+        std::uint64_t last_ktime_ns = 0;
         HolderTable held;
         std::uint64_t claims = 0, failures = 0, releases = 0;
     };
 
     void begin_day(std::int64_t time_ns);
-    void tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns);
+    void tell_held(std::vector<HeldPort> ports, std::uint64_t ktime_ns, HeldWhen when);
     void tell_end(const Story& story);
     std::string on_host(const Story& story) const;
 

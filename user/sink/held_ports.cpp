@@ -32,11 +32,16 @@ bool is_connection(const bt_sock& sock) {
     return sock.remote_port != 0;
 }
 
-std::string state_of(const Holder& holder) {
+std::string state_now(const Holder& holder) {
     const std::string_view protocol = protocol_of(holder.raw.sock);
     if (protocol != "tcp" && protocol != "mptcp") return is_connection(holder.raw.sock) ? "connected" : "bound";
     if (holder.raw.substate == TCP_CLOSE) return "bound, not listening";
     return std::string(tcp_state_name(holder.raw.substate));
+}
+
+std::string state_of(const Holder& holder, HeldWhen when) {
+    const bool is_past = when == HeldWhen::since_start && end_is_not_told(holder);
+    return state_now(holder) + (is_past ? " at the start" : "");
 }
 
 std::string process_of(const HeldPort& port) {
@@ -78,7 +83,7 @@ std::string where_is(const Holder& holder) {
     return text;
 }
 
-Row row_of(const HeldPort& port, std::size_t alike) {
+Row row_of(const HeldPort& port, HeldWhen when, std::size_t alike) {
     const bt_sock& sock = port.holder.raw.sock;
     std::string ends;
     append_endpoint(ends, sock.family, sock.local_addr, sock.local_port);
@@ -87,17 +92,18 @@ Row row_of(const HeldPort& port, std::size_t alike) {
         append_endpoint(ends, sock.family, sock.remote_addr, sock.remote_port);
         if (alike > 1) ends += fmt::format(" and {} more", alike - 1);
     }
-    return {std::string(protocol_of(sock)), ends, state_of(port.holder), process_of(port), where_is(port.holder)};
+    return {std::string(protocol_of(sock)), ends, state_of(port.holder, when), process_of(port), where_is(port.holder)};
 }
 
 // What connections that take one line have in common.
 using Kind = std::tuple<std::string_view, std::uint16_t, std::uint32_t, std::string, std::uint32_t, bool>;
 
-Kind kind_of(const HeldPort& port) {
+Kind kind_of(const HeldPort& port, HeldWhen when) {
     const Holder& holder = port.holder;
     const std::uint32_t pid = holder.process ? holder.process->task.key.pid : 0;
-    return {protocol_of(holder.raw.sock), holder.raw.sock.local_port, holder.raw.sock.netns, state_of(holder), pid,
-            holder.raw.of_kernel != 0};
+    return {
+        protocol_of(holder.raw.sock), holder.raw.sock.local_port, holder.raw.sock.netns, state_of(holder, when), pid,
+        holder.raw.of_kernel != 0};
 }
 
 // The order they are told in.
@@ -138,21 +144,21 @@ void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, s
     }
 }
 
-void append_held_ports_text(std::string& out, std::span<const HeldPort> ports, bool colour) {
+void append_held_ports_text(std::string& out, std::span<const HeldPort> ports, bool colour, HeldWhen when) {
     std::map<Kind, std::size_t> alike;
     for (const HeldPort& port : ports) {
-        if (is_connection(port.holder.raw.sock)) ++alike[kind_of(port)];
+        if (is_connection(port.holder.raw.sock)) ++alike[kind_of(port, when)];
     }
     std::vector<Row> rows{{"PROTO", "PORT", "STATE", "PROCESS", "UNIT"}};
     for (const HeldPort& port : ports) {
         std::size_t count = 1;
         if (is_connection(port.holder.raw.sock)) {
-            const auto entry = alike.find(kind_of(port));
+            const auto entry = alike.find(kind_of(port, when));
             if (entry == alike.end()) continue;  // told with the first of them
             count = entry->second;
             alike.erase(entry);
         }
-        rows.push_back(row_of(port, count));
+        rows.push_back(row_of(port, when, count));
     }
     append_table(out, rows, [&](std::size_t r) { return r == 0 && colour ? "\x1b[2m" : ""; });
 }

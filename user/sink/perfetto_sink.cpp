@@ -307,6 +307,7 @@ void PerfettoSink::held_at_start(const Checkpoint& checkpoint, std::string& out)
     start(out);
     for (const HeldPort& port : checkpoint.ports) {
         const Holder& holder = port.holder;
+        if (end_is_not_told(holder)) continue;  // it would be a slice without an end
         const bt_sock& sock = holder.raw.sock;
         const Owner* const owner = owner_of(holder);
         Lane& lane = lane_of(sock, sock.local_port, holder.netns_name, out);

@@ -245,8 +245,10 @@ void append_report_text(std::string& out, const Summary& summary, bool colour) {
 void append_held_then_text(std::string& out, const Meta& meta, const Checkpoint& held, bool colour) {
     fmt::format_to(std::back_inserter(out), "{} at {}: {}\n", meta.host.empty() ? "?" : escaped(meta.host),
                    utc_text(held.time_ns),
-                   held.ports.empty() ? "nobody held any" : counted(held.ports.size(), "socket"));
-    if (!held.ports.empty()) append_held_ports_text(out, held.ports, colour);
+                   !held.ports.empty() ? counted(held.ports.size(), "socket")
+                   : held.complete     ? "nobody held any"
+                                       : "not known, since not all that was held is in the capture");
+    if (!held.ports.empty()) append_held_ports_text(out, held.ports, colour, HeldWhen::since_start);
 }
 
 std::string utc_text(std::int64_t time_ns) {

@@ -42,7 +42,8 @@ WHERE events.cause IS NOT NULL;
 
 -- Who held which port, from when until when. Of a moment T (nanoseconds since 1970):
 --   SELECT * FROM holders_at WHERE ifnull(from_ns, 0) <= T AND T < ifnull(until_ns, T + 1);
--- from_ns is NULL where it was before the recording and is not known, until_ns where it was held to the end.
+-- from_ns is NULL where it was before the recording and is not known, until_ns where it was held to the end,
+-- or was a connection from before the recording: of those it is not told when they end.
 CREATE VIEW holders_at AS
 SELECT r.recording, r.proto, r.netns, r.local_addr, r.local_port, r.remote_addr, r.remote_port,
        r.time_ns - r.held_ns AS from_ns, r.time_ns AS until_ns, p.pid, p.comm, r.unit, r.container
