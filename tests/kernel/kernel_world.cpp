@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "kernel_bpf_objects.h"
+
 namespace bindtrace {
 namespace {
 
@@ -146,9 +148,13 @@ void World::TearDown() {
     if (!tracer_) return;
     const bool alive = !tracer_->ended();
     EXPECT_TRUE(alive) << "bindtrace ended before it was asked to";
+    const std::set<BpfObject> held = bpf_objects_of(tracer_->pid());
+    EXPECT_GT(held.size(), 1u) << "it has no programs and maps of the kernel's";
     const auto code = tracer_->stop(20s);
     ASSERT_TRUE(code.has_value()) << "bindtrace does not end on SIGTERM";
     EXPECT_EQ(*code, 0) << tracer_->errors();
+    const auto deadline = Tracer::Clock::now() + 20s;
+    for (const BpfObject& object : held) EXPECT_TRUE(is_gone(object, deadline)) << object.kind << " " << object.id;
 }
 
 void World::check(const std::vector<std::string>& words) {
