@@ -31,15 +31,16 @@ struct AcceptableSkip {
     std::string_view cases;  // begin with this
     std::string_view reason;
 };
-constexpr std::array<AcceptableSkip, 9> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
-                                                             {"sctp", "the kernel has no sctp"},
-                                                             {"udplite", "the kernel has no udplite"},
-                                                             {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
-                                                             {"io-uring-", "the kernel has no io_uring"},
-                                                             {"io-uring-", "io_uring is switched off"},
-                                                             {"cgroup-", "no cgroup2 mount"},
-                                                             {"cgroup-", "the kernel has no cgroup BPF"},
-                                                             {"landlock-", "the kernel has no Landlock for ports"}}};
+constexpr std::array<AcceptableSkip, 10> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
+                                                              {"sctp", "the kernel has no sctp"},
+                                                              {"udplite", "the kernel has no udplite"},
+                                                              {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
+                                                              {"io-uring-", "the kernel has no io_uring"},
+                                                              {"io-uring-", "io_uring is switched off"},
+                                                              {"cgroup-", "no cgroup2 mount"},
+                                                              {"cgroup-", "the kernel has no cgroup BPF"},
+                                                              {"landlock-", "the kernel has no Landlock for ports"},
+                                                              {"compat-", "the kernel has no 32-bit calls"}}};
 
 // The keys of every event, whatever it is about.
 constexpr std::array<const char*, 20> kEventKeys = {"v",          "type",        "time",   "ktime_ns", "op",
