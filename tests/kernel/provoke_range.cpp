@@ -14,8 +14,8 @@ namespace bindtrace {
 namespace {
 
 constexpr const char* kUnreserve =
-    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w, and in /etc/sysctl.d)";
-constexpr const char* kWiden = "widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)";
+    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of the container)";
+constexpr const char* kWiden = "widen net.ipv4.ip_local_port_range (sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of the container)";
 constexpr const char* kKeepOpen = "have clients keep connections open instead of making a new one each time";
 
 Json range_of(std::size_t taken, const char* state, std::size_t reserved = 0) {

@@ -51,6 +51,20 @@ TEST_F(Docker, APublishedPortLeadsToItsContainer) {
     EXPECT_EQ(who(8180)["container"]["name"], "web");
 }
 
+// All containers of the machine are the daemon's: what is to start again is the one that did not get its port.
+TEST_F(Docker, AContainerThatDoesNotGetItsPortIsToStartAgain) {
+    int held = -1;
+    ASSERT_EQ(take_port(8090, true, &held), 0);
+    shell(std::string("docker run -d --name late -p 8090:80 tiny:1 ") + kServer + "80");
+    const Json conflict = bind_of(8090, "EADDRINUSE")["conflict"];
+    const std::string advice = conflict["advice"].dump();
+    EXPECT_NE(advice.find("then start the container again"), std::string::npos) << advice;
+    EXPECT_EQ(advice.find("docker.service"), std::string::npos) << advice;
+    close(held);  // as advised
+    must("docker start late");
+    EXPECT_EQ(who(8090)["container"]["name"], "late");
+}
+
 TEST_F(Docker, AContainerOnTheHostsNetworkHoldsItsPortItself) {
     must(std::string("docker run -d --name hostnet --network host tiny:1 ") + kServer + "7070");
     bind_of(7070, "ok");

@@ -124,8 +124,10 @@ TEST_F(Systemd, SocketBindDenyIsADenial) {
     const Json refused = bind_of(8084, "EPERM");
     EXPECT_EQ(refused["cgroup"]["path"], "/system.slice/deny.service");
     EXPECT_EQ(refused["conflict"]["cause"], "denied");
-    EXPECT_NE(refused["conflict"]["advice"][0].get<std::string>().find("SocketBindDeny="), std::string::npos);
-    drop_in("deny.service", "[Service]\nSocketBindDeny=\n");  // as advised
+    EXPECT_NE(refused["conflict"]["advice"][0].get<std::string>().find("SocketBindDeny= in deny.service"),
+              std::string::npos);
+    EXPECT_NE(refused["conflict"]["advice"][0].get<std::string>().find("SocketBindAllow=8084"), std::string::npos);
+    drop_in("deny.service", "[Service]\nSocketBindAllow=8084\n");  // as advised
     EXPECT_EQ(systemctl({"start", "deny.service"}), 0);
 }
 

@@ -56,6 +56,8 @@ struct Asked {
     std::optional<std::string> cgroup{};
     std::uint32_t not_named = 0;
     std::uint32_t common_opts = 0;
+    std::string comm = "new";
+    std::string netns = "host";
 };
 
 Conflict verdict_on(const Asked& asked) {
@@ -68,6 +70,7 @@ Conflict verdict_on(const Asked& asked) {
     event.port = asked.claimant.local_port;
     event.sock = asked.claimant;
     event.task.key = {kOwnPid, kOwnPid, 1};
+    std::memcpy(event.task.comm, asked.comm.c_str(), asked.comm.size() + 1);
     Refusal refusal;
     refusal.claimant = asked.claimant;
     refusal.claimant_uid = kUid;
@@ -76,6 +79,7 @@ Conflict verdict_on(const Asked& asked) {
     refusal.complete = asked.complete;
     Context context;
     context.cgroup_path = asked.cgroup;
+    context.netns_name = asked.netns;
     context.read_paths();
     return Diagnosis().diagnose(event, context,
                                 {.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}});
@@ -276,6 +280,67 @@ TEST(Advice, NoOptionPartsTwoConnectionsWithTheSameEnds) {
     const Asked asked{
         sock("0.0.0.0"), {held_by(2, sock("0.0.0.0", BT_OPT_REUSEADDR, TCP_TIME_WAIT))}, true, BT_KIND_AUTOBIND};
     EXPECT_FALSE(advises(verdict_on(asked), "set SO_REUSEADDR"));
+}
+
+constexpr const char* kDocker = "/system.slice/docker.service";
+
+Holder in_docker(std::uint32_t pid, const char* comm) {
+    Holder holder = held_by(pid, sock("0.0.0.0"));
+    std::memcpy(holder.process->task.comm, comm, std::strlen(comm) + 1);
+    holder.process->cgroup_path = kDocker;
+    return holder;
+}
+
+bool speaks_of(const Conflict& verdict, const std::string& words) {
+    return std::ranges::any_of(verdict.advice, [&](const auto& line) { return line.find(words) != std::string::npos; });
+}
+
+// The daemon has all the containers of the machine: it is not to be restarted for the port of one.
+TEST(Advice, ForAContainerIsToStartThatAgain) {
+    for (const char* who : {"docker-proxy", "dockerd"}) {
+        const Conflict verdict = verdict_on(
+            {.claimant = sock("0.0.0.0"), .holders = {held_by(2, sock("0.0.0.0"))}, .cgroup = kDocker, .comm = who});
+        EXPECT_TRUE(speaks_of(verdict, ", then start the container again")) << who;
+        EXPECT_FALSE(speaks_of(verdict, "systemctl")) << who;
+    }
+}
+
+TEST(Advice, OneContainersProxyIsNoEarlierInstanceOfAnothers) {
+    const Conflict verdict = verdict_on({.claimant = sock("0.0.0.0"),
+                                         .holders = {in_docker(2, "docker-proxy")},
+                                         .cgroup = kDocker,
+                                         .comm = "docker-proxy"});
+    EXPECT_FALSE(has(verdict, Factor::same_unit));
+    EXPECT_TRUE(speaks_of(verdict, "stop the container whose port docker-proxy[2] publishes"));
+    EXPECT_FALSE(speaks_of(verdict, "systemctl"));
+}
+
+TEST(Advice, WhoPublishesAPortIsNotStoppedWithItsUnit) {
+    Holder connection = in_docker(2, "docker-proxy");
+    connection.raw.sock.state = TCP_ESTABLISHED;
+    connection.raw.sock.remote_port = 443;
+    connection.raw.flags |= BT_EVENT_EPHEMERAL;
+    for (const Holder& holder : {in_docker(2, "docker-proxy"), connection}) {
+        const Conflict verdict = verdict_on({.claimant = sock("0.0.0.0"), .holders = {holder}});
+        EXPECT_FALSE(verdict.advice.empty());
+        EXPECT_FALSE(speaks_of(verdict, "systemctl"));
+    }
+}
+
+TEST(Advice, AUsersManagerIsNotStopped) {
+    Holder manager = held_by(2, sock("0.0.0.0"));
+    manager.process->cgroup_path = "/user.slice/user-1000.slice/user@1000.service/init.scope";
+    manager.process->user = "alice";
+    const Conflict verdict = verdict_on({.claimant = sock("0.0.0.0"), .holders = {manager}});
+    EXPECT_TRUE(speaks_of(verdict, "systemctl --user -M alice@ disable --now the socket unit")) << verdict.advice.at(0);
+}
+
+TEST(Advice, SetsWhatIsSetInTheNetworkNamespaceOfThePort) {
+    Asked asked{.claimant = sock("0.0.0.0"), .holders = {}, .netns = "web"};
+    asked.claimant.local_port = 0;  // the kernel is to choose, and has none
+    EXPECT_TRUE(speaks_of(verdict_on(asked), "sysctl -w in its network namespace"));
+    asked.netns = "host";
+    EXPECT_TRUE(speaks_of(verdict_on(asked), "(sysctl -w, and in /etc/sysctl.d)"));
 }
 
 }  // namespace

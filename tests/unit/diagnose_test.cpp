@@ -247,8 +247,10 @@ TEST(Diagnosis, KeepsTheKernelFromChoosingThePortAgain) {
         holder.process.emplace();
         holder.process->task.key = {7, 7, 1};
         std::memcpy(holder.process->task.comm, "client", 7);
+        Context context;
+        context.netns_name = "host";
         return Diagnosis()
-            .diagnose(refused(1, 1), Context{},
+            .diagnose(refused(1, 1), context,
                       {.refusal = refusal, .holders = {holder}, .range = {}, .local_addresses = {}})
             .advice.front();
     };

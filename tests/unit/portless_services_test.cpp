@@ -64,6 +64,14 @@ TEST_F(PortlessServicesTest, NamesTheManagerOfAUsersUnit) {
     EXPECT_NE(told->find("systemctl --user -M 1000@ restart vite.service"), std::string::npos) << *told;
 }
 
+// It is a container that has not got its port, and not the daemon.
+TEST_F(PortlessServicesTest, SaysNothingOfOneThatPublishesPortsOfContainers) {
+    Event event = event_of(7, 8080, EADDRINUSE);
+    std::memcpy(event.task.comm, "dockerd", 8);
+    services.refused(event, context_of("/system.slice/docker.service"), {});
+    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+}
+
 TEST_F(PortlessServicesTest, SaysNothingOfOneThatHasEnded) {
     refuse(7, "/system.slice/shop.service");
     alive = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,18 +21,24 @@ namespace {
 constexpr int kWidest = 65535 - 1024;  // no range is wider
 
 std::string restart(const Case& about) {
+    if (about.for_container()) return ", then start the container again";
     if (!about.unit || about.unit->ends_with(".scope")) return ", then start it again";
     return fmt::format(", then {} restart {}",
                        systemctl_of(about.context.place, about.context.user, about.event.task.uid), *about.unit);
 }
 
+// The host's settings are not those of another network namespace.
+std::string where_to_set(const Case& about) {
+    return about.context.netns_name == "host"
+               ? "(sysctl -w, and in /etc/sysctl.d)"
+               : "(sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of the container)";
+}
+
 // Where the kernel chose the port: so that it does not do so again.
 void advise_reserving(const Case& about, std::vector<std::string>& advice) {
     if (!about.may_be_given_out_again()) return;
-    advice.push_back(
-        fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports (sysctl -w, and in "
-                    "/etc/sysctl.d), {}{}",
-                    about.port(), steps_of(about, let_go), restart(about)));
+    advice.push_back(fmt::format("keep clients off it: add {} to net.ipv4.ip_local_reserved_ports {}, {}{}",
+                                 about.port(), where_to_set(about), steps_of(about, let_go), restart(about)));
 }
 
 // Once is enough: it was chosen before it was reserved, or from another range.
@@ -131,7 +138,7 @@ void advise_about_old_connections(const Case& about, std::vector<std::string>& a
 void advise_about_open_socket(const Case& about, std::vector<std::string>& advice) {
     const Holder& holder = *about.holder();
     const bool one_owner = is_one_owner(about);
-    if (one_owner && is_own(holder, about.event)) {
+    if (one_owner && is_own(holder, about.event) && !about.for_container()) {
         advise_apart(about, advice);
         advice.emplace_back("the process has this port open already: let it bind once, or close the first socket");
         return;
@@ -192,6 +199,19 @@ void advise_privilege(const Case& about, std::vector<std::string>& advice) {
         advice.push_back("setcap cap_net_bind_service=+ep " + *about.context.process->exe);
 }
 
+// A cgroup's program says EPERM, unless it was written to say something else; a security module mostly EACCES.
+void advise_about_policy(const Case& about, std::vector<std::string>& advice) {
+    const std::string unit = about.unit ? *about.unit : "the unit";
+    const std::string look =
+        about.unit ? fmt::format(" ({} cat {})",
+                                 systemctl_of(about.context.place, about.context.user, about.event.task.uid), unit)
+                   : "";
+    advice.push_back(fmt::format("look for SocketBindDeny= in {}{}, and allow the port there: SocketBindAllow={}", unit,
+                                 look, about.port()));
+    advice.emplace_back("look for a denial in the audit log: AppArmor, SELinux, Landlock");
+    if (about.event.error == EACCES) std::ranges::reverse(advice);
+}
+
 // Then nobody has one that could be given up.
 bool is_all_reserved(const Case& about) {
     return about.reserved_of_range() != 0 && about.verdict.range->taken == 0;
@@ -201,7 +221,8 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
     const std::string port = about.port();
     switch (about.verdict.cause) {
         case Cause::address_not_local:
-            advice.emplace_back("add the address to an interface (ip addr), or bind 0.0.0.0 or [::]");
+            advice.push_back(fmt::format("add the address to an interface (ip addr{}), or bind 0.0.0.0 or [::]",
+                                         about.context.netns_name == "host" ? "" : " in its network namespace"));
             advice.emplace_back(
                 "if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket");
             if (about.came_late()) std::ranges::reverse(advice);
@@ -211,18 +232,16 @@ void advise_about_request(const Case& about, std::vector<std::string>& advice) {
             advice.push_back("take a port from " + std::to_string(about.refusal->unprivileged_start) + " on");
             break;
         case Cause::denied:
-            advice.emplace_back(
-                "look for SocketBindDeny= in the unit, and for a denial in the audit log (AppArmor, SELinux)");
+            advise_about_policy(about, advice);
             break;
         case Cause::exhausted:
             if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM && !is_all_reserved(about))
                 advice.emplace_back("have clients keep connections open instead of making a new one each time");
             if (about.reserved_of_range() != 0)
-                advice.emplace_back(
-                    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w, and in "
-                    "/etc/sysctl.d)");
+                advice.push_back("take out of net.ipv4.ip_local_reserved_ports what no server needs " +
+                                 where_to_set(about));
             if (about.refusal == nullptr || about.refusal->ephemeral_last - about.refusal->ephemeral_first < kWidest)
-                advice.emplace_back("widen net.ipv4.ip_local_port_range (sysctl -w, and in /etc/sysctl.d)");
+                advice.push_back("widen net.ipv4.ip_local_port_range " + where_to_set(about));
             break;
         case Cause::already_bound:
             advice.emplace_back("a socket binds once: make a new one for the second address");

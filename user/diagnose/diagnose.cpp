@@ -14,6 +14,7 @@
 #include "bindtrace/rules.h"
 #include "diagnose/in_the_way.h"
 #include "diagnose/words.h"
+#include "model/publisher.h"
 #include "model/unit.h"
 
 namespace bindtrace {
@@ -201,7 +202,9 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, Finding
     verdict.holders = std::move(findings.holders);
     std::ranges::stable_sort(verdict.holders, std::ranges::greater{}, weight);
     std::optional<std::string> unit;
-    if (context.cgroup_path) unit = unit_of_cgroup(*context.cgroup_path);
+    // Who publishes ports is of the daemon's unit, or of whoever called podman.
+    if (context.cgroup_path && !publishes_ports(event.task, context.process))
+        unit = unit_of_cgroup(*context.cgroup_path);
     const bool named = !verdict.holders.empty();
     verdict.cause = named ? cause_of_holder(verdict.holders.front()) : cause_of_errno(event, refusal);
     if (refusal != nullptr) {

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "model/publisher.h"
+
 namespace bindtrace {
 namespace {
 
@@ -114,10 +116,13 @@ std::string stop_holder(const Holder& holder) {
     if (owner == nullptr) return "";
     for (const std::string& way : {move_pod(holder), stop_container(holder)})
         if (!way.empty()) return way;
+    if (publishes_ports(*owner)) return "stop the container whose port " + process_of(*owner) + " publishes";
     if (owner->task.key.pid == 1 && unit == "init.scope")  // with cgroup v1 systemd makes the socket itself
         return "systemctl disable --now the socket unit that systemctl list-sockets shows for the port";
     if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
     const UnitPlace place = place_of(holder);
+    if (place.in_user_manager && unit == "init.scope")
+        return systemctl_of(*owner) + " disable --now the socket unit that its list-sockets shows for the port";
     if ((place.session || place.in_user_manager) && owner->user)
         return fmt::format("ask {} to stop {}", *owner->user, process_of(*owner));
     return "stop " + name_of(*owner);
@@ -127,9 +132,10 @@ std::string let_go(const Holder& holder) {
     if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
     if (!holder.process) return "wait until that connection has ended";
     const auto unit = unit_of(*holder.process);
-    return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " restart " + *unit
-                                               : "have " + name_of(*holder.process) + " close that " +
-                                                     (holder.raw.sock.remote_port != 0 ? "connection" : "socket");
+    return unit && unit->ends_with(".service") && !publishes_ports(*holder.process)
+               ? systemctl_of(*holder.process) + " restart " + *unit
+               : "have " + name_of(*holder.process) + " close that " +
+                     (holder.raw.sock.remote_port != 0 ? "connection" : "socket");
 }
 
 }  // namespace bindtrace

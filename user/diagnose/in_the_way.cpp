@@ -11,6 +11,7 @@
 
 #include "bindtrace/rules.h"
 #include "diagnose/holder_words.h"
+#include "model/publisher.h"
 
 namespace bindtrace {
 namespace {
@@ -49,7 +50,7 @@ std::vector<std::string> each_step(const Case& about, std::string (*way)(const H
     for (const Holder& holder : about.verdict.holders) {
         if (holder.raw.sock.state == TCP_TIME_WAIT) continue;  // time makes it
         std::string step = way(holder);
-        if (is_own(holder, about.event))
+        if (is_own(holder, about.event) && !about.for_container())
             step = "close the socket that the process has there already";
         else if (!holder.published && is_unit(about.unit) && unit_of(holder) == about.unit)
             step = fmt::format("wait for the earlier instance of {} to end", *about.unit);
@@ -73,6 +74,7 @@ bool is_own(const Holder& holder, const Event& event) {
 bool is_earlier_instance(const Holder& holder, const Event& event, const Context& context,
                          const std::optional<std::string>& unit) {
     if (is_unit(unit)) return unit_of(holder) == unit;
+    if (publishes_ports(event.task, context.process)) return false;
     return holder.process && is_other_run(*holder.process, event, context);
 }
 

@@ -15,6 +15,7 @@
 #include "diagnose/in_the_way.h"
 #include "model/endpoint.h"
 #include "model/names.h"
+#include "model/publisher.h"
 #include "model/unit.h"
 #include "sink/time_format.h"
 
@@ -183,6 +184,10 @@ bool Case::may_be_given_out_again() const {
     return holder() != nullptr && (holder()->raw.flags & BT_EVENT_EPHEMERAL) != 0 && has(Factor::range_overlap);
 }
 
+bool Case::for_container() const {
+    return publishes_ports(event.task, context.process);
+}
+
 std::size_t Case::reserved_of_range() const {
     return verdict.range ? verdict.range->reserved.value_or(0) : 0;
 }
@@ -251,6 +256,11 @@ std::string summary_of_request(const Case& about) {
         return "who has it is not known: the kernel's table was not looked at";
     if (about.event.error == EADDRINUSE && !about.refusal->complete)
         return "who has it is not known: " + not_all_seen(about.refusal->seen);
+    if (about.event.error == EADDRINUSE && about.refusal->seen != 0)
+        return fmt::format(
+            "of {} sockets on the port none was found in the way: the holder had let go already, or what "
+            "refused it is not known",
+            grouped(about.refusal->seen));
     if (about.event.error == EADDRINUSE) return "nobody was found in the way: the holder had let go already";
     return "no cause is known for " + errno_text;
 }
@@ -267,6 +277,19 @@ std::optional<std::string> rule_of_request(const Case& about) {
             if (about.event.kind == BT_KIND_AUTOBIND)
                 return "each connection to one address and port needs a source port of its own";
             return "a port the kernel chooses must be free for all addresses that were asked for";
+        case Cause::privileged_port:
+            return fmt::format(
+                "a port below net.ipv4.ip_unprivileged_port_start ({}) takes CAP_NET_BIND_SERVICE, which "
+                "the process does not have there",
+                about.refusal->unprivileged_start);
+        case Cause::denied:
+            return "a cgroup's BPF program or a security module forbids it, whoever has the port";
+        case Cause::already_bound:
+            return "bind(2) gives a socket its port once";
+        case Cause::bad_request:
+            return "the kernel looks at the socket and the address before it looks at who has the port";
+        case Cause::no_memory:
+            return "the kernel notes each port that is taken, and had no memory to do so";
         default:
             return std::nullopt;
     }

@@ -16,9 +16,10 @@ struct Case {
     const Context& context;
     const Refusal* refusal;  // may be null
     const Conflict& verdict;
-    std::optional<std::string> unit;  // of the task that failed
+    std::optional<std::string> unit;  // of the task that failed, if it asked for itself
 
     bool has(Factor factor) const;
+    bool for_container() const;  // that the task publishes ports of
     std::string port() const;  // that was asked for
     // The address, if it was not there when it was asked for, and is now; or null.
     const LocalAddress* came_late() const;

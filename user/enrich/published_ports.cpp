@@ -13,6 +13,7 @@
 #include "enrich/netns_processes.h"
 #include "enrich/podman_state.h"
 #include "enrich/proc_stat.h"
+#include "model/publisher.h"
 #include "model/unit.h"
 
 namespace bindtrace {
@@ -50,17 +51,6 @@ bool is_udp(const bt_sock& sock) {
 
 std::string_view protocol_of(const bt_sock& sock) {
     return is_udp(sock) ? "udp" : sock.protocol == IPPROTO_SCTP ? "sctp" : "tcp";
-}
-
-std::string program_of(const Owner& owner) {
-    if (owner.process && owner.process->exe) return owner.process->exe->substr(owner.process->exe->rfind('/') + 1);
-    return {owner.task.comm, strnlen(owner.task.comm, sizeof(owner.task.comm))};
-}
-
-bool holds_for_containers(std::string_view program) {
-    constexpr std::string_view kPrograms[] = {"docker-proxy", "dockerd",     "rootlesskit",
-                                              "conmon",       "slirp4netns", "rootlessport"};
-    return std::ranges::count(kPrograms, program) > 0 || program.starts_with("pasta") || program.starts_with("passt");
 }
 
 std::span<const std::string> argv_of(const Owner& owner) {
@@ -222,11 +212,6 @@ std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& pr
     if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
     if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
     return by_netns(owner, sock);
-}
-
-bool publishes_ports(const Owner& owner) {
-    const std::string program = program_of(owner);
-    return holds_for_containers(program) || program == "podman";
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner, const bt_sock& sock,

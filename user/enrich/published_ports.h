@@ -41,10 +41,6 @@ std::optional<std::string> slirp4netns_container(std::span<const std::string> ar
 // Where pasta leads a port of the host: -t 8081-8082:80-81 (-u for UDP).
 std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port);
 
-// May it be that the process binds ports for a container? Of podman conmon has them soon afterwards. Its name alone
-// says no more than that.
-bool publishes_ports(const Owner& owner);
-
 class PublishedPorts {
   public:
     explicit PublishedPorts(Containers& containers, std::string proc = "/proc")

@@ -6,9 +6,9 @@
 #include <thread>
 
 #include "core/clock.h"
-#include "enrich/published_ports.h"
 #include "filter/filter.h"
 #include "kernel/port_list.h"
+#include "model/publisher.h"
 #include "pipeline/held_now.h"
 
 namespace bindtrace {

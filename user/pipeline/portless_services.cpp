@@ -9,6 +9,7 @@
 
 #include "diagnose/holder_words.h"
 #include "model/names.h"
+#include "model/publisher.h"
 #include "sink/escape.h"
 
 namespace bindtrace {
@@ -27,6 +28,7 @@ std::string_view protocol_of(const Event& event) {
 void PortlessServices::refused(const Event& event, const Context& context, const std::vector<Holder>& holders) {
     const std::uint16_t port = event.flags & BT_EVENT_HAS_REQUEST ? event.port : event.sock.local_port;
     if (port == 0 || !(event.flags & BT_EVENT_HAS_TASK) || context.place.type() != "service") return;
+    if (publishes_ports(event.task, context.process)) return;  // it is the container that has to start again
     const std::string unit(*context.place.unit);
     const auto same = [&](const Watched& watched) {
         return watched.port == port && protocol_of(watched.event) == protocol_of(event) &&
