@@ -31,6 +31,7 @@ class Tracer {
     // it says true. False at the deadline, or when bindtrace has ended.
     bool follow(std::size_t& next, const std::function<bool(const Json&)>& look, Clock::time_point deadline);
 
+    pid_t pid() const { return process_.pid(); }
     std::size_t count();
     std::vector<Json> all();
     std::vector<std::string> bad_lines();

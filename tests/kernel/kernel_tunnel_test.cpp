@@ -5,9 +5,11 @@
 #include <linux/if_link.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
@@ -66,6 +68,47 @@ TEST_F(Tunnel, IsListedAsTheKernels) {
     EXPECT_EQ(answer.holders[0]["processes"], 0);
     EXPECT_EQ(answer.holders[0]["kernel"], true);
     EXPECT_NE(who({std::to_string(kPort)}).text.find("(the kernel)"), std::string::npos);
+}
+
+// By no system call of its own, so `tracepoint` does not see it.
+TEST_F(Tunnel, IsToldOfAsItComesAndGoes) {
+    std::uint64_t netns = 0;
+    const auto come_and_go = [&] {
+        ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+        struct stat about {};
+        ASSERT_EQ(stat("/proc/thread-self/ns/net", &about), 0);
+        netns = about.st_ino;
+        ASSERT_EQ(add_vxlan(), 0);
+        ASSERT_EQ(delete_vxlan(), 0);
+    };
+    ChildProcess bindtrace({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--port", std::to_string(kPort),
+                            "--attach", from_environment("BT_STRATEGY", "auto")});
+    const auto meta = bindtrace.read_line();
+    ASSERT_TRUE(meta);
+    std::thread(come_and_go).join();
+    bindtrace.signal(SIGINT);  // what is in the buffer is told first
+    std::map<std::string, Json> told;
+    while (const auto line = bindtrace.read_line()) {
+        const Json event = Json::parse(*line, nullptr, false);
+        if (event.contains("local_port") && event["netns"]["inum"] == netns) told[event["type"]] = event;
+    }
+    EXPECT_EQ(bindtrace.wait(std::chrono::seconds(60)), 0) << bindtrace.errors();
+    if (Json::parse(*meta)["strategy"] == "tracepoint") {
+        EXPECT_TRUE(told.empty()) << Json(told);
+        return;
+    }
+    ASSERT_EQ(told.size(), 2u) << Json(told);
+    EXPECT_EQ(told["bind"]["op"], "kernel");
+    EXPECT_EQ(told["bind"]["result"], "ok");
+    for (const char* type : {"bind", "release"}) {
+        const Json& event = told[type];
+        EXPECT_EQ(event["proto"], "udp") << event;
+        EXPECT_EQ(event["local_addr"], "0.0.0.0") << event;
+        EXPECT_EQ(event["local_port"], kPort) << event;
+        EXPECT_EQ(event["ephemeral"], false) << event;
+        EXPECT_EQ(event["process"]["pid"], getpid()) << event;
+    }
+    EXPECT_EQ(told["release"]["op"], "kernel");
 }
 
 TEST_F(Tunnel, IsNamedAsTheHolder) {

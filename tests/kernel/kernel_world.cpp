@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "kernel_bpf_objects.h"
+
 namespace bindtrace {
 namespace {
 
@@ -29,15 +31,16 @@ struct AcceptableSkip {
     std::string_view cases;  // begin with this
     std::string_view reason;
 };
-constexpr std::array<AcceptableSkip, 9> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
-                                                             {"sctp", "the kernel has no sctp"},
-                                                             {"udplite", "the kernel has no udplite"},
-                                                             {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
-                                                             {"io-uring-", "the kernel has no io_uring"},
-                                                             {"io-uring-", "io_uring is switched off"},
-                                                             {"cgroup-", "no cgroup2 mount"},
-                                                             {"cgroup-", "the kernel has no cgroup BPF"},
-                                                             {"landlock-", "the kernel has no Landlock for ports"}}};
+constexpr std::array<AcceptableSkip, 10> kAcceptableSkips = {{{"mptcp-", "the kernel has no mptcp"},
+                                                              {"sctp", "the kernel has no sctp"},
+                                                              {"udplite", "the kernel has no udplite"},
+                                                              {"io-uring-bind-", "the kernel has no IORING_OP_BIND"},
+                                                              {"io-uring-", "the kernel has no io_uring"},
+                                                              {"io-uring-", "io_uring is switched off"},
+                                                              {"cgroup-", "no cgroup2 mount"},
+                                                              {"cgroup-", "the kernel has no cgroup BPF"},
+                                                              {"landlock-", "the kernel has no Landlock for ports"},
+                                                              {"compat-", "the kernel has no 32-bit calls"}}};
 
 // The keys of every event, whatever it is about.
 constexpr std::array<const char*, 20> kEventKeys = {"v",          "type",        "time",   "ktime_ns", "op",
@@ -146,9 +149,13 @@ void World::TearDown() {
     if (!tracer_) return;
     const bool alive = !tracer_->ended();
     EXPECT_TRUE(alive) << "bindtrace ended before it was asked to";
+    const std::set<BpfObject> held = bpf_objects_of(tracer_->pid());
+    EXPECT_GT(held.size(), 1u) << "it has no programs and maps of the kernel's";
     const auto code = tracer_->stop(20s);
     ASSERT_TRUE(code.has_value()) << "bindtrace does not end on SIGTERM";
     EXPECT_EQ(*code, 0) << tracer_->errors();
+    const auto deadline = Tracer::Clock::now() + 20s;
+    for (const BpfObject& object : held) EXPECT_TRUE(is_gone(object, deadline)) << object.kind << " " << object.id;
 }
 
 void World::check(const std::vector<std::string>& words) {

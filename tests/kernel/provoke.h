@@ -38,6 +38,7 @@ std::vector<Case> inheritance_cases();
 std::vector<Case> time_wait_cases();
 std::vector<Case> process_cases();
 std::vector<Case> cgroup_cases();
+std::vector<Case> compat_cases();
 std::vector<Case> protocol_cases();
 std::vector<Case> mptcp_cases();
 std::vector<Case> uring_cases();

@@ -99,25 +99,28 @@ Case denied(const char* name, const Protocol& protocol, bpf_attach_type where, c
 }
 
 // Refused after the port was taken. Kernels before 6.1 or so forget to give it back.
-void denied_after(Story& story) {
-    const auto cgroup = std::make_shared<Cgroup>("bindtrace-deny");
-    story.keep(cgroup);
-    cgroup->enter();
-    Sock sock(story, kTcp4);
-    Expectation* refused = nullptr;
-    {
-        const AttachedProgram program(*cgroup, BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET4_POST_BIND, kDeny);
-        refused = &sock.bind({"127.0.0.1", 8080}, EPERM);
-    }
-    Sock next(story, kTcp4);
-    const SocketAddress ask = to_socket_address({"127.0.0.1", 8080});
-    const Outcome outcome = timed([&] { return ::bind(next.fd(), ask.get(), ask.size); });
-    must(outcome.error == 0 || outcome.error == EADDRINUSE, "bind after the denial: " + errno_name(outcome.error));
-    next.bound("bind", {"127.0.0.1", 8080}, outcome);
-    if (outcome.error == 0) return;
-    sock.hold_despite_error(*refused, 8080);
-    sock.close_fd();
-    sock.released("close", {boot_ns() - 1'000'000'000, boot_ns()}).event.erase("local_addr");
+Case denied_after(const char* name, const Protocol& protocol, bpf_attach_type where, const Endpoint& at) {
+    const auto run = [=](Story& story) {
+        const auto cgroup = std::make_shared<Cgroup>("bindtrace-deny");
+        story.keep(cgroup);
+        cgroup->enter();
+        Sock sock(story, protocol);
+        Expectation* refused = nullptr;
+        {
+            const AttachedProgram program(*cgroup, BPF_PROG_TYPE_CGROUP_SOCK, where, kDeny);
+            refused = &sock.bind(at, EPERM);
+        }
+        Sock next(story, protocol);
+        const SocketAddress ask = to_socket_address(at);
+        const Outcome outcome = timed([&] { return ::bind(next.fd(), ask.get(), ask.size); });
+        must(outcome.error == 0 || outcome.error == EADDRINUSE, "bind after the denial: " + errno_name(outcome.error));
+        next.bound("bind", at, outcome);
+        if (outcome.error == 0) return;
+        sock.hold_despite_error(*refused, at.port);
+        sock.close_fd();
+        sock.released("close", {boot_ns() - 1'000'000'000, boot_ns()}).event.erase("local_addr");
+    };
+    return {name, run, false, false, true};
 }
 
 // What was asked for and what was got are two things.
@@ -169,7 +172,8 @@ std::vector<Case> cgroup_cases() {
         denied("cgroup-bind4-eperm", kTcp4, BPF_CGROUP_INET4_BIND, "127.0.0.1"),
         denied("cgroup-bind4-eperm-udp", kUdp4, BPF_CGROUP_INET4_BIND, "127.0.0.1"),
         denied("cgroup-bind6-eperm", kTcp6, BPF_CGROUP_INET6_BIND, "::1"),
-        {"cgroup-post-bind4-eperm", denied_after, false, false, true},
+        denied_after("cgroup-post-bind4-eperm", kTcp4, BPF_CGROUP_INET4_POST_BIND, {"127.0.0.1", 8080}),
+        denied_after("cgroup-post-bind6-eperm", kTcp6, BPF_CGROUP_INET6_POST_BIND, {"::1", 8080}),
         {"cgroup-bind4-rewrites-port", port_rewritten, false, false, true},
         {"cgroup-of-socket", socket_of_another_cgroup, false, false, true},
         {"cgroup-transient", transient},
