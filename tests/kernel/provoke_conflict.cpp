@@ -398,8 +398,9 @@ void address_not_ready(Story& story) {
     Sock early(story, kTcp6);
     Json& conflict = verdict(early.bind({"fd00::1", 8094}, EADDRNOTAVAIL), "address-not-local").event["conflict"];
     conflict["summary"] = "fd00::1 came to bt-tap only after this, or was not yet ready";
-    conflict["advice"] = {"if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket",
-                          "add the address to an interface (ip addr in its network namespace), or bind 0.0.0.0 or [::]"};
+    conflict["advice"] = {
+        "if it comes later: After=network-online.target in the unit, or IP_FREEBIND on the socket",
+        "add the address to an interface (ip addr in its network namespace), or bind 0.0.0.0 or [::]"};
     Sock free(story, kTcp6);
     free.set(IPPROTO_IP, IP_FREEBIND);  // as advised
     free.bind({"fd00::1", 8095});

@@ -74,7 +74,8 @@ TEST_F(SeveralHosts, ReportKeepsThemApart) {
     EXPECT_NE(text.find("127.0.0.1:7302 netns"), std::string::npos) << text;
     EXPECT_NE(text.find(" on db1"), std::string::npos) << text;
 
-    const Ended history = run_bindtrace({"report", "--port", "7302", of("db1"), of("web1")});
+    const Ended history =
+        run_bindtrace({"report", "--port", "7302", "--netns", netns_.inum_text(), of("db1"), of("web1")});
     EXPECT_EQ(history.code, 0) << history.errors;
     EXPECT_NE(history.out.find("1 failure, 1 release on db1; at the end nobody holds it"), std::string::npos)
         << history.out;
