@@ -198,8 +198,9 @@ std::pair<std::vector<HeldPort>, bool> held_ports(const KernelFacts& facts, Enri
     leave_out_accepted(found->holders);
     const bool are_too_many = found->holders.size() > HolderTable::kCapacity;
     if (are_too_many) {
-        std::ranges::stable_partition(found->holders,
-                                      [](const PortHolder& holder) { return holder.socket.sock.remote_port == 0; });
+        // (clang 14 cannot compile that of std::ranges)
+        std::stable_partition(found->holders.begin(), found->holders.end(),
+                              [](const PortHolder& holder) { return holder.socket.sock.remote_port == 0; });
         found->holders.resize(HolderTable::kCapacity);
     }
     std::vector<HeldPort> ports;
