@@ -25,8 +25,9 @@ constexpr std::uint16_t kPort = 80;
 // A copy of this program, whose file may be changed.
 class Program {
   public:
-    Program() : folder_("/tmp/bindtrace-setcap-" + std::to_string(::getpid())) {
-        std::filesystem::create_directory(folder_);
+    Program() {
+        std::filesystem::remove_all(folder_);  // of a run that was killed
+        must(::mkdir(folder_.c_str(), 0700) == 0, folder_ + ": " + errno_name(errno));  // ours, not one that was there
         ::chmod(folder_.c_str(), 0755);
         std::filesystem::copy_file(own_exe(), path());
     }
@@ -77,7 +78,7 @@ class Program {
     }
 
   private:
-    std::string folder_;
+    const std::string folder_ = "/tmp/bindtrace-setcap";  // the same under each strategy, whose records are compared
 };
 
 void of_the_file(Story& story) {
