@@ -37,24 +37,30 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
 }
 
 /*
- * The end of a call that may have chosen a port for sk. A datagram socket's connect(2) chooses the port first and the
- * addresses afterwards: with wait_for_connect its success is left to the hook around it, which sees both.
+ * A call has succeeded that may have chosen a port for sk. A datagram socket's connect(2) chooses the port first and
+ * the addresses afterwards: with wait_for_connect it is left to the hook around it, which sees both.
  */
-SEPARATE autobind_ended(__u64 socket, int result, bool wait_for_connect)
+SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 {
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 	__u64 key;
 
-	if (!result && find_claim(sk, &key))
+	if (find_claim(sk, &key))
 		return 0; /* bound before */
-	read_claimant(&claim, sk);
-	if (!result && wait_for_connect && claim.op == BT_OP_CONNECT)
-		return 0;
-	if (!result) {
+	read_claimant(&claim, sk, current_op(socket));
+	if (!wait_for_connect || claim.op != BT_OP_CONNECT)
 		autobind_succeeded(sk, &claim);
-		return 0;
-	}
+	return 0;
+}
+
+/* It has failed for want of a port. */
+SEPARATE no_port_chosen(__u64 socket, int result)
+{
+	const struct sock *sk = (const struct sock *)socket;
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
+
+	read_claimant(&claim, sk, current_op(socket));
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	if (claim.sock.type == SOCK_STREAM)
@@ -63,21 +69,29 @@ SEPARATE autobind_ended(__u64 socket, int result, bool wait_for_connect)
 	return 0;
 }
 
+static __always_inline void autobind_ended(__u64 socket, int result, bool wait_for_connect)
+{
+	if (result)
+		no_port_chosen(socket, result);
+	else
+		port_chosen(socket, wait_for_connect);
+}
+
 /* connect(2) on a datagram socket. Whether it succeeded or not, it may have chosen a port. */
 static __always_inline void datagram_connect_returned(const struct sock *sk)
 {
 	if (socket_port(sk) && is_inet(sk))
-		autobind_ended((__u64)sk, 0, false);
+		port_chosen((__u64)sk, false);
 }
 
-/* The call around it: repairs a claim that autobind_ended() was not run for. A failure here may have other reasons. */
+/* The call around it: repairs a claim that port_chosen() was not run for. A failure here may have other reasons. */
 static __always_inline void connect_returned(const struct sock *sk, int result)
 {
 	__u64 key;
 
 	if (result || !socket_port(sk) || find_claim(sk, &key))
 		return;
-	autobind_ended((__u64)sk, 0, false);
+	port_chosen((__u64)sk, false);
 }
 
 #endif

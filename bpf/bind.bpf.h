@@ -19,7 +19,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	};
 
 	if (sk) {
-		read_claimant(&claim, sk);
+		read_claimant(&claim, sk, op_behind((__u64)sk, BT_OP_BIND));
 		if (!request->port && claim.sock.local_port && !result)
 			claim.flags |= BT_EVENT_EPHEMERAL;
 		/* Before 6.1 a cgroup/post_bind denial leaves the port taken. */
@@ -32,7 +32,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 		claim.wanted = !filters_tasks() || task_wanted();
 		claim.op = BT_OP_BIND;
 	}
-	fact.op = claim.op == BT_OP_IO_URING || claim.op == BT_OP_KERNEL ? claim.op : BT_OP_BIND;
+	fact.op = claim.op;
 	fact.flags = claim.flags;
 	if (!claim_wanted(&claim))
 		return;

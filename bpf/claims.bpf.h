@@ -30,14 +30,14 @@ static __always_inline struct bt_claim *find_claim(const struct sock *sk, __u64 
 }
 
 /* Fills in the current task and the socket. `claim` comes zeroed. */
-static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk)
+static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
 {
 	read_task(&claim->task);
 	read_sock(&claim->sock, sk);
 	claim->flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
 	claim->wanted = !filters_tasks() || task_wanted();
 	claim->stage = BT_CLAIM_HELD;
-	claim->op = current_op(sk);
+	claim->op = op;
 }
 
 /* May it be told: does its task pass the filter, or is the port a registered one? */

@@ -104,6 +104,14 @@ static __always_inline __u32 port_slot(const struct net *net, __u16 port, __u32 
 	return (port + READ(struct net, net, hash_mix)) & mask;
 }
 
+/* Apart from the loop over buckets, which the verifier walks turn by turn. */
+SEPARATE is_bucket_of(__u64 bucket, __u64 net, __u16 port, int vrf)
+{
+	return READ(struct inet_bind_bucket, bucket, port) == port &&
+	       (__u64)READ(struct inet_bind_bucket, bucket, ib_net.net) == net &&
+	       READ(struct inet_bind_bucket, bucket, l3mdev) == vrf;
+}
+
 static __always_inline void start_with_tcp(struct bt_search *search, const struct sock *sk)
 {
 	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
@@ -115,17 +123,17 @@ static __always_inline void start_with_tcp(struct bt_search *search, const struc
 			       (__u64)slot * bpf_core_type_size(struct inet_bind_hashbucket) +
 			       bpf_core_field_offset(struct inet_bind_hashbucket, chain));
 
-	for (int i = 0; i < 64 && node; i++) {
-		__u64 bucket = node - bpf_core_field_offset(struct inet_bind_bucket, node);
+	__u64 bucket = 0;
 
+	for (int i = 0; i < 64 && node; i++) {
+		bucket = node - bpf_core_field_offset(struct inet_bind_bucket, node);
+		if (is_bucket_of(bucket, (__u64)net, claimant->local_port, vrf))
+			break;
+		bucket = 0;
 		node = read_word(node);
-		if (READ(struct inet_bind_bucket, bucket, port) != claimant->local_port ||
-		    READ(struct inet_bind_bucket, bucket, ib_net.net) != net ||
-		    READ(struct inet_bind_bucket, bucket, l3mdev) != vrf)
-			continue;
-		start_with_bucket(search, bucket);
-		return;
 	}
+	if (bucket)
+		start_with_bucket(search, bucket);
 }
 
 static __always_inline void start_with_udp(struct bt_search *search, const struct sock *sk)
@@ -178,31 +186,39 @@ static __always_inline void read_sysctls(struct bt_refusal *out, const struct so
 #define CAP_NET_BIND_SERVICE 10
 #define USER_NAMESPACES	     33 /* one in another: as many as the kernel allows */
 
+/* Does the task's own capability decide over that namespace (1), does it own it (2), or is that to be asked of the one
+ * above (0)? Apart from the loop, as above. */
+SEPARATE power_over(__u64 over, __u64 cred)
+{
+	__u64 own = (__u64)READ(struct cred, cred, user_ns);
+
+	if (over == own)
+		return 1;
+	return (__u64)READ(struct user_namespace, over, parent) == own &&
+		       READ(struct user_namespace, over, owner.val) == READ(struct cred, cred, euid.val)
+		   ? 2
+		   : 0;
+}
+
 /* cap_capable() for CAP_NET_BIND_SERVICE over the socket's network namespace. */
 SEPARATE find_capability(__u64 socket)
 {
 	struct bt_search *search = current_search();
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	const struct net *net = READ(struct sock, socket, __sk_common.skc_net.net);
-	struct user_namespace *over = READ(struct net, net, user_ns);
-	const struct cred *cred = READ(struct task_struct, task, cred);
-	struct user_namespace *own = READ(struct cred, cred, user_ns);
+	__u64 over = (__u64)READ(struct net, net, user_ns);
+	__u64 cred = (__u64)READ(struct task_struct, task, cred);
 	__u64 effective = read_word(FIELD_ADDRESS(struct cred, cred, cap_effective));
+	int power = 0;
 
-	for (int i = 0; search && i < USER_NAMESPACES && over; i++) {
-		struct user_namespace *parent = READ(struct user_namespace, over, parent);
-
-		if (over == own) {
-			search->found.may_take_low_ports = effective >> CAP_NET_BIND_SERVICE & 1;
+	for (int i = 0; i < USER_NAMESPACES && over; i++) {
+		power = power_over(over, cred);
+		if (power)
 			break;
-		}
-		if (parent == own &&
-		    READ(struct user_namespace, over, owner.val) == READ(struct cred, cred, euid.val)) {
-			search->found.may_take_low_ports = 1;
-			break;
-		}
-		over = parent;
+		over = (__u64)READ(struct user_namespace, over, parent);
 	}
+	if (search)
+		search->found.may_take_low_ports = power == 2 || (power && effective >> CAP_NET_BIND_SERVICE & 1);
 	return 0;
 }
 

@@ -18,9 +18,7 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 	};
 	__u64 key;
 
-	read_claimant(&claim, sk);
-	if (claim.op != BT_OP_IO_URING && claim.op != BT_OP_KERNEL)
-		claim.op = BT_OP_LISTEN;
+	read_claimant(&claim, sk, op_behind(socket, BT_OP_LISTEN));
 	fact.op = claim.op;
 	if (!result)
 		autobind_succeeded(sk, &claim);

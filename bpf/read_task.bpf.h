@@ -283,9 +283,13 @@ static __always_inline bool in_call(enum bt_op op)
 	return is_compat(task) || syscall_op(regs_syscall(current_regs(task))) == op;
 }
 
-/* The system call that `current` is in, as an operation. Only to be asked in process context. */
-static __always_inline enum bt_op current_op(const struct sock *sk)
+/*
+ * The system call that `current` is in, as an enum bt_op. Only to be asked in process context. `socket` may be 0.
+ * Separate, or the verifier would walk all that follows once for each answer.
+ */
+SEPARATE current_op(__u64 socket)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u32 flags = READ(struct task_struct, task, flags);
 
@@ -300,6 +304,14 @@ static __always_inline enum bt_op current_op(const struct sock *sk)
 	if (is_compat(task))
 		return BT_OP_UNKNOWN;
 	return syscall_op(regs_syscall(current_regs(task)));
+}
+
+/* The same where the hook itself tells which call it is, unless io_uring or the kernel made it. */
+SEPARATE op_behind(__u64 socket, enum bt_op call)
+{
+	enum bt_op op = current_op(socket);
+
+	return op == BT_OP_IO_URING || op == BT_OP_KERNEL ? op : call;
 }
 
 #endif

@@ -51,7 +51,7 @@ SEPARATE port_released(__u64 socket)
 	} else {
 		claim.sock.state = READ(struct sock, sk, __sk_common.skc_state);
 	}
-	tell_release(&claim, current_acts_on(sk) ? current_op(sk) : BT_OP_UNKNOWN);
+	tell_release(&claim, current_acts_on(sk) ? current_op((__u64)sk) : BT_OP_UNKNOWN);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ SEPARATE connect_started(__u64 socket)
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
-	read_claimant(&claim, sk);
+	read_claimant(&claim, sk, current_op(socket));
 	if (claim.wanted || bt_config.has_registry)
 		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
@@ -81,7 +81,7 @@ SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, 
 		bpf_map_delete_elem(&claims, &key);
 	if (result != -EADDRNOTAVAIL || !(pending || socket_port(sk)))
 		return 0;
-	read_claimant(&claim, sk);
+	read_claimant(&claim, sk, current_op(socket));
 	claim.since_ns = bpf_ktime_get_boot_ns();
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
@@ -111,9 +111,9 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 	__u16 port = socket_port(sk);
 
 	if (port)
-		autobind_ended((__u64)sk, 0, false);
+		port_chosen((__u64)sk, false);
 	else if (result == -EAGAIN)
-		autobind_ended((__u64)sk, result, false);
+		no_port_chosen((__u64)sk, result);
 	else if (op == BT_OP_CONNECT)
 		port_released((__u64)sk);
 }

@@ -34,24 +34,32 @@ static __always_inline __u32 master_of(__u64 device)
 	return 0;
 }
 
-/* The VRF that a device is, or is a part of: its ifindex, or 0. */
-SEPARATE vrf_of(__u64 net, __u32 ifindex)
+static __always_inline __u64 device_of(__u64 net, __u32 ifindex)
 {
 	__u64 table = (__u64)READ(struct net, net, dev_index_head);
-	__u64 node = ifindex ? read_word(table + ifindex % DEVICE_SLOTS * 8) : 0;
+	__u64 node = read_word(table + ifindex % DEVICE_SLOTS * 8);
 
 	for (int i = 0; i < 32 && node; i++) {
 		__u64 device = node - bpf_core_field_offset(struct net_device, index_hlist);
 
-		if (READ(struct net_device, device, ifindex) == ifindex) {
-			if (has_flag(device, bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_MASTER)))
-				return ifindex;
-			if (has_flag(device, bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_SLAVE)))
-				return master_of(device);
-			return 0;
-		}
+		if (READ(struct net_device, device, ifindex) == ifindex)
+			return device;
 		node = read_word(node);
 	}
+	return 0;
+}
+
+/* The VRF that a device is, or is a part of: its ifindex, or 0. */
+SEPARATE vrf_of(__u64 net, __u32 ifindex)
+{
+	__u64 device = ifindex ? device_of(net, ifindex) : 0;
+
+	if (!device)
+		return 0;
+	if (has_flag(device, bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_MASTER)))
+		return ifindex;
+	if (has_flag(device, bpf_core_enum_value(enum netdev_priv_flags, IFF_L3MDEV_SLAVE)))
+		return master_of(device);
 	return 0;
 }
 
