@@ -35,7 +35,7 @@ std::vector<CaseName> list_cases(const std::string& provoke) {
 CaseRun::CaseRun(const std::string& provoke, const std::vector<std::string>& words)
     : process_(command(provoke, words)) {}
 
-bool CaseRun::read() {
+bool CaseRun::read(const std::function<void()>& caught_up) {
     bool done = false;
     while (!done && skipped_.empty()) {
         const auto line = process_.read_line();
@@ -51,6 +51,10 @@ bool CaseRun::read() {
             return false;
         }
         done = parsed.contains("done");
+        if (parsed.contains("look")) {
+            caught_up();
+            process_.write_line("");
+        }
         if (parsed.contains("skip")) skipped_ = parsed["skip"];
         if (parsed.contains("case")) {
             types_ = parsed["events"].get<std::set<std::string>>();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -25,8 +26,9 @@ class CaseRun {
     // Starts it. `words` follow the program's name.
     CaseRun(const std::string& provoke, const std::vector<std::string>& words);
 
-    // Reads up to the last line of the case. False where it failed; see failure().
-    bool read();
+    // Reads up to the last line of the case. False where it failed; see failure(). `caught_up` is to return when
+    // bindtrace has told what has happened up to now, for which a case may wait before it goes on.
+    bool read(const std::function<void()>& caught_up);
     // Lets a lingering case undo what it set up, and waits for its exit.
     bool finish(std::chrono::milliseconds deadline);
 

@@ -42,6 +42,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& argv) {
     pid_ = ::fork();
     if (pid_ < 0) throw std::runtime_error("fork failed");
     if (pid_ == 0) {
+        ::signal(SIGPIPE, SIG_DFL);
         ::dup2(in.read, STDIN_FILENO);
         ::dup2(out.write, STDOUT_FILENO);
         ::dup2(err.write, STDERR_FILENO);
@@ -92,6 +93,11 @@ std::optional<std::string> ChildProcess::read_line() {
         if (got <= 0) return std::nullopt;
         buffered_.append(chunk.data(), static_cast<std::size_t>(got));
     }
+}
+
+bool ChildProcess::write_line(const std::string& line) const {
+    const std::string text = line + "\n";
+    return ::write(in_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
 void ChildProcess::close_stdin() {

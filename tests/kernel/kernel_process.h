@@ -24,6 +24,8 @@ class ChildProcess {
 
     // The next line of its stdout, without the newline; nothing at the end. To be called from one thread.
     std::optional<std::string> read_line();
+    // A line to its stdin; false where nobody reads that any more.
+    bool write_line(const std::string& line) const;
     void close_stdin();
     void signal(int number) const;
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <memory>
@@ -53,6 +54,7 @@ void add_all(World& world, const std::vector<CaseName>& cases) {
 int main(int argc, char** argv) {
     using namespace bindtrace;
     testing::InitGoogleTest(&argc, argv);
+    std::signal(SIGPIPE, SIG_IGN);
     try {
         const Settings settings = Settings::from_environment(argv[0]);
         const std::vector<CaseName> cases = list_cases(settings.provoke);

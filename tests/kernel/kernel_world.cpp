@@ -116,7 +116,8 @@ void World::SetUp() {
         SlowRun& slow = slow_[it.name];
         slow.first_record = tracer_->count();
         slow.run = std::make_unique<CaseRun>(settings_.provoke, std::vector{it.name});
-        slow.thread = std::thread([&slow] { slow.succeeded = slow.run->read() && slow.run->finish(10s); });
+        slow.thread = std::thread(
+            [this, &slow] { slow.succeeded = slow.run->read([this] { catch_up(); }) && slow.run->finish(10s); });
     }
 }
 
@@ -180,7 +181,7 @@ void World::check(const std::vector<std::string>& words) {
 bool World::attempt(const std::vector<std::string>& words) {
     const std::size_t first = tracer_->count();
     CaseRun run(settings_.provoke, words);
-    if (!run_succeeded(run, run.read())) return false;
+    if (!run_succeeded(run, run.read([this] { catch_up(); }))) return false;
     if (!run.skipped().empty()) {
         const bool may = may_skip(words.front(), run.skipped());
         EXPECT_TRUE(may) << "not a reason to skip: " << run.skipped();
@@ -198,11 +199,22 @@ bool World::run_succeeded(const CaseRun& run, bool succeeded) {
     return succeeded;
 }
 
+bool World::catch_up() {
+    std::size_t next = tracer_->count();
+    return catch_up_from(next, [](const Json&) {});
+}
+
 bool World::catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next) {
+    return catch_up_from(next, [&](const Json& record) {
+        if (run.concerns(record)) matcher.add(record);
+    });
+}
+
+bool World::catch_up_from(std::size_t& next, const std::function<void(const Json&)>& take) {
     const Marker marker(markers_++);
     const auto look = [&](const Json& record) {
         if (marker.is(record)) return true;
-        if (run.concerns(record)) matcher.add(record);
+        take(record);
         return false;
     };
     const bool reached = tracer_->follow(next, look, Tracer::Clock::now() + settings_.deadline);

@@ -9,9 +9,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -64,8 +66,11 @@ class World : public testing::Environment {
 
     bool take_meta();
     bool run_succeeded(const CaseRun& run, bool succeeded);
-    // Feeds the matcher with all that bindtrace says before it reports an event made just now.
+    // Waits until bindtrace reports an event made just now, and so all that was before it.
+    bool catch_up();
+    // The same, and feeds the matcher.
     bool catch_up(const CaseRun& run, Matcher& matcher, std::size_t& next);
+    bool catch_up_from(std::size_t& next, const std::function<void(const Json&)>& take);
     bool attempt(const std::vector<std::string>& words);
     bool settle(CaseRun& run, Matcher& matcher, std::size_t next);
     void dump(const std::string& name, const Matcher& matcher);
@@ -76,7 +81,7 @@ class World : public testing::Environment {
     std::unique_ptr<Tracer> tracer_;
     std::map<std::string, SlowRun> slow_;
     std::ofstream dump_;
-    int markers_ = 0;
+    std::atomic<int> markers_ = 0;
 };
 
 // Is `reason` one for which this case may be skipped?

@@ -26,7 +26,7 @@ constexpr std::uint16_t kPort = 80;
 class Program {
   public:
     Program() {
-        std::filesystem::remove_all(folder_);  // of a run that was killed
+        std::filesystem::remove_all(folder_);                                           // of a run that was killed
         must(::mkdir(folder_.c_str(), 0700) == 0, folder_ + ": " + errno_name(errno));  // ours, not one that was there
         ::chmod(folder_.c_str(), 0755);
         std::filesystem::copy_file(own_exe(), path());

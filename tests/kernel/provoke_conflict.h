@@ -25,16 +25,6 @@ inline Expectation& verdict(Expectation& line, const char* cause, const Factors&
     return line;
 }
 
-// The verdict names who has the socket open when bindtrace looks, a few milliseconds later.
-inline void let_it_look() {
-    pause_ms(700);
-}
-
-// All ports of a range are looked at, by a program that is loaded for it: emulated, that takes its time.
-inline void let_it_look_at_the_range() {
-    pause_ms(8000);
-}
-
 // Advice that is the same wherever the case runs.
 inline constexpr const char* kSetReuseaddr = "set SO_REUSEADDR on the socket before bind: the holder's has it already";
 inline constexpr const char* kSetReuseport =

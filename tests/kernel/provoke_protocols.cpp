@@ -64,7 +64,7 @@ void ping4(Story& story) {
     Sock late(story, kPing4);
     late.set(SOL_SOCKET, SO_REUSEADDR, 0);  // ping sockets are born with it
     held_open(late.bind({"127.0.0.1", 4711}, EADDRINUSE), "bound", {"reuseaddr-missing-requester"});
-    let_it_look_at_the_range();
+    let_it_look();
     late.set(SOL_SOCKET, SO_REUSEADDR);
     late.bind({"127.0.0.1", 4711});
     Sock any(story, kPing4);
@@ -105,7 +105,7 @@ void sctp(Story& story) {
     sock.bind({"127.0.0.1", 8080}).event.erase("local_port");
     Sock late(story, kSctp4);
     held_open(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "bound", {"same-process"});
-    let_it_look_at_the_range();
+    let_it_look();
     Sock wrong(story, kSctp4);
     wrong.bind({"192.0.2.1", 8080}, EADDRNOTAVAIL);
 }

@@ -14,8 +14,11 @@ namespace bindtrace {
 namespace {
 
 constexpr const char* kUnreserve =
-    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of the container)";
-constexpr const char* kWiden = "widen net.ipv4.ip_local_port_range (sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of the container)";
+    "take out of net.ipv4.ip_local_reserved_ports what no server needs (sysctl -w in its network namespace: ip netns "
+    "exec, nsenter -n, or --sysctl of the container)";
+constexpr const char* kWiden =
+    "widen net.ipv4.ip_local_port_range (sysctl -w in its network namespace: ip netns exec, nsenter -n, or --sysctl of "
+    "the container)";
 constexpr const char* kKeepOpen = "have clients keep connections open instead of making a new one each time";
 
 Json range_of(std::size_t taken, const char* state, std::size_t reserved = 0) {
@@ -36,7 +39,7 @@ void by_a_bound_socket(Story& story) {
     Json& conflict = exhausted(late.bind({"127.0.0.1", 0}, EADDRINUSE));
     conflict["range"] = range_of(1, "CLOSE");
     conflict["advice"] = Json::array({kWiden});
-    let_it_look_at_the_range();
+    let_it_look();
     set_sysctl("ip_local_port_range", "40000 40001");  // as advised
     late.bind({"127.0.0.1", 0});
 }
@@ -56,7 +59,7 @@ void by_connections(Story& story) {
     Json& conflict = exhausted(late.connect_without_port({"127.0.0.1", 8080}, EADDRNOTAVAIL));
     conflict["range"] = range_of(2, "ESTABLISHED");
     conflict["advice"] = Json::array({kKeepOpen, kWiden});
-    let_it_look_at_the_range();
+    let_it_look();
     one.abort();  // as advised: fewer connections
     late.connect({"127.0.0.1", 8080});
     for (Sock* client : {&two, &other, &late}) client->abort();
@@ -72,7 +75,7 @@ void by_reservation(Story& story) {
     Json& conflict = exhausted(late.bind({"127.0.0.1", 0}, EADDRINUSE));
     conflict["range"] = range_of(1, "CLOSE", 3);
     conflict["advice"] = Json::array({kUnreserve, kWiden});
-    let_it_look_at_the_range();
+    let_it_look();
     set_sysctl("ip_local_reserved_ports", "40001-40002,50000");  // as advised
     late.bind({"127.0.0.1", 0});
 }
@@ -87,7 +90,7 @@ void by_reservation_alone(Story& story) {
     Json& conflict = exhausted(late.connect_without_port({"127.0.0.1", 8080}, EADDRNOTAVAIL));
     conflict["range"] = {{"taken", 0}, {"reserved", 2}, {"shares", Json::array()}};
     conflict["advice"] = Json::array({kUnreserve, kWiden});
-    let_it_look_at_the_range();
+    let_it_look();
     set_sysctl("ip_local_port_range", "40000 40003");  // as advised, the second
     late.connect({"127.0.0.1", 8080});
     late.abort();

@@ -170,4 +170,11 @@ void print_line(const Json& line) {
     write_all(to_line(line));
 }
 
+void let_it_look() {
+    print_line({{"look", true}});
+    char byte = 0;
+    while (::read(STDIN_FILENO, &byte, 1) < 0 && errno == EINTR) {
+    }
+}
+
 }  // namespace bindtrace

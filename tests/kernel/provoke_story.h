@@ -117,4 +117,8 @@ class Story {
 
 void print_line(const Json& line);
 
+// The verdict names who has the socket open when bindtrace looks, a moment later: waits until kernel_tests has seen it,
+// or stdin has ended.
+void let_it_look();
+
 }  // namespace bindtrace
