@@ -17,6 +17,9 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
   DEMO_PACKAGES=(python3-minimal iproute2)
   TEST_PACKAGES=(iproute2 procps python3 nginx-light default-jdk-headless curl dnsmasq-base
     btrfs-progs protobuf-compiler chromium chromium-driver)
+  # Where they are there from elsewhere, Debian's would replace them.
+  command -v node >/dev/null || TEST_PACKAGES+=(nodejs)
+  command -v npm >/dev/null || TEST_PACKAGES+=(npm)
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
   BENCH_PACKAGES=(python3 iproute2 lsof bpftrace coreutils binutils)

@@ -18,6 +18,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "core/unique_fd.h"
 #include "measure.h"
 #include "mixed_stream.h"
+#include "pipeline/teller.h"
 #include "report/gather.h"
 #include "report/timeline.h"
 #include "sink/json_sink.h"
@@ -39,7 +41,8 @@ using namespace bindtrace;
 
 constexpr std::size_t kCompared = 1'000'000;  // events, in each of the formats
 constexpr std::size_t kReported = 10'000'000;
-constexpr std::size_t kPerSecond = 20'000;  // a block is written each second at least
+constexpr std::size_t kSlow = 20'000;  // of the made-up stream: some 10 a second, so that blocks are small
+constexpr std::uint64_t kSlower = 2'000;
 
 double seconds_of(const rusage& used) {
     const auto seconds = [](const timeval& time) {
@@ -60,27 +63,35 @@ struct Nameless final : BlockOutput {
         if (::write(fd.get(), block.data(), block.size()) != static_cast<ssize_t>(block.size()))
             return Error{"", errno};
         bytes += block.size();
+        const auto header = unpack_header(block);
+        if (header && header->kind == BlockKind::events) ++blocks;
+        if (header && header->kind != BlockKind::events) bytes_beside += block.size();
         return {};
     }
     std::string path() const { return "/proc/self/fd/" + std::to_string(fd.get()); }
 
     UniqueFd fd{memfd_create("capture", MFD_CLOEXEC)};
-    std::size_t bytes = 0;
+    std::size_t bytes = 0, bytes_beside = 0;  // beside: of heads, checkpoints and the end
+    std::size_t blocks = 0;                   // of events
 };
 
 // Real events, kept as they were read.
 struct Recorded final : Receiver {
     void meta(const Meta&) override {}
-    void event(const Event& event, const Context& context, const Findings*) override {
+    void event(const Event& event, const Context& context, const Findings* findings) override {
         events.push_back({event, owner_of(task_view(event, context)),
                           std::string(context.socket_cgroup_path.value_or("")),
-                          std::string(context.netns_name.value_or("")), context.time_ns});
+                          std::string(context.netns_name.value_or("")),
+                          context.container != nullptr ? std::optional(*context.container) : std::nullopt,
+                          findings != nullptr ? std::optional(*findings) : std::nullopt, context.time_ns});
     }
     void loss(const Loss&) override {}
     struct One {
         Event event;
         Owner owner;
         std::string socket_cgroup_path, netns_name;
+        std::optional<ContainerFacts> container;
+        std::optional<Findings> findings;
         std::int64_t time_ns;
     };
     std::vector<One> events;
@@ -92,7 +103,7 @@ void for_each_event(const Recorded& recorded, std::size_t count, Each each) {
         Stream stream;
         for (std::size_t i = 0; i < count; ++i) {
             stream.next();
-            each(stream.event, stream.context);
+            each(stream.event, stream.context, stream.findings);
         }
         return;
     }
@@ -112,8 +123,9 @@ void for_each_event(const Recorded& recorded, std::size_t count, Each each) {
         context.cgroup_path = one.owner.cgroup_path;
         context.socket_cgroup_path = one.socket_cgroup_path;
         context.netns_name = one.netns_name;
+        context.container = one.container ? &*one.container : nullptr;
         context.read_paths();
-        each(event, context);
+        each(event, context, one.findings ? &*one.findings : nullptr);
     }
 }
 
@@ -123,15 +135,35 @@ struct Cost {
     double seconds = 0;
 };
 
-// A block each second at least.
-Cost write_capture(const Recorded& recorded, std::size_t events, Nameless& output) {
+// As the recorder does: a look each 5 ms, after which a failure is written at once, and a block each second at least.
+// slower: so many times.
+Cost write_capture(const Recorded& recorded, std::size_t events, Nameless& output, std::uint64_t slower = 1) {
+    constexpr std::uint64_t kLookNs = 5'000'000, kTickNs = 1'000'000'000;
     CaptureWriter writer(output);
     const double start = cpu_seconds();
-    if (!writer.start({}, {}, {}, true)) std::exit(1);
-    std::size_t count = 0;
-    for_each_event(recorded, events, [&](const Event& event, const Context& context) {
-        writer.event(event, context, nullptr);
-        if (++count % kPerSecond == 0) static_cast<void>(writer.tick(context.time_ns, event.ktime_ns));
+    std::uint64_t begin = 0, next_look = 0, next_tick = 0;
+    for_each_event(recorded, events, [&](const Event& told, const Context& told_of, const Findings* findings) {
+        Event event = told;
+        Context context = told_of;
+        if (begin == 0) {
+            begin = event.ktime_ns;
+            Meta meta;
+            meta.time_ns = context.time_ns;
+            meta.ktime_ns = begin;
+            if (!writer.start(meta, {}, {}, true)) std::exit(1);
+        }
+        const std::uint64_t later = (event.ktime_ns - begin) * (slower - 1);
+        event.ktime_ns += later;
+        context.time_ns += static_cast<std::int64_t>(later);
+        if (event.ktime_ns >= next_look) {
+            next_look = event.ktime_ns + kLookNs;
+            static_cast<void>(writer.flush());
+        }
+        if (event.ktime_ns >= next_tick) {
+            next_tick = event.ktime_ns + kTickNs;
+            static_cast<void>(writer.tick(context.time_ns, event.ktime_ns));
+        }
+        writer.event(event, context, findings);
     });
     if (!writer.finish()) std::exit(1);
     return {static_cast<double>(output.bytes), cpu_seconds() - start};
@@ -148,8 +180,9 @@ Cost write_json(const Recorded& recorded) {
             static_cast<double>(ZSTD_compressCCtx(zstd, packed.data(), packed.size(), lines.data(), lines.size(), 3));
         lines.clear();
     };
-    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context) {
-        sink.record({event, context}, lines);
+    Teller teller(sink, lines);
+    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context, const Findings* findings) {
+        teller.event(event, context, findings);
         if (lines.size() > (1 << 20) - 65536) pack();
     });
     pack();
@@ -168,8 +201,9 @@ Cost write_database(const Recorded& recorded) {
     const double start = cpu_seconds();
     std::string none;
     (*sink)->meta({}, none);
-    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context) {
-        (*sink)->record({event, context}, none);
+    Teller teller(**sink, none);
+    for_each_event(recorded, kCompared, [&](const Event& event, const Context& context, const Findings* findings) {
+        teller.event(event, context, findings);
     });
     if (!(*sink)->finish()) std::exit(1);
     struct stat status {};
@@ -226,7 +260,8 @@ int main(int argc, char** argv) {
     Nameless small, large;
     const double start = cpu_seconds();
     std::uint64_t seen = 0;
-    for_each_event(recorded, kCompared, [&seen](const Event& event, const Context&) { seen += event.ktime_ns; });
+    for_each_event(recorded, kCompared,
+                   [&seen](const Event& event, const Context&, const Findings*) { seen += event.ktime_ns; });
     const double making = cpu_seconds() - start;
     const Cost capture = write_capture(recorded, kCompared, small);
     report("1 million events", small);
@@ -239,5 +274,17 @@ int main(int argc, char** argv) {
     for (const auto& [name, cost] : costs) tell("bytes an event", name, "B", {cost.bytes / events});
     for (const auto& [name, cost] : costs)
         tell("writing an event", name, "ns", {(cost.seconds - making) / events * 1e9});
+    const auto tell_blocks = [](const std::string& rate, const Nameless& output, std::size_t count) {
+        const auto of = [&](std::size_t bytes) { return static_cast<double>(bytes) / static_cast<double>(count); };
+        tell("a capture " + rate, "bytes an event", "B", {of(output.bytes)});
+        tell("a capture " + rate, "of that heads and checkpoints", "B", {of(output.bytes_beside)});
+        tell("a capture " + rate, "events in a block", "",
+             {static_cast<double>(count) / static_cast<double>(output.blocks)});
+    };
+    tell_blocks("as it came", small, kCompared);
+    if (!recorded.events.empty()) return seen == 0 ? 1 : 0;
+    Nameless slow;
+    write_capture(recorded, kSlow, slow, kSlower);
+    tell_blocks("of 10 events a second", slow, kSlow);
     return seen == 0 ? 1 : 0;
 }

@@ -10,7 +10,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::size_t kPerSecond = 20'000, kPerFailure = 100;
+constexpr std::size_t kPerSecond = 20'000;
 
 class ToFile final : public BlockOutput {
   public:
@@ -24,25 +24,6 @@ class ToFile final : public BlockOutput {
   private:
     std::ofstream file_;
 };
-
-// The port is held by the client of the event before.
-void fail(Stream& stream, Findings& found) {
-    Holder& holder = found.holders.emplace_back();
-    holder.raw.flags = stream.event.flags;
-    holder.raw.op = stream.event.op;
-    holder.raw.has_claim = 1;
-    holder.raw.task = stream.event.task;
-    holder.raw.sock = stream.event.sock;
-    found.refusal.emplace().in_the_way = 1;
-    Event& event = stream.event;
-    event.kind = BT_KIND_BIND;
-    event.op = BT_OP_BIND;
-    event.error = EADDRINUSE;
-    event.flags |= BT_EVENT_HAS_REQUEST;
-    event.addr_family = AF_INET;
-    event.port = event.sock.local_port;
-    event.sock.local_port = 0;
-}
 
 bool write(const char* path, std::size_t events) {
     ToFile file(path);
@@ -60,10 +41,7 @@ bool write(const char* path, std::size_t events) {
         static_cast<bool>(writer.start(meta, {.recording = 1, .machine_id = "-", .boot_id = "-"}, {}, true));
     for (std::size_t i = 1; i <= events && is_written; ++i) {
         stream.next();
-        Findings found;
-        const bool fails = i % kPerFailure == 0;
-        if (fails) fail(stream, found);
-        writer.event(stream.event, stream.context, fails ? &found : nullptr);
+        writer.event(stream.event, stream.context, stream.findings);
         if (i % kPerSecond == 0)
             is_written = static_cast<bool>(writer.tick(stream.context.time_ns, stream.event.ktime_ns));
     }

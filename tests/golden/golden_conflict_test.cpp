@@ -2,6 +2,7 @@
 // Verdicts, as text and as JSON: each cause once, from evidence as the kernel side gives it.
 #include <algorithm>
 
+#include "../unit/redacted_verdict.h"
 #include "diagnose/diagnose.h"
 #include "golden.h"
 
@@ -90,13 +91,16 @@ class GoldenConflict : public Golden {
         Story& story = refused.story;
         story.settle();
         Diagnosis diagnosis;
+        RedactedVerdict redacted;
         found.refusal = refused.refusal;
         found.holders = refused.holders;
         for (int i = 1; i < failures; ++i) {
             (void)diagnosis.diagnose(story.event, story.context, found);
+            redacted.expect_same(what, story.event, story.context, found);
             story.event.ktime_ns += 2'000'000'000;
             ++story.event.task.key.pid;
         }
+        redacted.expect_same(what, story.event, story.context, found);
         const Conflict verdict = diagnosis.diagnose(story.event, story.context, std::move(found));
         add_record(what, story.event, story.context, &verdict);
     }

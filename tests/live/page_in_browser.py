@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""page_in_browser.py PAGE [PORT]: opens it in headless Chromium, uses it, and prints as JSON what was seen.
+"""page_in_browser.py PAGE PICTURES [PORT]: opens it in headless Chromium, uses it, and prints as JSON what was seen.
 
-With a port that has a lane and a refusal filters are tried too.
+Pictures to look at are put into PICTURES-light.png, -dark.png and -details.png. With a port that has a lane and a refusal
+filters are tried too.
 
 Speaks WebDriver to chromedriver, with nothing but the standard library.
 """
+import base64
 import json
 import pathlib
 import re
@@ -85,6 +87,9 @@ class Browser:
             if time.monotonic() > deadline:
                 raise TimeoutError(script)
             time.sleep(0.05)
+
+    def picture(self, path):
+        pathlib.Path(path).write_bytes(base64.b64decode(self.ask("GET", "/screenshot")))
 
     def log(self, kind):
         return self.ask("POST", "/se/log", {"type": kind})
@@ -167,7 +172,7 @@ def use_filters(browser, port, seen):
     seen["by_nothing_there"] = filtered(browser, "#unit", "no-such.service")
 
 
-def use(browser, page, port):
+def use(browser, page, pictures, port):
     begin = time.monotonic()
     browser.ask("POST", "/url", {"url": page})
     browser.wait("document.querySelector('.lane')")
@@ -176,9 +181,13 @@ def use(browser, page, port):
     seen = {"shown_in_s": time.monotonic() - begin, "title": browser.run("return document.title"), "verdict": browser.run(
         "return document.getElementById('verdict').textContent"), "lanes": lanes(browser)}
     seen["hint"] = hint(browser, "#lanes .mark")
-    seen["light"], seen["dark"] = appearance(browser, "light"), appearance(browser, "dark")
+    for scheme in ("dark", "light"):
+        seen[scheme] = appearance(browser, scheme)
+        browser.run("scrollTo(0, 0)")
+        browser.picture(f"{pictures}-{scheme}.png")
     browser.click("#lanes .mark")
     seen["details"] = details(browser)
+    browser.picture(f"{pictures}-details.png")
     browser.press("Escape")
     seen["closed"] = details(browser) is None
     seen["focus_is_back"] = browser.run("return document.activeElement.className")
@@ -217,7 +226,7 @@ def main():
         browser = None
         try:
             browser = Browser(driver, profile)
-            print(json.dumps(use(browser, page, sys.argv[2] if len(sys.argv) > 2 else None)))
+            print(json.dumps(use(browser, page, sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)))
         finally:
             if browser is not None:
                 browser.ask("DELETE", "")

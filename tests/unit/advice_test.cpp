@@ -16,6 +16,7 @@
 
 #include "bindtrace/rules.h"
 #include "diagnose/diagnose.h"
+#include "redacted_verdict.h"
 
 namespace bindtrace {
 namespace {
@@ -81,8 +82,9 @@ Conflict verdict_on(const Asked& asked) {
     context.cgroup_path = asked.cgroup;
     context.netns_name = asked.netns;
     context.read_paths();
-    return Diagnosis().diagnose(event, context,
-                                {.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}});
+    const Findings found{.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}};
+    RedactedVerdict().expect_same("", event, context, found);
+    return Diagnosis().diagnose(event, context, found);
 }
 
 bool advises(const Conflict& verdict, const std::string& start) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "capture_samples.h"
 #include "redact/redactor.h"
+#include "redacted_verdict.h"
 #include "sink/csv_sink.h"
 #include "sink/perfetto_sink.h"
 
@@ -47,6 +50,65 @@ TEST_F(Redaction, CgroupPathsStillSayWhatTheyAre) {
     const std::string session = "/user.slice/user-1000.slice/session-c4.scope";
     EXPECT_EQ(tokens_.cgroup_path(session), session);
     EXPECT_EQ(tokens_.cgroup_path("/user.slice/user-ann.slice").find("ann"), std::string::npos);
+}
+
+// The program that is there already was started by the same command: only equality tells, of what may not be told.
+TEST_F(Redaction, VerdictsKnowTheSameProgramAgain) {
+    Sampled mine(BT_KIND_BIND);
+    mine.event.error = EADDRINUSE;
+    mine.event.port = mine.event.sock.local_port = 8080;
+    mine.cgroup_path = "/user.slice/user-1000.slice/session-4.scope";
+    Sampled theirs(mine);
+    theirs.event.task.key = {kBegin - 9, 4711, 1};
+    Holder holder = sampled_holder(1);
+    holder.process = theirs.owner();
+    holder.process->process->ancestry.clear();
+    holder.published.reset();
+    holder.container = {};
+    holder.socket_cgroup_path.reset();
+    holder.raw.sock.local_port = 8080;
+    Findings found = sampled_findings();
+    found.holders = {holder};
+    found.refusal->in_the_way = 1;
+    Sampled asks(mine);
+    RedactedVerdict same;
+    same.expect_same("the same command", asks.event, asks.context, found);
+    EXPECT_NE(std::ranges::find(same.redacted().factors, Factor::same_unit), same.redacted().factors.end());
+    found.holders[0].process->process->cmdline->push_back("another");
+    RedactedVerdict other;
+    other.expect_same("another command", asks.event, asks.context, found);
+    EXPECT_EQ(std::ranges::find(other.redacted().factors, Factor::same_unit), other.redacted().factors.end());
+}
+
+TEST_F(Redaction, VerdictsGiveNoCapabilityToAnInterpreter) {
+    Sampled asks(BT_KIND_BIND);
+    asks.event.error = EACCES;
+    asks.event.port = 80;
+    asks.cgroup_path = "/";
+    asks.container = {};
+    Findings found = sampled_findings();
+    found.holders.clear();
+    found.refusal->may_take_low_ports = false;
+    for (const char* const exe : {"/usr/bin/python3.11", "/opt/app", "/opt/node"}) {
+        asks.process.exe = exe;
+        const Sampled settled(asks);
+        RedactedVerdict().expect_same(exe, settled.event, settled.context, found);
+    }
+}
+
+TEST_F(Redaction, OfAKnownProgramOnlyItsWordIsLeft) {
+    Sampled told(BT_KIND_BIND);
+    std::strcpy(told.event.task.comm, "pasta.secret");
+    told.process.exe = "/opt/secret/python3-secret";
+    told.process.cmdline = {{"secret", "--password=secret"}};
+    told.process.ancestry = {{1, "podman"}, {2, "podman-secret"}};
+    std::string redacted;
+    JsonSink json;
+    Teller teller(json, redacted);
+    Redactor(tokens_, teller).event(told.event, Sampled(told).context, nullptr);
+    EXPECT_EQ(redacted.find("secret"), std::string::npos) << redacted;
+    for (const char* const word : {R"("comm":"pasta")", R"(/python")", R"(podman")", R"("cmdline":["argv-)"})
+        EXPECT_NE(redacted.find(word), std::string::npos) << word << " in " << redacted;
 }
 
 // Everything that a record can have in it, through every format that is text.

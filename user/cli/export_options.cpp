@@ -21,10 +21,11 @@ void add_export_options(CLI::App& app, Options& options) {
         ->required();
     app.add_flag("--force", exported.force, "Replace a file that is there already");
     app.add_flag("--redact", exported.redact,
-                 "To be shown to others: command lines are dropped; addresses and the names of hosts, users, threads "
-                 "(comm), executables, cgroups, units, containers, images, pods, network namespaces and interfaces "
-                 "become tokens, the same for the same within this export. Ports, numbers (pid, uid), times, loopback "
-                 "and wildcard addresses stay. Filters look at what was recorded");
+                 "To be shown to others: command lines, addresses and the names of hosts, users, threads (comm), "
+                 "executables, cgroups, units, containers, images, pods, network namespaces and interfaces become "
+                 "tokens, the same for the same within this export. Ports, numbers (pid, uid), times, loopback and "
+                 "wildcard addresses stay, and the words that a verdict turns on (docker-proxy, conmon, python ...). "
+                 "Filters look at what was recorded");
 }
 
 Status check_export(const Options& options) {

@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 #include "diagnose/in_the_way.h"
 #include "diagnose/words.h"
 #include "model/container.h"
+#include "model/known_program.h"
 #include "model/unit.h"
 
 namespace bindtrace {
@@ -185,9 +185,8 @@ void advise_about_holder(const Case& about, std::vector<std::string>& advice) {
 
 // A capability on an interpreter would be one for all scripts.
 bool is_interpreter(std::string_view exe) {
-    const std::string_view name = exe.substr(exe.rfind('/') + 1);
-    constexpr std::array kNames{"python", "perl", "ruby", "node", "java", "php", "bash", "dash"};
-    return std::ranges::any_of(kNames, [&](const char* known) { return name.starts_with(known); });
+    const KnownProgram* known = known_program(exe.substr(exe.rfind('/') + 1));
+    return known != nullptr && known->kind == ProgramKind::interpreter;
 }
 
 void advise_privilege(const Case& about, std::vector<std::string>& advice) {

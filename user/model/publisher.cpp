@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "model/publisher.h"
 
-#include <algorithm>
 #include <cstring>
+
+#include "model/known_program.h"
 
 namespace bindtrace {
 namespace {
@@ -23,14 +24,13 @@ std::string program_of(const Owner& owner) {
 }
 
 bool holds_for_containers(std::string_view program) {
-    constexpr std::string_view kPrograms[] = {"docker-proxy", "dockerd",     "rootlesskit",
-                                              "conmon",       "slirp4netns", "rootlessport"};
-    return std::ranges::count(kPrograms, program) > 0 || program.starts_with("pasta") || program.starts_with("passt");
+    const KnownProgram* known = known_program(program);
+    return known != nullptr && known->kind == ProgramKind::holds_for_containers;
 }
 
 bool publishes_ports(const bt_task& task, const Process* process) {
-    const std::string program = program_of(task, process);
-    return holds_for_containers(program) || program == "podman";
+    const KnownProgram* known = known_program(program_of(task, process));
+    return known != nullptr && known->kind != ProgramKind::interpreter;
 }
 
 bool publishes_ports(const Owner& owner) {

@@ -14,7 +14,7 @@ namespace bindtrace {
 std::string program_of(const bt_task& task, const Process* process);
 std::string program_of(const Owner& owner);
 
-// Of such a program: it has ports open for containers (Docker's proxies, Podman's conmon, what rootless ones use).
+// Of such a program: it has ports open for containers.
 bool holds_for_containers(std::string_view program);
 
 // May it be that the process binds ports for a container? Of podman conmon has them soon afterwards. Its name alone

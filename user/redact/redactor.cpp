@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT
 #include "redact/redactor.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string_view>
 
+#include "model/known_program.h"
+
 namespace bindtrace {
+
+using namespace std::string_view_literals;
+
 namespace {
 
 // "--port 80" tells nothing; "--unit NAME" and whatever is not known here does.
@@ -27,8 +35,22 @@ std::string Redactor::netns_token(std::string_view name) const {
     return name == "host" ? "host" : tokens_.word("netns", name);
 }
 
+// Who has ports open for containers is told by its name, and the verdict with it.
+std::string Redactor::comm_token(std::string_view comm) const {
+    const KnownProgram* known = known_program(comm);
+    const bool is_told = known != nullptr && known->kind != ProgramKind::interpreter;
+    return is_told ? std::string(known->word) : tokens_.word("comm", comm);
+}
+
+// "exe-0123456789/python": one token for one file, and what is known of its name.
+std::string Redactor::exe_token(std::string_view exe) const {
+    const KnownProgram* known = known_program(exe.substr(exe.rfind('/') + 1));
+    const std::string token = tokens_.word("exe", exe);
+    return known != nullptr ? fmt::format("{}/{}", token, known->word) : token;
+}
+
 void Redactor::redact(bt_task& task) const {
-    const std::string token = tokens_.word("comm", {task.comm, strnlen(task.comm, sizeof(task.comm))});
+    const std::string token = comm_token({task.comm, strnlen(task.comm, sizeof(task.comm))});
     std::memset(task.comm, 0, sizeof(task.comm));
     token.copy(task.comm, sizeof(task.comm) - 1);
 }
@@ -44,9 +66,10 @@ void Redactor::redact(bt_holder& raw) const {
 }
 
 void Redactor::redact(Process& process) const {
-    process.cmdline.reset();
-    process.exe = replaced(process.exe, [this](const std::string& exe) { return tokens_.word("exe", exe); });
-    for (Ancestor& ancestor : process.ancestry) ancestor.comm = tokens_.word("comm", ancestor.comm);
+    if (process.cmdline)
+        process.cmdline = {tokens_.word("argv", fmt::format("{}", fmt::join(*process.cmdline, "\0"sv)))};
+    process.exe = replaced(process.exe, [this](const std::string& exe) { return exe_token(exe); });
+    for (Ancestor& ancestor : process.ancestry) ancestor.comm = comm_token(ancestor.comm);
 }
 
 void Redactor::redact(Owner& owner) const {

@@ -2,9 +2,12 @@
 // Takes out of a recording what tells of people, hosts and programs, before anything is made of it: verdicts, advice
 // and every format speak of the tokens.
 //
+// The verdict stays what it was: what it compares has one token for one value, and what it knows by name stays.
+//
 // Left: times, ports, the release of the kernel, numbers (pid, uid, inodes, network namespaces), outcomes, socket
-// options, loopback and wildcard addresses. Dropped: command lines. Tokens: names of hosts, users, threads (comm),
-// executables, cgroups, units, containers, images, pods, network namespaces and interfaces, and all other addresses.
+// options, loopback and wildcard addresses, and the words of known_program.h. Tokens: names of hosts, users, threads
+// (comm), executables, cgroups, units, containers, images, pods, network namespaces and interfaces, command lines as a
+// whole, and all other addresses.
 #pragma once
 
 #include <string>
@@ -36,6 +39,8 @@ class Redactor final : public Receiver {
     void redact(Holder& holder) const;
     void redact(Findings& findings) const;
     void redact(PortEntry& entry) const;
+    std::string comm_token(std::string_view comm) const;
+    std::string exe_token(std::string_view exe) const;
     std::string netns_token(std::string_view name) const;
 
     const Tokens& tokens_;

@@ -49,6 +49,7 @@ bool is_alike_everywhere(std::string_view part) {
                                            "payload",
                                            "supervisor",
                                            "container",
+                                           "runtime",
                                            "kubepods-burstable.slice",
                                            "kubepods-besteffort.slice"};
     return std::ranges::find(kNames, part) != std::end(kNames) || is_numbered(part, "user-", ".slice", is_number) ||
@@ -119,7 +120,7 @@ std::string Tokens::address(const std::string& text) const {
 
 std::string Tokens::cgroup_part(std::string_view part) const {
     if (part.empty() || is_alike_everywhere(part)) return std::string(part);
-    for (const std::string_view type : {".service", ".scope", ".socket", ".slice", ".mount"})
+    for (const std::string_view type : {".service", ".scope", ".socket", ".slice", ".mount", ".swap"})
         if (part.ends_with(type)) return word("unit", part) + std::string(type);
     return word("cgroup", part);
 }

@@ -192,20 +192,20 @@ class Writer {
     }
 
     void write(const Race& race) {
-        std::string remote;
+        std::string as = "a port the kernel chose";
         if (race.remote_port != 0 && (race.place.family == AF_INET || race.place.family == AF_INET6)) {
-            remote = " (-> ";
-            append_endpoint(remote, race.place.family, race.remote_address.data(), race.remote_port);
-            remote += ")";
+            as = "a source port (-> ";
+            append_endpoint(as, race.place.family, race.remote_address.data(), race.remote_port);
+            as += ")";
         }
         const std::string client = escaped(name_of(race.client)), server = escaped(name_of(race.server));
         const std::string when = race.claimed_ns ? " at " + time(*race.claimed_ns) : "";
         if (race.has_failed)
-            line("  {}: {} had it as a source port{}{}; {} failed to bind it {}x, {}", place_text(race.place), client,
-                 remote, when, server, race.count, span(race));
+            line("  {}: {} had it as {}{}; {} failed to bind it {}x, {}", place_text(race.place), client, as, when,
+                 server, race.count, span(race));
         else
-            line("  {}: {} had given it back, and {} got it as a source port{}{}, {}x: reserve it",
-                 place_text(race.place), server, client, remote, when, race.count);
+            line("  {}: {} had given it back, and {} got it as {}{}, {}x: reserve it", place_text(race.place), server,
+                 client, as, when, race.count);
     }
 
     void write(const HandOver& hand_over) {

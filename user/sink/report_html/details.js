@@ -65,7 +65,7 @@ function showHolding(item, origin) {
       ...placePairs(item.lane),
       ['Address', item.addr],
       ['Connected to', item.remote],
-      ['How', item.has('c') ? 'source port that the kernel chose' : item.has('l') ? 'bound by number, listened' :
+      ['How', item.has('c') ? 'a port that the kernel chose' : item.has('l') ? 'bound by number, listened' :
         'bound by number'],
       ...partyPairs('Held by', item.who, item.pid),
       ['When', whenText(item.from, item.to)],

@@ -50,7 +50,8 @@ function hostHeading(number) {
 }
 
 function makeLane(lane) {
-  const owner = lane.holdings.findLast((item) => !item.has('c'))?.who;
+  const bound = lane.holdings.filter((item) => !item.has('c'));
+  const owner = (bound.findLast((item) => item.who?.comm) ?? bound.at(-1))?.who;
   const netns = lane.netns;
   const isElsewhere = netns.inum && netns.name !== 'host';
   const track = element('div', {class: 'track', tabindex: -1, role: 'group', 'aria-label': laneWords(lane)});
@@ -107,8 +108,8 @@ function makeBar(item, width) {
 }
 
 function holdingWords(item) {
-  const what = item.has('c') ? 'source port' + (item.remote ? ` of its connection to ${item.remote}` : ' of a client') :
-    item.has('l') ? `listens on ${item.addr ?? ''}` : `bound ${item.addr ?? ''}`;
+  const what = item.has('c') && item.remote ? `source port of its connection to ${item.remote}` :
+    `${item.has('l') ? 'listens on' : 'bound'} ${item.addr ?? ''}${item.has('c') ? ', a port the kernel chose' : ''}`;
   const end = item.has('o') ? 'to the end of the recording' : item.has('u') ? 'until when is not known' : '';
   return visibleLines(partyText(item.who, item.pid), item.count > 1 ? counted(item.count, 'socket') : what,
     `from ${clockText(item.from)} for ${durationText(item.to - item.from)}${end ? `, ${end}` : ''}`);

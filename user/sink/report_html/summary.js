@@ -34,7 +34,7 @@ function drawHead() {
     ['Warnings', report.warnings.reduce((sum, one) => sum + one.count, 0), '', report.not_kept.warnings.entries],
     ['Lost', lost, lost ? 'bad' : ''],
   ].map(([name, value, kind, isCut]) => element('div', {class: kind}, element('dt', {}, name),
-    element('dd', {}, value.toLocaleString('en') + (isCut ? ' or more' : '')))));
+    element('dd', {}, isCut && !value ? 'not known' : value.toLocaleString('en') + (isCut ? ' or more' : '')))));
   const versions = [...new Set(report.recordings.map((one) => one.version).filter(Boolean))];
   byId('made-by').textContent = visible(`Recorded by bindtrace ${versions.join(', ')}. All times are UTC.`);
 }
@@ -142,11 +142,11 @@ function section(title, entries, rest, line) {
 
 function drawOthers() {
   const race = (one) => {
-    const remote = one.remote_addr ? ` (to ${one.remote_addr} port ${one.remote_port})` : '';
-    return one.failed ? `${placeText(one)}: ${partyText(one.client)} had it as a source port${remote}` +
+    const as = one.remote_addr ? `a source port (to ${one.remote_addr} port ${one.remote_port})` : 'a port the kernel chose';
+    return one.failed ? `${placeText(one)}: ${partyText(one.client)} had it as ${as}` +
       `${one.claimed ? ` at ${timeText(one.claimed)}` : ''}; ${partyText(one.server)} failed to bind it ` +
       `${counted(one.count, 'time')}, ${spanText(one)}.` : `${placeText(one)}: ${partyText(one.server)} had given it back, ` +
-      `and ${partyText(one.client)} got it as a source port${remote}, ${counted(one.count, 'time')}: reserve it.`;
+      `and ${partyText(one.client)} got it as ${as}, ${counted(one.count, 'time')}: reserve it.`;
   };
   const loop = (one) => `${partyText(one.who)}: ${counted(one.starts, 'start')} failed on ${placeText(one)}, ${spanText(one)}.`;
   const change = (one) => `${placeText(one)}: from ${partyText(one.from)} to ${partyText(one.to)}, ` +
@@ -169,7 +169,7 @@ function leftOutText() {
   const several = timeline.lanes.some((lane) => [...lane.holdings, ...lane.refused].some((item) => item.count > 1));
   return [
     several && 'Where much happened on a port in a short time, what is alike is drawn as one bar or mark, with its number (×).',
-    clients && `${counted(clients, 'claim')} of source ports by clients are counted only: a port has a lane where somebody asked for it by number.`,
+    clients && `${counted(clients, 'claim of a source port', 'claims of source ports')} by clients only counted: a port has a lane where somebody asked for it by number.`,
     lanes && `${counted(lanes, 'port')} of lesser interest have no lane: report on a port (--port) to see it.`,
     crowded && `${counted(crowded, 'holding')} beyond those open at once on a port are not drawn.`,
   ].filter(Boolean).join(' ');
