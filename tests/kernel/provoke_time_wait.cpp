@@ -21,7 +21,7 @@ const Endpoint kClient = {"127.0.0.1", 28080};
 
 Expectation& released_by_kernel(Sock& client, Span span) {
     Expectation& line = client.released(nullptr, span);
-    line.event["socket"]["inode"] = nullptr;
+    line.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
     return line.needs_function_hooks();
 }
 
