@@ -211,10 +211,11 @@ std::vector<std::string> KernelFacts::lacking_for(Strategy strategy) const {
 }
 
 Finding KernelFacts::try_strategy(Strategy strategy) const {
-    Finding finding = try_mechanism(strategy);
-    if (const auto lacking = lacking_for(strategy); finding.answer == Answer::yes && !lacking.empty())
-        return {Answer::no, fmt::format("missing {}", fmt::join(lacking, ", "))};
-    return finding;
+    const std::vector<std::string> lacking = lacking_for(strategy);
+    // Without room for it a program is refused as by a policy.
+    Finding finding = lacks("CAP_SYS_RESOURCE") ? Finding{Answer::yes, ""} : try_mechanism(strategy);
+    if (finding.answer != Answer::yes || lacking.empty()) return finding;
+    return {Answer::no, fmt::format("missing {}", fmt::join(lacking, ", "))};
 }
 
 Finding KernelFacts::try_mechanism(Strategy strategy) const {
