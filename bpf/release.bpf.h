@@ -30,7 +30,10 @@ static __always_inline void tell_release(const struct bt_claim *claim, enum bt_o
 		emit(&fact, &claim->task, &claim->sock, true);
 }
 
-/* sk lets its port go, or has just done so (then its port reads 0 and the claim knows which it was). */
+/*
+ * sk lets its port go, or has just done so: then its port reads 0, the claim knows which it was, and what it is
+ * connected to is still there unless it was disconnected.
+ */
 SEPARATE port_released(__u64 socket)
 {
 	const struct sock *sk = (const struct sock *)socket;
@@ -49,6 +52,8 @@ SEPARATE port_released(__u64 socket)
 	if (socket_port(sk)) {
 		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
 	} else {
+		if (READ(struct sock, sk, __sk_common.skc_dport))
+			read_addresses(&claim.sock, sk);
 		claim.sock.state = READ(struct sock, sk, __sk_common.skc_state);
 	}
 	tell_release(&claim, current_acts_on(sk) ? current_op((__u64)sk) : BT_OP_UNKNOWN);

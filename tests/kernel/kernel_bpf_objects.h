@@ -7,20 +7,28 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <numeric>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
+#include "bindtrace/event.h"
 #include "core/unique_fd.h"
 
 namespace bindtrace {
+
+inline __u64 as_u64(const void* pointer) {
+    return reinterpret_cast<std::uintptr_t>(pointer);
+}
 
 struct BpfObject {
     std::string kind;  // as in /proc/PID/fdinfo
@@ -41,6 +49,32 @@ inline std::set<BpfObject> bpf_objects_of(pid_t pid) {
     return objects;
 }
 
+inline int bpf_call(int command, bpf_attr& attr) {
+    return static_cast<int>(syscall(SYS_bpf, command, &attr, sizeof(attr)));
+}
+
+// How many events the programs of a running bindtrace have put into the ring buffer.
+inline std::uint64_t events_submitted(pid_t pid) {
+    for (const BpfObject& object : bpf_objects_of(pid)) {
+        bpf_attr attr{};
+        attr.map_id = object.id;
+        const UniqueFd map(object.kind == "map_id:" ? bpf_call(BPF_MAP_GET_FD_BY_ID, attr) : -1);
+        bpf_map_info info{};
+        attr = {};
+        attr.info = {.bpf_fd = static_cast<__u32>(map.get()), .info_len = sizeof(info), .info = as_u64(&info)};
+        if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, attr) != 0 || std::string_view(info.name) != "counters") continue;
+        const __u32 slot = BT_COUNT_EVENTS;
+        std::array<std::uint64_t, 4096> per_cpu{};  // as many as any kernel has
+        attr = {};
+        attr.map_fd = static_cast<__u32>(map.get());
+        attr.key = as_u64(&slot);
+        attr.value = as_u64(per_cpu.data());
+        if (bpf_call(BPF_MAP_LOOKUP_ELEM, attr) == 0)
+            return std::accumulate(per_cpu.begin(), per_cpu.end(), std::uint64_t{0});
+    }
+    return 0;
+}
+
 // The kernel frees them some time after the last descriptor, and gives no number again before all others.
 inline bool is_gone(const BpfObject& object, std::chrono::steady_clock::time_point deadline) {
     bpf_attr attr{};
@@ -49,7 +83,7 @@ inline bool is_gone(const BpfObject& object, std::chrono::steady_clock::time_poi
                         : object.kind == "map_id:" ? BPF_MAP_GET_FD_BY_ID
                                                    : BPF_LINK_GET_FD_BY_ID;
     do {
-        const UniqueFd fd(static_cast<int>(syscall(SYS_bpf, command, &attr, sizeof(attr))));
+        const UniqueFd fd(bpf_call(command, attr));
         if (fd.get() < 0) return errno == ENOENT;
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     } while (std::chrono::steady_clock::now() < deadline);

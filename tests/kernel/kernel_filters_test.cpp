@@ -14,6 +14,7 @@
 
 #include "core/unique_fd.h"
 #include "kernel_bindtrace.h"
+#include "kernel_bpf_objects.h"
 
 namespace bindtrace {
 namespace {
@@ -25,6 +26,7 @@ constexpr std::uint16_t kOfUser = 23003;
 constexpr std::uint16_t kInNetns = 23004;
 constexpr std::uint16_t kInCgroup = 23005;
 constexpr std::uint16_t kInChildCgroup = 23006;
+constexpr std::uint16_t kBesideCgroup = 23007;
 constexpr uid_t kUser = 65534;
 
 // No address of a network namespace needs to be there.
@@ -70,11 +72,11 @@ class Filters : public testing::Test {
   protected:
     void SetUp() override {
         ASSERT_GE(netns_.get(), 0);
-        has_cgroups_ = mkdir(cgroup_.c_str(), 0755) == 0 && mkdir(child_cgroup_.c_str(), 0755) == 0;
+        has_cgroups_ = mkdir(above_.c_str(), 0755) == 0 && mkdir(cgroup_.c_str(), 0755) == 0 &&
+                       mkdir(child_cgroup_.c_str(), 0755) == 0 && mkdir(beside_.c_str(), 0755) == 0;
     }
     void TearDown() override {
-        rmdir(child_cgroup_.c_str());
-        rmdir(cgroup_.c_str());
+        for (const std::string& cgroup : {child_cgroup_, cgroup_, beside_, above_}) rmdir(cgroup.c_str());
     }
 
     bool can_run(const Filter& filter) const {
@@ -110,6 +112,7 @@ class Filters : public testing::Test {
         if (!has_cgroups_) return;
         bind_in_child(kInCgroup, [&] { return enter_cgroup(cgroup_); });
         bind_in_child(kInChildCgroup, [&] { return enter_cgroup(child_cgroup_); });
+        bind_in_child(kBesideCgroup, [&] { return enter_cgroup(beside_); });
     }
 
     // "TYPE PROTOCOL PORT RESULT" of each event, to the end.
@@ -142,7 +145,11 @@ class Filters : public testing::Test {
     }};
     const UniqueFd netns_{open(netns_file().c_str(), O_RDONLY | O_CLOEXEC)};
     std::uint64_t own_ = 0;
-    const std::string path_ = "/bindtrace-filter-" + std::to_string(getpid());
+    // The kernel is told of the one above the one asked for.
+    const std::string path_above_ = "/bindtrace-filter-" + std::to_string(getpid());
+    const std::string path_ = path_above_ + "/wanted";
+    const std::string above_ = cgroup2_mount() + path_above_;
+    const std::string beside_ = above_ + "/beside";
     const std::string cgroup_ = cgroup2_mount() + path_;
     const std::string child_cgroup_ = cgroup_ + "/child";
     bool has_cgroups_ = false;
@@ -165,6 +172,10 @@ TEST_F(Filters, LetThroughWhatTheyMatchAndNothingElse) {
         if (can_run(filter)) running.emplace_back(&filter, start(filter));
     for (auto& [filter, bindtrace] : running) ASSERT_TRUE(bindtrace->read_line()) << filter->words;  // meta
     std::thread([this] { act(); }).join();
+    for (auto& [filter, bindtrace] : running) {
+        if (std::string_view(filter->words).find("CGROUP") == std::string_view::npos) continue;
+        EXPECT_EQ(events_submitted(bindtrace->pid()), filter->told.size() + 2) << "what is beside it, and no others";
+    }
     for (auto& [filter, bindtrace] : running) bindtrace->signal(SIGINT);  // what is in the buffer is told first
     for (auto& [filter, bindtrace] : running) EXPECT_EQ(told_by(*bindtrace), filter->told) << filter->words;
 }

@@ -38,7 +38,8 @@ bool is_first(const Json& expected) {
 }
 
 bool within(const Json& bounds, const Json& actual) {
-    if (!actual.is_number()) return false;
+    for (const Json& end : bounds)
+        if (end.is_string() ? !actual.is_string() : !actual.is_number()) return false;
     if (bounds.contains("min") && actual < bounds["min"]) return false;
     return !bounds.contains("max") || actual <= bounds["max"];
 }
@@ -154,7 +155,7 @@ std::string Matcher::report() const {
         for (const std::string& line : fewest) text += "\n         " + line;
     }
     for (std::size_t i = 0; i < extra_.size(); ++i) {
-        if (!shown[i]) text += "\nEXTRA    " + text_of(extra_[i]);
+        if (!shown[i]) text += kExtraMark + text_of(extra_[i]);
     }
     return text;
 }

@@ -27,6 +27,9 @@ bool agrees(const Json& expected, const Json& actual);
 // One line per key: "process.pid: expected 12, is 13".
 std::vector<std::string> differences(const Json& expected, const Json& actual);
 
+// Before each event in Matcher::report() that nothing expects, not even with another value.
+inline constexpr const char* kExtraMark = "\nEXTRA    ";
+
 class Matcher {
   public:
     Matcher(std::vector<Expected> expected, const std::string& strategy);

@@ -77,6 +77,13 @@ TEST(Match, UnseenMayBeMissingButNotWrong) {
     EXPECT_FALSE(wrong.report().empty());
 }
 
+TEST(Match, TakesTextsBetweenTexts) {
+    const Json bounds = {{"at", {{"min", "2026-01-01"}, {"max", "2026-01-03"}}}};
+    EXPECT_TRUE(agrees(bounds, {{"at", "2026-01-02T10"}}));
+    for (const Json& outside : {Json("2025-12-31"), Json("2026-01-03T00"), Json(5), Json(nullptr)})
+        EXPECT_FALSE(agrees(bounds, {{"at", outside}})) << outside;
+}
+
 TEST(Match, WaitsOnlyForWhatHasNoKnownEnd) {
     Json late = kExpected;
     late["ktime_ns"] = {{"min", 10}};

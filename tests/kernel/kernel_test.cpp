@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "kernel_flood.h"
 #include "kernel_missed_returns.h"
 #include "kernel_world.h"
 
@@ -46,6 +47,10 @@ void add_all(World& world, const std::vector<CaseName>& cases) {
     }
     add("Stream", "complete_and_without_loss", [&world] { world.check_records(); });
     if (world.settings().strategy == "kprobe") add("MissedReturns", "are_counted", missed_returns_are_counted);
+    add("Flood", "is_told_or_counted_as_lost", [&world] {
+        world.stop_tracing();  // it would be flooded too
+        flood_is_told_or_counted_as_lost();
+    });
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 //
 // Environment: BINDTRACE and PROVOKE (paths; default: beside this program), BT_STRATEGY (auto, fentry, kprobe or
 // tracepoint, the default), BT_SLOW=1 (also the cases that take a minute), BT_DEADLINE (seconds to wait for one event,
-// 20), BT_SHORT_LIVED (how many processes, 1000), BT_DUMP=FILE (the matched events of each case without what differs
-// from run to run, one JSON object a line, to be compared between strategies).
+// 20), BT_SHORT_LIVED (how many processes, 1000), BT_FLOOD_SECONDS (1), BT_DUMP=FILE (the matched events of each case
+// without what differs from run to run, one JSON object a line, to be compared between strategies).
 #pragma once
 
 #include <gtest/gtest.h>
@@ -45,7 +45,10 @@ class World : public testing::Environment {
     ~World() override;
 
     void SetUp() override;
-    void TearDown() override;
+    void TearDown() override { stop_tracing(); }
+
+    // Nothing can be checked after it.
+    void stop_tracing();
 
     const Settings& settings() const { return settings_; }
 

@@ -37,10 +37,9 @@ SocketAddress to_socket_address(const Endpoint& endpoint) {
     return address;
 }
 
-Endpoint local_end(int fd) {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof storage;
-    must(::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0, "getsockname: " + errno_name(errno));
+namespace {
+
+Endpoint to_endpoint(const sockaddr_storage& storage) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     if (storage.ss_family == AF_INET) {
         sockaddr_in in{};
@@ -52,6 +51,22 @@ Endpoint local_end(int fd) {
     std::memcpy(&in, &storage, sizeof in);
     ::inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size());
     return {text.data(), ntohs(in.sin6_port), in.sin6_scope_id};
+}
+
+}  // namespace
+
+Endpoint local_end(int fd) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    must(::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) == 0, "getsockname: " + errno_name(errno));
+    return to_endpoint(storage);
+}
+
+std::optional<Endpoint> remote_end(int fd) {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof storage;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
+    return to_endpoint(storage);
 }
 
 }  // namespace bindtrace

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace bindtrace {
@@ -23,6 +24,7 @@ struct SocketAddress {
 };
 SocketAddress to_socket_address(const Endpoint& endpoint);
 Endpoint local_end(int fd);
+std::optional<Endpoint> remote_end(int fd);  // nothing where it is not connected
 std::string to_text(const Endpoint& endpoint);
 
 }  // namespace bindtrace

@@ -38,10 +38,15 @@ constexpr bpf_insn leave_program() {
     return {BPF_JMP | BPF_EXIT, 0, 0, 0, 0};
 }
 
+constexpr bpf_insn call_helper(__s32 helper) {
+    return {BPF_JMP | BPF_CALL, 0, 0, 0, helper};
+}
+
 // A program attached to a cgroup for as long as the object lives.
 class AttachedProgram {
   public:
-    AttachedProgram(const Cgroup& cgroup, bpf_prog_type type, bpf_attach_type where, const std::vector<bpf_insn>& code)
+    AttachedProgram(const Cgroup& cgroup, bpf_prog_type type, bpf_attach_type where, const std::vector<bpf_insn>& code,
+                    const char* what_may_lack = "cgroup BPF")
         : cgroup_fd_(::open(cgroup.directory().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), where_(where) {
         const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
         ::setrlimit(RLIMIT_MEMLOCK, &unlimited);  // before 5.11 BPF memory counts as locked
@@ -52,7 +57,7 @@ class AttachedProgram {
         attr.insn_cnt = static_cast<__u32>(code.size());
         attr.license = reinterpret_cast<__u64>("Dual MIT/GPL");
         program_fd_ = call(BPF_PROG_LOAD, attr);
-        if (program_fd_ < 0 && errno == EINVAL) skip("the kernel has no cgroup BPF");
+        if (program_fd_ < 0 && errno == EINVAL) skip(std::string("the kernel has no ") + what_may_lack);
         must(program_fd_ >= 0, "BPF_PROG_LOAD: " + errno_name(errno));
         must(call(BPF_PROG_ATTACH, attachment()) == 0, "BPF_PROG_ATTACH: " + errno_name(errno));
     }
@@ -96,6 +101,19 @@ Case denied(const char* name, const Protocol& protocol, bpf_attach_type where, c
         sock.bind({addr, 8080});
     };
     return {name, run, false, false, true};
+}
+
+// A program may choose the errno too.
+void denied_by_other_errno(Story& story) {
+    constexpr __s32 kSetRetval = 187;  // BPF_FUNC_set_retval, which the headers of Debian 11 lack
+    const auto cgroup = std::make_shared<Cgroup>("bindtrace-deny");
+    story.keep(cgroup);
+    cgroup->enter();
+    const AttachedProgram program(
+        *cgroup, BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_CGROUP_INET4_BIND,
+        {set<BPF_REG_1>(-EHOSTDOWN), call_helper(kSetRetval), set<BPF_REG_0>(0), leave_program()}, "bpf_set_retval");
+    Sock sock(story, kTcp4);
+    sock.bind({"127.0.0.1", 8080}, EHOSTDOWN);
 }
 
 // Refused after the port was taken. Kernels before 6.1 or so forget to give it back.
@@ -174,6 +192,7 @@ std::vector<Case> cgroup_cases() {
         denied("cgroup-bind6-eperm", kTcp6, BPF_CGROUP_INET6_BIND, "::1"),
         denied_after("cgroup-post-bind4-eperm", kTcp4, BPF_CGROUP_INET4_POST_BIND, {"127.0.0.1", 8080}),
         denied_after("cgroup-post-bind6-eperm", kTcp6, BPF_CGROUP_INET6_POST_BIND, {"::1", 8080}),
+        {"cgroup-bind4-other-errno", denied_by_other_errno, false, false, true},
         {"cgroup-bind4-rewrites-port", port_rewritten, false, false, true},
         {"cgroup-of-socket", socket_of_another_cgroup, false, false, true},
         {"cgroup-transient", transient},

@@ -124,7 +124,7 @@ void time_wait(Story& story) {
     late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
     late.bind({"127.0.0.1", 28080});
     Expectation& end = client.released(nullptr, {boot_ns(), 0});
-    end.event["socket"]["inode"] = nullptr;
+    end.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
     end.needs_function_hooks();
 }
 
@@ -143,7 +143,7 @@ void time_wait_of_who_exited(Story& story) {
         child.close();
         until_small_socket(28080, TCP_TIME_WAIT);
         Expectation& end = client.released(nullptr, {boot_ns(), 0});
-        end.event["socket"]["inode"] = nullptr;
+        end.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
         end.needs_function_hooks();
     });
     const pid_t exited = client_and_server.pid();
@@ -180,6 +180,7 @@ void orphan(Story& story, bool reuseaddr) {
     Expectation& end = client.released(nullptr, {boot_ns(), 0});
     end.event.erase("ktime_ns");
     end.event.erase("held_ns");
+    for (const char* key : {"inode", "state"}) end.event["socket"].erase(key);
     end.needs_function_hooks();  // where it has become a small socket
 }
 

@@ -16,7 +16,7 @@ namespace bindtrace {
 namespace {
 
 // <linux/landlock.h> of today; Debian 12's knows files alone.
-constexpr std::uint64_t kBindTcp = 1;
+constexpr std::uint64_t kBindTcp = 1 << 0, kBindUdp = 1 << 2;
 constexpr int kRuleOfPort = 2;
 constexpr unsigned kAskVersion = 1;
 constexpr long kFirstWithNetwork = 4;
@@ -27,12 +27,13 @@ struct PortRule {
     std::uint64_t allowed, port;
 };
 
-void allow_only(std::uint16_t port) {
+void allow_only(std::uint16_t port, std::uint64_t what) {
     const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
     if (version < kFirstWithNetwork) skip("the kernel has no Landlock for ports");
-    const Ruleset ruleset{0, kBindTcp};
-    const PortRule rule{kBindTcp, port};
+    const Ruleset ruleset{0, what};
+    const PortRule rule{what, port};
     const long fd = ::syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
+    if (fd < 0 && errno == EINVAL && what == kBindUdp) skip("the kernel has no Landlock for UDP ports");
     must(fd >= 0 && ::syscall(SYS_landlock_add_rule, fd, kRuleOfPort, &rule, 0) == 0 &&
              ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::syscall(SYS_landlock_restrict_self, fd, 0) == 0,
          "Landlock");
@@ -40,17 +41,24 @@ void allow_only(std::uint16_t port) {
 
 // Below 1024 too, where an EACCES has another reason with those who may not take such a port.
 void denied(Story& story) {
-    allow_only(8080);
+    allow_only(8080, kBindTcp);
     Sock sock(story, kTcp4);
     for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{8081}})
         verdict(sock.bind({"127.0.0.1", port}, EACCES).refused_early(), "denied");
     sock.bind({"127.0.0.1", 8080});
 }
 
+void denied_udp(Story& story) {
+    allow_only(8080, kBindUdp);
+    Sock sock(story, kUdp4);
+    verdict(sock.bind({"127.0.0.1", 8081}, EACCES).refused_early(), "denied");
+    sock.bind({"127.0.0.1", 8080});
+}
+
 }  // namespace
 
 std::vector<Case> landlock_cases() {
-    return {{"landlock-denied", denied}};
+    return {{"landlock-denied", denied}, {"landlock-denied-udp", denied_udp}};
 }
 
 }  // namespace bindtrace

@@ -129,6 +129,10 @@ void short_lived(Story& story, int count) {
     const std::string exe = own_exe();
     Json about = task_facts();
     about["netns"] = {{"inum", netns_inum()}};
+    Json& ancestry = about["process"]["ancestry"];
+    ancestry.insert(ancestry.begin(), Json::object({{"pid", ::getpid()}, {"comm", about["process"]["comm"]}}));
+    while (ancestry.size() > kMostAncestors) ancestry.erase(ancestry.size() - 1);
+    about["process"].erase("start_time");
     about["process"]["ppid"] = ::getpid();
     about["process"]["comm"] = exe.substr(exe.rfind('/') + 1, 15);
     for (int i = 0; i < count; ++i) {

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace bindtrace {
 namespace {
@@ -79,7 +80,12 @@ Sock::Sock(Story& story, const Protocol& protocol)
     : Sock(story, protocol, ::socket(protocol.family, protocol.type | SOCK_CLOEXEC, protocol.number)) {}
 
 Sock::Sock(Story& story, const Protocol& protocol, int fd)
-    : story_(story), protocol_(protocol), fd_(fd), netns_(netns_inum()), identity_(std::make_shared<Identity>(fd)) {
+    : story_(story),
+      protocol_(protocol),
+      fd_(fd),
+      netns_(netns_inum()),
+      birth_cgroup_(cgroup_id()),
+      identity_(std::make_shared<Identity>(fd)) {
     if (fd_ < 0 && protocol.family == AF_INET6 && errno == EAFNOSUPPORT) skip("the kernel has no IPv6");
     must(fd_ >= 0, std::string("socket for ") + protocol.name + ": " + errno_name(errno));
     story_.resolve_later(identity_);
@@ -103,6 +109,7 @@ Expectation& Sock::event(const char* type, const char* op, Span span, int error)
     struct stat about {};
     must(::fstat(fd_, &about) == 0, "fstat: " + errno_name(errno));
     event["socket"] = {{"inode", about.st_ino}};
+    if (birth_cgroup_) event["socket"]["cgroup_id"] = *birth_cgroup_;
     if (protocol_.number != kMptcp) identity_->add(line);  // there it is a subflow's
     add_options(event);
     return line;
@@ -130,6 +137,23 @@ void Sock::add_options(Json& event) const {
     event["sockopt"] = options;
 }
 
+void Sock::look() {
+    struct stat about {};
+    if (fd_ < 0 || ::fstat(fd_, &about) != 0) return;
+    const Json before = std::exchange(last_look_, {{"socket", {{"inode", about.st_ino}}}});
+    if (birth_cgroup_) last_look_["socket"]["cgroup_id"] = *birth_cgroup_;
+    if (protocol_.type == SOCK_STREAM) {
+        if (const auto state = tcp_state(fd_)) last_look_["socket"]["state"] = *state;
+    } else {
+        last_look_["socket"]["state"] = nullptr;
+    }
+    add_options(last_look_);
+    const auto remote = remote_end(fd_);
+    add_remote(last_look_, remote);
+    if (remote || protocol_.type != SOCK_STREAM || !before.contains("remote_addr")) return;
+    for (const char* key : {"remote_addr", "remote_port"}) last_look_[key] = before[key];  // the kernel keeps it
+}
+
 void Sock::add_local(Json& event) const {
     event["local_addr"] = claim_ ? Json(local_end(fd_).addr) : Json();
     event["local_port"] = claim_ ? Json(claim_->port) : Json();
@@ -137,7 +161,9 @@ void Sock::add_local(Json& event) const {
 
 void Sock::hold(Span span, bool ephemeral, bool locked) {
     const Endpoint end = local_end(fd_);
-    claim_ = Claim{span, task_facts(), end.addr, end.port, ephemeral, locked};
+    claim_ = Claim{span, task_facts(), {}, end.addr, end.port, ephemeral, locked};
+    look();
+    claim_->look = last_look_;
 }
 
 void Sock::hold_despite_error(Expectation& bind, std::uint16_t port) {
@@ -224,7 +250,13 @@ Expectation& Sock::released(const char* op, Span span) {
     event["errno"] = nullptr;
     event["ephemeral"] = claim.ephemeral;
     event["netns"] = {{"inum", netns_}};
-    event["socket"] = Json::object();
+    event.update(last_look_);
+    if (protocol_.type == SOCK_DGRAM) {  // of which tracepoints tell what was so at the claim
+        for (const char* key : {"remote_addr", "remote_port", "sockopt"})
+            if (claim.look[key] != event[key]) event[key] = {{"any", {claim.look[key], event[key]}}};
+    }
+    // A port that the kernel chose is given back on the way into CLOSE, another one after that.
+    if (protocol_.type == SOCK_STREAM && claim.locked) event["socket"]["state"] = "CLOSE";
     // Released within the very call that took it: not before it was taken.
     event["held_ns"] = {{"min", span.before > claim.taken.after ? span.before - claim.taken.after : 0}};
     event["ktime_ns"] = {{"min", span.before}};
@@ -239,6 +271,7 @@ Expectation& Sock::released(const char* op, Span span) {
 }
 
 void Sock::close_fd() {
+    look();
     identity_->closed();
     const Outcome outcome = timed([&] { return ::close(fd_); });
     must_be(outcome, 0, "close");
@@ -246,6 +279,11 @@ void Sock::close_fd() {
 }
 
 void Sock::close() {
+    look();
+    close_as_seen();
+}
+
+void Sock::close_as_seen() {
     if (claim_) claim_->addr = local_end(fd_).addr;  // connect(2) may have narrowed it
     identity_->closed();
     const Outcome outcome = timed([&] { return ::close(fd_); });
@@ -257,10 +295,13 @@ void Sock::close() {
 void Sock::abort() {
     const linger hard{1, 0};
     must(::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &hard, sizeof hard) == 0, "SO_LINGER: " + errno_name(errno));
-    close();
+    look();
+    if (claim_ && claim_->locked) add_remote(last_look_, std::nullopt);  // disconnected before its port is given back
+    close_as_seen();
 }
 
 void Sock::leave() {
+    look();
     if (claim_) {
         claim_->addr = local_end(fd_).addr;
         released("exit", {boot_ns(), 0});

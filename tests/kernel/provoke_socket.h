@@ -39,6 +39,7 @@ inline constexpr Protocol kUdp6 = {"udp", AF_INET6, SOCK_DGRAM, IPPROTO_UDP};
 struct Claim {
     Span taken;
     Json task;  // task_facts() of the claimant
+    Json look;  // at the socket, then
     std::string addr;
     std::uint16_t port = 0;
     bool ephemeral = false;
@@ -91,6 +92,9 @@ class Sock {
     class Identity;
 
     void hold(Span span, bool ephemeral, bool locked);
+    // At what a release tells of the socket, while its descriptor is open.
+    void look();
+    void close_as_seen();
     void add_local(Json& event) const;
     void add_options(Json& event) const;
 
@@ -98,7 +102,9 @@ class Sock {
     Protocol protocol_;
     int fd_;
     std::uint64_t netns_;
+    std::optional<std::uint64_t> birth_cgroup_;
     std::optional<Claim> claim_;
+    Json last_look_;
     std::shared_ptr<Identity> identity_;
 };
 

@@ -27,6 +27,8 @@ void Sock::connect(const Endpoint& to, int error) {
     const Outcome outcome = timed([&] { return ::connect(fd_, address.get(), address.size); });
     must_be(outcome, error, "connect " + to_text(to));
     if (!claim_) autobound("connect", outcome.span, to);
+    look();
+    if (error == EINPROGRESS) add_remote(last_look_, to);
 }
 
 void Sock::connect_refused(const Endpoint& to) {
@@ -36,6 +38,8 @@ void Sock::connect_refused(const Endpoint& to) {
     // The address is gone from the socket by now; over lo it was the peer's.
     autobound("connect", outcome.span, to).event["local_addr"] = to.addr;
     claim_->addr = to.addr;
+    add_remote(last_look_, to);
+    last_look_["socket"]["state"] = "SYN_SENT";
     // The refusal comes back over lo in softirq, or waits for the caller to unlock the socket.
     released(nullptr, outcome.span).event["op"] = {{"any", {"connect", nullptr}}};
 }
@@ -88,9 +92,11 @@ void Sock::send(Send how, const Endpoint& to, int error, int flags) {
 }
 
 void Sock::disconnect() {
+    look();
     const sockaddr unspecified{AF_UNSPEC, {}};
     const Outcome outcome = timed([&] { return ::connect(fd_, &unspecified, sizeof unspecified); });
     must_be(outcome, 0, "connect(AF_UNSPEC)");
+    if (protocol_.type == SOCK_DGRAM || (claim_ && claim_->locked)) add_remote(last_look_, std::nullopt);
     // The address may be gone from the socket before its port is.
     if (claim_ && !claim_->locked) released("connect", outcome.span).event.erase("local_addr");
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "provoke_story.h"
 
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -30,13 +28,6 @@ void write_all(const std::string& text) {
 // Names that a process chose need not be UTF-8; bindtrace prints U+FFFD for what is not.
 std::string to_line(const Json& line) {
     return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::vector<std::string> own_cmdline() {
-    std::vector<std::string> arguments;
-    std::istringstream words(read_file("/proc/self/cmdline"));
-    for (std::string word; std::getline(words, word, '\0');) arguments.push_back(word);
-    return arguments;
 }
 
 }  // namespace
@@ -88,41 +79,6 @@ std::uint64_t netns_inum() {
     struct stat about {};
     must(::stat("/proc/thread-self/ns/net", &about) == 0, "stat /proc/thread-self/ns/net: " + errno_name(errno));
     return about.st_ino;
-}
-
-std::string cgroup_path() {
-    std::istringstream lines(read_file("/proc/thread-self/cgroup"));
-    for (std::string line; std::getline(lines, line);) {
-        if (line.rfind("0::", 0) == 0) return line.substr(3);
-    }
-    return {};
-}
-
-std::string own_exe() {
-    // Once, since a process that changed its uid may no longer ask.
-    static const std::string exe = [] {
-        std::array<char, 4096> path{};
-        const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-        must(size > 0, "readlink /proc/self/exe: " + errno_name(errno));
-        return std::string(path.data(), static_cast<std::size_t>(size));
-    }();
-    return exe;
-}
-
-Json task_facts() {
-    std::array<char, 17> comm{};
-    ::prctl(PR_GET_NAME, comm.data());
-    const std::string cgroup = cgroup_path();
-    Json facts = {{"process",
-                   {{"pid", ::getpid()},
-                    {"tid", ::gettid()},
-                    {"ppid", ::getppid()},
-                    {"comm", comm.data()},
-                    {"exe", own_exe()},
-                    {"cmdline", own_cmdline()},
-                    {"uid", ::getuid()}}}};
-    if (!cgroup.empty()) facts["cgroup"] = {{"path", cgroup}};
-    return facts;
 }
 
 Outcome timed(const std::function<long()>& call) {

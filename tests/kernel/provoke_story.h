@@ -4,7 +4,7 @@
 // A line of output is {"expect": {...}} with exactly the keys the case knows, named as in bindtrace's own JSON, or a
 // special value where only bounds are known:
 //
-//     "held_ns":  {"min": 10, "max": 20}    either end may be missing
+//     "held_ns":  {"min": 10, "max": 20}    either end may be missing; of numbers, or of texts in their order
 //     "op":       {"any": ["connect", null]}
 //     "factors":  {"has": ["dual-stack"], "lacks": ["same-unit"]}    either may be missing
 //     "holders":  {"first": {"local_port": 8080}}
@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,7 +47,13 @@ void write_file(const std::string& path, const std::string& text);
 // Of the calling thread.
 std::uint64_t netns_inum();
 std::string cgroup_path();
+std::optional<std::uint64_t> cgroup_id();  // nothing where v2 is not mounted
 std::string own_exe();
+
+// Where the v2 hierarchy is mounted: at /sys/fs/cgroup, at /sys/fs/cgroup/unified beside v1, or nowhere.
+std::optional<std::string> cgroup2_mount();
+
+inline constexpr std::size_t kMostAncestors = 8;
 
 // {"process": {...}, "cgroup": {...}} of the calling thread, as it is now.
 Json task_facts();

@@ -21,7 +21,7 @@ const Endpoint kClient = {"127.0.0.1", 28080};
 
 Expectation& released_by_kernel(Sock& client, Span span) {
     Expectation& line = client.released(nullptr, span);
-    line.event["socket"]["inode"] = nullptr;
+    line.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
     return line.needs_function_hooks();
 }
 
@@ -135,7 +135,9 @@ void servers_side(Story& story) {
     const std::uint64_t before = boot_ns();
     client.close_fd();
     const std::uint64_t after = until_port_gone(client.claim()->port, 5);
-    client.released("close", {before, after}).event["op"] = {{"any", {"close", nullptr}}};
+    Json& released = client.released("close", {before, after}).event;
+    released["op"] = {{"any", {"close", nullptr}}};
+    released["socket"]["state"] = "LAST_ACK";  // until the other side has the last word
     server.close();
     Sock late(story, kTcp4);
     late.bind(kServer, EADDRINUSE);

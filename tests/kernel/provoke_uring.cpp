@@ -131,6 +131,18 @@ void connects(Story& story) {
     close_unseen(client);
 }
 
+void connects_udp(Story& story) {
+    Ring ring;
+    Sock client(story, kUdp4);
+    const SocketAddress to = to_socket_address({"127.0.0.1", 9});
+    const Outcome outcome = ring.run(IORING_OP_CONNECT, client.fd(), to.get(), to.size, 0);
+    must(outcome.error == 0, "IORING_OP_CONNECT: " + errno_name(outcome.error));
+    // Told as the port is chosen, before the socket is connected.
+    Expectation& line = client.autobound("io_uring", outcome.span, std::nullopt).needs_function_hooks();
+    line.event["local_addr"] = "0.0.0.0";
+    close_unseen(client);
+}
+
 }  // namespace
 
 std::vector<Case> uring_cases() {
@@ -138,6 +150,7 @@ std::vector<Case> uring_cases() {
         {"io-uring-bind-listen", binds},
         {"io-uring-bind-eaddrinuse", fails},
         {"io-uring-connect", connects},
+        {"io-uring-connect-udp", connects_udp},
     };
 }
 

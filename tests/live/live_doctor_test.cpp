@@ -136,6 +136,22 @@ TEST(Doctor, SaysSoWhereItCannotBeWritten) {
     }
 }
 
+// With enough to load programs, but not those on cgroups.
+TEST(Doctor, SaysWhichCapabilityTheProgramsNeed) {
+    const Ended ended = run({"/usr/bin/setpriv", "--bounding-set=-all,+bpf,+perfmon", "--inh-caps=-all",
+                             bindtrace_binary(), "doctor", "--json"});
+    const Json report = Json::parse(ended.out, nullptr, false);
+    ASSERT_TRUE(report.is_object()) << ended.out << ended.errors;
+    EXPECT_EQ(strategy_in(report, "tracepoint")["why"], "missing CAP_NET_ADMIN");
+    const std::string problems = report["problems"].dump();
+    EXPECT_NE(problems.find("missing CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH: some names will be null"), std::string::npos)
+        << problems;
+    if (!report["chosen"].is_null()) return;  // by functions alone
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_NE(problems.find("setcap cap_bpf,cap_perfmon,cap_net_admin"), std::string::npos) << problems;
+    EXPECT_EQ(problems.find("suffice"), std::string::npos) << problems;
+}
+
 class Forced : public testing::TestWithParam<std::string> {};
 
 TEST_P(Forced, StrategyAttachesOrSaysWhyNot) {

@@ -88,6 +88,26 @@ INSTANTIATE_TEST_SUITE_P(All, UsageError, testing::ValuesIn(mistakes()), [](cons
     return name;
 });
 
+TEST(Numbers, ThatMeanNothingHereAreWarnedOf) {
+    const Ended ended = run({"/usr/bin/env", "unshare", "--pid", "--fork", "--mount-proc", bindtrace_binary(), "record",
+                             "-o", "-", "--pid", "1", "--netns", "4026539999", "--", "/bin/true"});
+    EXPECT_EQ(ended.code, 0) << ended.errors;
+    for (const char* words : {"--pid: 1 is taken for a number of the host's", "--netns: no process"})
+        EXPECT_NE(ended.errors.find(words), std::string::npos) << words << " is not in: " << ended.errors;
+    const Ended known = run_bindtrace({"record", "-o", "-", "--netns", "self", "--pid", "1", "--", "/bin/true"});
+    EXPECT_EQ(known.errors.find("warning: --"), std::string::npos) << known.errors;
+}
+
+TEST(Units, AreServicesUnlessTheySayOtherwise) {
+    for (const auto& [word, name] : {std::pair{"com.example.app", "com.example.app.service"},
+                                     {"app@1.2", "app@1.2.service"},
+                                     {"bindtrace-none.socket", "bindtrace-none.socket"}}) {
+        const Ended ended = run_bindtrace({"record", "-o", "-", "--unit", word, "--", "/bin/true"});
+        EXPECT_EQ(ended.code, 0) << ended.errors;
+        EXPECT_NE(ended.errors.find("no '" + std::string(name) + "' is running"), std::string::npos) << ended.errors;
+    }
+}
+
 TEST(Btf, IsAskedForWhereTheKernelHasNone) {
     const std::string hidden = "mount -t tmpfs none /sys/kernel/btf && exec " + bindtrace_binary() + " ";
     for (const char* command : {"--json", "--attach tracepoint", "who"}) {

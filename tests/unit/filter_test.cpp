@@ -313,6 +313,19 @@ TEST(Filter, TakesACgroupByItsPathWithItsDescendants) {
     EXPECT_TRUE(filter.matches(Event{}, context));
 }
 
+TEST(Filter, TakesASocketUnitByWhoMadeTheSocket) {
+    Filter filter;
+    filter.cgroup = "/system.slice/x.socket";
+    Context context;
+    context.cgroup_path = "/app.slice/x.service";
+    context.socket_cgroup_path = "/system.slice/x.socket";
+    EXPECT_FALSE(filter.matches(Event{}, context)) << "a cgroup is that of the task";
+    filter.counts_sockets = true;
+    EXPECT_TRUE(filter.matches(Event{}, context));
+    context.socket_cgroup_path = "/system.slice/x.socket2";
+    EXPECT_FALSE(filter.matches(Event{}, context));
+}
+
 TEST(Filter, KnowsUnitsContainersAndNamespacesByName) {
     const std::string id(64, 'b');
     const ContainerFacts web{.container = Container{.runtime = "docker", .id = id, .name = "web", .image = {}},

@@ -81,8 +81,9 @@ std::vector<Problem> find_problems(const Report& report) {
             {fmt::format("the best strategy, fentry, is not to be had: {}", report.strategies[0].finding.why),
              "allow function tracing in the kernel's policy, or live with what is not seen (above)"});
     if (!report.chosen && report.facts.has_btf && !lacking_privilege(report.facts))
-        problems.push_back(
-            {"no strategy works", "see the reasons above; lockdown=integrity and kernel 5.10 or newer suffice"});
+        problems.push_back({"no strategy works",
+                            next_step(report.facts, kStrategies,
+                                      "see the reasons above; lockdown=integrity and kernel 5.10 or newer suffice")});
     return problems;
 }
 

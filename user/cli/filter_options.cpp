@@ -74,13 +74,32 @@ std::optional<std::uint32_t> find_netns(const std::string& word) {
     return NetnsNames::inum_of(path);
 }
 
-// As systemctl takes it.
-std::string unit_name(const std::string& word) {
-    return word.find('.') == std::string::npos ? word + ".service" : word;
+// What a number means here, where it may not mean what was meant.
+void warn_of_numbers(const Filter& filter) {
+    constexpr std::uint32_t kHostPids = 0xeffffffc;  // PROC_PID_INIT_INO
+    const auto own_pids = NetnsNames::inum_of("/proc/self/ns/pid");
+    if (filter.pid && own_pids && *own_pids != kHostPids)
+        spdlog::warn("--pid: {} is taken for a number of the host's, not of the PID namespace that bindtrace runs in",
+                     *filter.pid);
+    NetnsNames names(0, [](const NetnsProcesses& found) { return std::optional(found.front().comm); });
+    if (filter.netns && !names.name(*filter.netns))
+        spdlog::warn("--netns: no process to be seen is in a network namespace {}, and `ip netns` has no name for it",
+                     *filter.netns);
 }
 
-// Below that directory from now on: a unit's own is made anew each time the unit starts. Of v1 the kernel cannot be
-// told.
+// As systemctl takes it: "app@1.2" is a service.
+std::string unit_name(const std::string& word) {
+    constexpr std::string_view kTypes[] = {"service", "socket", "target", "device", "mount", "automount",
+                                           "swap",    "timer",  "path",   "slice",  "scope"};
+    const std::size_t dot = word.rfind('.');
+    const bool has_type =
+        dot != std::string::npos && std::ranges::count(kTypes, std::string_view(word).substr(dot + 1));
+    return has_type ? word : word + ".service";
+}
+
+// Below that directory from now on: a unit's own is made anew each time the unit starts, and what it does first would
+// be lost until the kernel were told of the new one. So the kernel is told of the one above; not of the root, which
+// holds everything, and not of v1, where it cannot be told.
 void set_cgroup(Filter& filter, const std::string& path, const CgroupTree& tree) {
     if (path != "/") filter.cgroup = path;  // or else everything
     const std::string parent = path.substr(0, path.rfind('/'));
@@ -194,6 +213,7 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>
                          words.netns);
         }
     }
+    warn_of_numbers(filter);
     if (!words.unit.empty() || !words.cgroup.empty()) {
         if (!cgroups) return Error{"--unit and --cgroup need a hierarchy of cgroups, and none is mounted"};
     }
@@ -206,7 +226,10 @@ Result<Filter> resolve(const FilterWords& words, const std::optional<CgroupTree>
         const std::string name = unit_name(words.unit);
         const auto path = find_unit(name, cgroups->mount);
         if (!path) return path.error();
-        if (*path) {
+        if (*path && name.ends_with(".socket")) {
+            filter.cgroup = **path;
+            filter.counts_sockets = true;  // whoever uses them, so the kernel's filter on tasks is not for it
+        } else if (*path) {
             set_cgroup(filter, **path, *cgroups);
         } else {
             filter.unit = name;

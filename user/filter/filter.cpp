@@ -37,6 +37,10 @@ Result<std::pair<std::uint16_t, std::uint16_t>> parse_range(std::string_view tex
     return std::pair(*first, *last);
 }
 
+bool is_below(std::string_view path, std::string_view cgroup) {
+    return path.starts_with(cgroup) && (path.size() == cgroup.size() || path[cgroup.size()] == '/');
+}
+
 }  // namespace
 
 Result<std::vector<std::pair<std::uint16_t, std::uint16_t>>> parse_ports(std::string_view text) {
@@ -124,10 +128,9 @@ bool Filter::is_elsewhere(const Context& context) const {
 }
 
 bool Filter::matches(const Event& event, const Context& context) const {
-    if (cgroup && context.cgroup_path) {
-        const std::string_view path = *context.cgroup_path;
-        if (path != *cgroup && !(path.starts_with(*cgroup) && path[cgroup->size()] == '/')) return false;
-    }
+    if (cgroup && context.cgroup_path && !is_below(*context.cgroup_path, *cgroup) &&
+        !(counts_sockets && context.socket_cgroup_path && is_below(*context.socket_cgroup_path, *cgroup)))
+        return false;
     if (unit && context.place.unit != *unit && context.socket_unit != *unit) return false;
     if (container && (context.container == nullptr || !is_called(*context.container, *container))) return false;
     if (netns_name && context.netns_name != *netns_name) return false;

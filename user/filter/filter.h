@@ -28,6 +28,7 @@ struct Filter {
     std::optional<std::uint32_t> uid;
     std::optional<std::string> cgroup;         // with its descendants, relative to the root: "/system.slice/x.service"
     std::optional<std::string> parent_cgroup;  // the directory above it, absolute; unset where that is the root
+    bool counts_sockets = false;               // the cgroup is a socket unit's: so are sockets that were made there
     std::optional<std::uint32_t> netns;
     // What may start later, by name: compared with what each event is found to belong to.
     std::optional<std::string> unit;

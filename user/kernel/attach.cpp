@@ -4,10 +4,21 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+
+#include "kernel/capabilities.h"
 
 namespace bindtrace {
 namespace {
+
+std::string how_to_grant(const KernelFacts& facts) {
+    return fmt::format(
+        "run it with sudo, or grant once: sudo setcap "
+        "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search{}=ep $(command -v bindtrace)",
+        facts.lacks("CAP_SYS_RESOURCE") ? ",cap_sys_resource" : "");
+}
 
 Result<std::unique_ptr<Tracer>> attach_one(Strategy strategy, const KernelFacts& facts, const TracerOptions& options) {
     const Finding finding = facts.try_strategy(strategy);
@@ -22,21 +33,23 @@ void warn_of_missing(const KernelFacts& facts, const Tracer& tracer) {
 
 }  // namespace
 
+std::string next_step(const KernelFacts& facts, std::span<const Strategy> tried, const char* otherwise) {
+    const auto lacking = [&](Strategy strategy) { return !facts.lacking_for(strategy).empty(); };
+    return std::ranges::any_of(tried, lacking) ? how_to_grant(facts) : otherwise;
+}
+
 std::optional<Error> lacking_privilege(const KernelFacts& facts) {
-    const auto lacks = [&](std::string_view name) {
-        return std::find(facts.missing_capabilities.begin(), facts.missing_capabilities.end(), name) !=
-               facts.missing_capabilities.end();
-    };
-    if (!lacks("CAP_BPF") && !lacks("CAP_PERFMON")) return std::nullopt;
+    if (!facts.lacks("CAP_BPF") && !facts.lacks("CAP_PERFMON")) return std::nullopt;
     return Error{fmt::format("this user may not trace: missing {}", fmt::join(facts.missing_capabilities, ", ")), EPERM,
-                 "run it with sudo, or grant once: sudo setcap "
-                 "cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_dac_read_search=ep "
-                 "$(command -v bindtrace) (before Linux 5.11 cap_sys_resource too)"};
+                 how_to_grant(facts)};
 }
 
 std::optional<std::string> lacking_names(const KernelFacts& facts) {
-    if (facts.missing_capabilities.empty() || lacking_privilege(facts)) return std::nullopt;
-    return fmt::format("missing {}: some names will be null", fmt::join(facts.missing_capabilities, ", "));
+    if (lacking_privilege(facts)) return std::nullopt;
+    std::vector<std::string_view> missing;
+    std::ranges::copy_if(facts.missing_capabilities, std::back_inserter(missing), is_for_names);
+    if (missing.empty()) return std::nullopt;
+    return fmt::format("missing {}: some names will be null", fmt::join(missing, ", "));
 }
 
 void warn_of_nulls(const KernelFacts& facts) {
@@ -58,7 +71,8 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
         auto tracer = attach_one(*wanted, facts, options);
         if (!tracer)
             return Error{fmt::format("cannot attach with {}: {}", strategy_name(*wanted), tracer.error().what),
-                         tracer.error().code, "--attach auto takes what works; bindtrace doctor tells why"};
+                         tracer.error().code,
+                         next_step(facts, {&*wanted, 1}, "--attach auto takes what works; bindtrace doctor tells why")};
         warn_of_missing(facts, **tracer);
         return tracer;
     }
@@ -76,7 +90,7 @@ Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const Ker
         refused.push_back(fmt::format("{} is not to be had ({})", strategy_name(strategy), tracer.error().what));
     }
     return Error{fmt::format("no way to attach: {}", fmt::join(refused, "; ")), 0,
-                 "bindtrace doctor tells what to change"};
+                 next_step(facts, kStrategies, "bindtrace doctor tells what to change")};
 }
 
 }  // namespace bindtrace

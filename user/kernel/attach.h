@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "kernel/tracer.h"
@@ -13,6 +14,9 @@ namespace bindtrace {
 // back to, why, and what is lost.
 Result<std::unique_ptr<Tracer>> attach(std::optional<Strategy> wanted, const KernelFacts& facts,
                                        const TracerOptions& options);
+
+// To be taken where none of these could be attached: to grant what is lacking, or else another.
+std::string next_step(const KernelFacts& facts, std::span<const Strategy> tried, const char* otherwise);
 
 // Why this process may not trace at all, with the way to grant it; nothing where it may try.
 std::optional<Error> lacking_privilege(const KernelFacts& facts);

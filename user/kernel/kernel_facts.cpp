@@ -4,14 +4,14 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <linux/bpf.h>
-#include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -21,12 +21,19 @@
 #include <span>
 
 #include "core/unique_fd.h"
+#include "kernel/capabilities.h"
 
 namespace bindtrace {
 namespace {
 
 // The function every strategy that traces functions needs; old, exported, never inlined.
 constexpr const char* kProbeFunction = "inet_put_port";
+
+// What a map was charged to its user for, before 5.11 (80ee81e0403c) left that to memory cgroups.
+constexpr const char* kMemoryOfMap = "bpf_map_memory";
+
+// The guard that tracepoints took over from disabled preemption (in 7.0).
+constexpr const char* kTracepointGuard = "class_srcu_fast_notrace_t";
 
 constexpr bpf_insn kReturnZero[] = {
     {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .src_reg = 0, .off = 0, .imm = 0},
@@ -65,25 +72,6 @@ std::string lockdown_mode() {
     return line.substr(open + 1, close - open - 1);
 }
 
-std::vector<std::string> find_missing_capabilities() {
-    // CAP_SYS_ADMIN stands for BPF, PERFMON and NET_ADMIN where those do not exist yet (before 5.8).
-    constexpr std::array<std::pair<int, const char*>, 5> kNeeded = {{{CAP_BPF, "CAP_BPF"},
-                                                                     {CAP_PERFMON, "CAP_PERFMON"},
-                                                                     {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-                                                                     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-                                                                     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}}};
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    std::vector<std::string> missing;
-    if (syscall(SYS_capget, &header, data.data()) != 0) return missing;
-    const auto has = [&](int capability) {
-        return (data[static_cast<std::size_t>(CAP_TO_INDEX(capability))].effective & CAP_TO_MASK(capability)) != 0;
-    };
-    for (const auto& [capability, name] : kNeeded)
-        if (!has(capability)) missing.emplace_back(name);
-    return missing;
-}
-
 // A raw tracepoint is a typedef of this name.
 std::string tracepoint_type(const char* tracepoint) {
     return std::string("btf_trace_") + tracepoint;
@@ -120,8 +108,8 @@ Finding try_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type t
     return {Answer::yes, ""};
 }
 
-Finding try_kprobe() {
-    // A kprobe is of no use without probe reads, which lockdown=confidentiality refuses.
+// The descriptor of a program that reads the kernel's memory, which lockdown=confidentiality refuses; or -errno.
+int load_reader() {
     const bpf_insn reader[] = {
         {.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .src_reg = 0, .off = -8, .imm = 0},
         move_register(BPF_REG_1, BPF_REG_10),
@@ -132,7 +120,11 @@ Finding try_kprobe() {
         kReturnZero[0],
         kReturnZero[1],
     };
-    const int loaded = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "bt_probe", "GPL", reader, std::size(reader), nullptr);
+    return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "bt_probe", "GPL", reader, std::size(reader), nullptr);
+}
+
+Finding try_kprobe() {
+    const int loaded = load_reader();  // a kprobe is of no use without
     if (loaded < 0) return finding_of(-loaded, "kprobe programs with kernel reads");
     const UniqueFd program(loaded);
     const std::string type = first_line("/sys/bus/event_source/devices/kprobe/type");
@@ -153,11 +145,10 @@ KernelFacts KernelFacts::probe() {
     utsname name{};
     uname(&name);
     facts.release = name.release;
-    facts.preempts_tracepoints = std::strtoul(name.release, nullptr, 10) >= 7;
     facts.lockdown = lockdown_mode();
     facts.cgroups = find_cgroups();
-    facts.missing_capabilities = find_missing_capabilities();
-    TypeNames names = {"bpf_rdonly_cast", "in6_addr", "bpf_iter_task", "bpf_iter_task_file", kProbeFunction};
+    TypeNames names = {"bpf_rdonly_cast", "in6_addr",     "bpf_iter_task", "bpf_iter_task_file",
+                       kMemoryOfMap,      kProbeFunction, kTracepointGuard};
     for (const char* tracepoint :
          {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir", "cgroup_rmdir"})
         names.insert(tracepoint_type(tracepoint));
@@ -165,7 +156,10 @@ KernelFacts KernelFacts::probe() {
         for (const ProgramSpec& spec : programs(strategy)) names.insert(spec.target);
     facts.btf_ = VmlinuxBtf::read(names);
     facts.has_btf = facts.btf_.has_value();
+    facts.missing_capabilities = find_missing_capabilities(facts.has_btf && facts.btf_->structure(kMemoryOfMap));
     if (!facts.has_btf) return facts;
+    facts.can_read_kernel = UniqueFd(load_reader()).valid();
+    facts.preempts_tracepoints = facts.btf_->type_definition(kTracepointGuard).has_value();
     const auto in6_addr = facts.btf_->structure("in6_addr");
     if (in6_addr) facts.in6_addr_type = in6_addr->id;
     facts.can_cast = in6_addr && facts.function_arity("bpf_rdonly_cast");
@@ -196,18 +190,46 @@ std::optional<std::uint32_t> KernelFacts::tracepoint_id(const std::string& name)
     return entry ? std::optional(entry->id) : std::nullopt;
 }
 
+bool KernelFacts::lacks(std::string_view capability) const {
+    return std::ranges::count(missing_capabilities, capability) != 0;
+}
+
+KernelTraits KernelFacts::traits() const {
+    return {.arity = [this](const char* name) { return function_arity(name); },
+            .can_mint_cookie = can_mint_cookie,
+            .preempts_tracepoints = preempts_tracepoints};
+}
+
+std::vector<std::string> KernelFacts::lacking_for(Strategy strategy) const {
+    std::vector<std::string> lacking;
+    const Choice choice = choose(strategy, traits(), 0);
+    const bool has_cgroup_programs =
+        std::ranges::any_of(choice.load, [](const std::string& name) { return name.starts_with("cgroup__"); });
+    for (const std::string& name : missing_capabilities)
+        if (!is_for_names(name) && (name != "CAP_NET_ADMIN" || has_cgroup_programs)) lacking.push_back(name);
+    return lacking;
+}
+
 Finding KernelFacts::try_strategy(Strategy strategy) const {
+    const std::vector<std::string> lacking = lacking_for(strategy);
+    // Without room for it a program is refused as by a policy.
+    Finding finding = lacks("CAP_SYS_RESOURCE") ? Finding{Answer::yes, ""} : try_mechanism(strategy);
+    if (finding.answer != Answer::yes || lacking.empty()) return finding;
+    return {Answer::no, fmt::format("missing {}", fmt::join(lacking, ", "))};
+}
+
+Finding KernelFacts::try_mechanism(Strategy strategy) const {
     if (!has_btf) return {Answer::no, "the kernel has no BTF (/sys/kernel/btf/vmlinux)"};
     switch (strategy) {
         case Strategy::fentry: {
             Finding finding = try_tracing(*btf_, kProbeFunction, BPF_TRACE_FENTRY, "function tracing (fentry)");
-            if (finding.answer == Answer::yes && lockdown == "confidentiality" && !can_cast)
+            if (finding.answer == Answer::yes && !can_read_kernel && !can_cast)
                 return {Answer::no, "lockdown=confidentiality on a kernel without bpf_rdonly_cast (6.2)"};
             return finding;
         }
         case Strategy::kprobe: {
             Finding finding = try_kprobe();
-            if (finding.answer == Answer::no && lockdown == "confidentiality")
+            if (finding.answer == Answer::no && !can_read_kernel)
                 finding.why += "; the kernel is in lockdown=confidentiality";
             return finding;
         }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernel/cgroup_tree.h"
@@ -31,6 +32,7 @@ class KernelFacts {
     CgroupLayout cgroups;
     std::vector<std::string> missing_capabilities;  // of those bindtrace needs
     bool has_btf = false;
+    bool can_read_kernel = false;       // bpf_probe_read_kernel: not in lockdown=confidentiality
     bool can_cast = false;              // bpf_rdonly_cast
     std::uint32_t in6_addr_type = 0;    // BTF id
     bool can_mint_cookie = false;       // bpf_get_socket_cookie in tracing programs
@@ -54,10 +56,19 @@ class KernelFacts {
         if (btf_) btf_->forget();
     }
 
+    bool lacks(std::string_view capability) const;
+
+    // Without which the kernel would refuse the programs that this strategy has here.
+    std::vector<std::string> lacking_for(Strategy strategy) const;
+
+    KernelTraits traits() const;  // for as long as this object is there
+
     // Loads and attaches the smallest program of that mechanism, then takes it away again.
     Finding try_strategy(Strategy strategy) const;
 
   private:
+    Finding try_mechanism(Strategy strategy) const;
+
     std::optional<VmlinuxBtf> btf_;
 };
 

@@ -147,6 +147,7 @@ constexpr Layer kLayers[] = {
 };
 
 constexpr std::string_view kFunctionBlindSpots[] = {
+    "of SCTP all but bind(2): sctp_bindx, listen, ports that connect chooses, and ports given back",
     "a bind or listen that seccomp refuses: it never reaches the kernel's socket code",
     "a bind or listen by io_uring that is refused before it reaches the socket (EFAULT, LSM)",
     "listen on a descriptor that is no socket",
@@ -154,11 +155,13 @@ constexpr std::string_view kFunctionBlindSpots[] = {
 };
 
 constexpr std::string_view kTracepointBlindSpots[] = {
-    "bind and listen by io_uring and by the kernel itself",
+    "of SCTP all but bind(2): sctp_bindx, listen, ports that connect chooses, and ports given back",
+    "bind and listen by io_uring and by the kernel itself, and UDP ports that io_uring's connect and send choose",
+    "listen on a descriptor that is no socket",
     "bind, listen and connect by 32-bit programs",
     "the end of TIME_WAIT: a port that goes there is not reported as released",
     "UDP and ping ports given back while cgroup v2 is not mounted",
-    "what a socket's options and addresses became after the claim, for UDP",
+    "what a socket's options and addresses became after the claim, for UDP and ping",
     "whether an MPTCP socket has become IPv6-only by what it was bound to",
 };
 

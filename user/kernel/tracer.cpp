@@ -45,12 +45,9 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     config.has_bind_sk = facts.function_arity("inet_bind_sk").has_value();
     config.in6_addr_type = facts.in6_addr_type;
     config.cgroup_hierarchy = facts.cgroup_hierarchy();
-    config.locked_down = facts.lockdown == "confidentiality";
+    config.locked_down = !facts.can_read_kernel;
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
-    const KernelTraits traits{.arity = [&](const char* name) { return facts.function_arity(name); },
-                              .can_mint_cookie = facts.can_mint_cookie,
-                              .preempts_tracepoints = facts.preempts_tracepoints};
-    const Choice choice = choose(strategy_, traits, config.kinds);
+    const Choice choice = choose(strategy_, facts.traits(), config.kinds);
     missing_ = choice.missing;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, image_->object())
