@@ -34,11 +34,18 @@ static __always_inline __u32 master_of(__u64 device)
 	return 0;
 }
 
-/* The VRF that a device is, or is a part of: its ifindex, or 0. */
+/* net.ipv4.tcp_l3mdev_accept: then the ports of all VRFs are one set. */
+static __always_inline bool vrfs_are_one(__u64 net)
+{
+	return bpf_core_field_exists(struct net, ipv4.sysctl_tcp_l3mdev_accept) &&
+	       READ(struct net, net, ipv4.sysctl_tcp_l3mdev_accept);
+}
+
+/* The VRF whose ports those of a device are, which is it or has it as a part: its ifindex, or 0. */
 SEPARATE vrf_of(__u64 net, __u32 ifindex)
 {
 	__u64 table = (__u64)READ(struct net, net, dev_index_head);
-	__u64 node = ifindex ? read_word(table + ifindex % DEVICE_SLOTS * 8) : 0;
+	__u64 node = ifindex && !vrfs_are_one(net) ? read_word(table + ifindex % DEVICE_SLOTS * 8) : 0;
 
 	for (int i = 0; i < 32 && node; i++) {
 		__u64 device = node - bpf_core_field_offset(struct net_device, index_hlist);
