@@ -78,7 +78,7 @@ SEPARATE consider(__u64 address)
 		return 0;
 	found->seen++;
 	if (search->by_remote) {
-		if (!bt_same_remote(&search->other, &found->claimant))
+		if (!bt_same_connection(&found->claimant, &search->other))
 			return 0;
 	} else {
 		if (search->other.opts & BT_OPT_REUSEPORT && search->other.state != TCP_TIME_WAIT)

@@ -11,9 +11,32 @@ static __always_inline bool same_process(const struct bt_process_key *one, const
 	return one->pid == other->pid && one->start_ns == other->start_ns;
 }
 
+/* Descriptors come process by process: so one that has several for it is counted once. */
+SEPARATE add_user(__u32 slot, __u64 task_address)
+{
+	struct bt_socket_user *user = bpf_map_lookup_elem(&socket_users, &slot);
+	struct task_struct *task = (struct task_struct *)task_address;
+	struct bt_process_key key = read_process_key(task);
+	struct bt_task *place;
+	__u32 before;
+
+	if (!user || same_process(&key, &user->last))
+		return 0;
+	user->last = key;
+	before = user->processes++;
+	place = &user->others[(before - 1) % BT_OTHER_USERS];
+	if (!before || (!same_process(&user->task.key, &user->claimant) &&
+			(same_process(&key, &user->claimant) || key.start_ns < user->task.key.start_ns))) {
+		if (before)
+			*place = user->task;
+		place = &user->task;
+	}
+	read_other_task(place, task);
+	return 0;
+}
+
 SEPARATE look_at_file(__u64 file, __u64 task_address)
 {
-	struct task_struct *task = (struct task_struct *)task_address;
 	struct inode *inode = READ(struct file, file, f_inode);
 	__u64 number;
 
@@ -23,16 +46,9 @@ SEPARATE look_at_file(__u64 file, __u64 task_address)
 	for (__u32 i = 0; i < BT_HOLDERS; i++) {
 		__u32 slot = i;
 		struct bt_socket_user *user = bpf_map_lookup_elem(&socket_users, &slot);
-		struct bt_process_key key;
 
-		if (!user || user->inode != number)
-			continue;
-		if (user->task.key.pid && same_process(&user->task.key, &user->claimant))
-			continue; /* none can be better */
-		key = read_process_key(task);
-		if (!user->task.key.pid || same_process(&key, &user->claimant) ||
-		    key.start_ns < user->task.key.start_ns)
-			read_other_task(&user->task, task);
+		if (user && user->inode == number)
+			add_user(slot, task_address);
 	}
 	return 0;
 }

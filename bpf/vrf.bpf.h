@@ -34,6 +34,13 @@ static __always_inline __u32 master_of(__u64 device)
 	return 0;
 }
 
+/* net.ipv4.tcp_l3mdev_accept: then the ports of all VRFs are one set. */
+static __always_inline bool vrfs_are_one(__u64 net)
+{
+	return bpf_core_field_exists(struct net, ipv4.sysctl_tcp_l3mdev_accept) &&
+	       READ(struct net, net, ipv4.sysctl_tcp_l3mdev_accept);
+}
+
 static __always_inline __u64 device_of(__u64 net, __u32 ifindex)
 {
 	__u64 table = (__u64)READ(struct net, net, dev_index_head);
@@ -49,10 +56,10 @@ static __always_inline __u64 device_of(__u64 net, __u32 ifindex)
 	return 0;
 }
 
-/* The VRF that a device is, or is a part of: its ifindex, or 0. */
+/* The VRF whose ports those of a device are, which is it or has it as a part: its ifindex, or 0. */
 SEPARATE vrf_of(__u64 net, __u32 ifindex)
 {
-	__u64 device = ifindex ? device_of(net, ifindex) : 0;
+	__u64 device = ifindex && !vrfs_are_one(net) ? device_of(net, ifindex) : 0;
 
 	if (!device)
 		return 0;

@@ -154,12 +154,20 @@ struct bt_refusal {
 	struct bt_holder holders[BT_HOLDERS];
 };
 
-/* Asked: who has the socket of this inode open? Told: the claimant if it still has, else who has run longest of those.
+#define BT_OTHER_USERS 2
+
+/*
+ * Asked: who has the socket of this inode open? Told: the claimant if it still has, else who has run longest of those;
+ * some of the others, and how many processes have it.
  */
 struct bt_socket_user {
 	__u64 inode;			/* 0 = nothing is asked */
 	struct bt_process_key claimant; /* pid 0 = not known */
+	struct bt_process_key last;	/* seen; pid 0 = none yet */
 	struct bt_task task;		/* pid 0 = nobody */
+	struct bt_task others[BT_OTHER_USERS];
+	__u32 processes;
+	__u32 pad;
 };
 
 /* Told by `who` of each process that is not in the host's network namespace, so that nobody need search /proc. */

@@ -87,6 +87,32 @@ BT_RULE int bt_same_remote(const struct bt_sock *one, const struct bt_sock *othe
 	       bt_same_address(one->family, one->remote_addr, other->family, other->remote_addr);
 }
 
+/*
+ * Is it the connection that the claimant wanted, with both ends? A claimant that was not bound to an address may have
+ * lost the one that connect(2) gave it by the time it is looked at.
+ */
+BT_RULE int bt_same_connection(const struct bt_sock *claimant, const struct bt_sock *holder)
+{
+	const struct bt_reach mine = bt_reach_of_address(claimant->family, claimant->local_addr, 1);
+	const int any = mine.has_v6 ? mine.all_v6 : !mine.v4;
+
+	if (holder->bound_dev && holder->bound_dev != claimant->bound_dev)
+		return 0;
+	return bt_same_remote(claimant, holder) &&
+	       (any || bt_same_address(claimant->family, claimant->local_addr, holder->family, holder->local_addr));
+}
+
+/*
+ * 0.0.0.0 of an IPv4 socket meets each IPv6 socket without IPV6_V6ONLY, also where that has an IPv6 address alone:
+ * bind(2) to such an address sets the option by itself, connect(2) and accept(2) leave it as it was. In this order
+ * only.
+ */
+BT_RULE int bt_meets_unmarked(const struct bt_sock *claimant, const struct bt_sock *holder)
+{
+	return claimant->family != BT_AF_INET6 && !bt_reach_of(claimant).v4 && holder->family == BT_AF_INET6 &&
+	       !(holder->opts & BT_OPT_V6ONLY);
+}
+
 /* Must `claimant` not have its port while `holder` has it? Both in one network namespace and of one protocol. */
 BT_RULE int bt_refuses(const struct bt_sock *claimant, __u32 claimant_uid, const struct bt_sock *holder,
 		       __u32 holder_uid)
@@ -99,7 +125,7 @@ BT_RULE int bt_refuses(const struct bt_sock *claimant, __u32 claimant_uid, const
 		return 0;
 	if (both & BT_OPT_REUSEPORT && (holder->state == BT_TCP_TIME_WAIT || claimant_uid == holder_uid))
 		return 0;
-	return bt_addresses_overlap(claimant, holder);
+	return bt_addresses_overlap(claimant, holder) || bt_meets_unmarked(claimant, holder);
 }
 
 #endif

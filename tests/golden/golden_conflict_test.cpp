@@ -117,6 +117,12 @@ LocalAddress local_address(const char* interface, const Place& place) {
 TEST_F(GoldenConflict, Holders) {
     Refused client = Refused({"0.0.0.0", 38080}).held_by(TCP_ESTABLISHED, {"10.0.0.1", 38080});
     add("a client's source port", client.as_client_of({"10.0.0.5", 8848}));
+    Findings reserved;
+    reserved.to_reserve = "9100,38080";
+    add("a client's source port, and what is reserved", client, reserved);
+
+    Refused unmarked = Refused({"0.0.0.0", 38080}).held_by(TCP_ESTABLISHED, {"2001:db8::1", 38080});
+    add("a client of IPv6", unmarked.as_client_of({"2001:db8::5", 8848}));
 
     add("a listener", Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080}));
     add("bound, not listening", Refused({"127.0.0.1", 8080}).held_by(TCP_CLOSE, {"0.0.0.0", 8080}));
@@ -142,7 +148,13 @@ TEST_F(GoldenConflict, Holders) {
     inherited.holders.back().last_process = inherited.holders.back().process;
     inherited.holders.back().last_process->task.key.pid = 1300;
     inherited.holders.back().last_process_exited = true;
+    inherited.holders.back().processes = 1;
     add("a child that inherited it", inherited);
+    inherited.holders.back().processes = 2;
+    inherited.holders.back().others = {*inherited.holders.back().process};
+    inherited.holders.back().others.back().task.key.pid = 1313;
+    inherited.holders.back().others.back().cgroup_path = "/system.slice/worker.service";
+    add("two children that inherited it", inherited);
 
     Refused same_unit = Refused({"0.0.0.0", 8080}).held_by(TCP_LISTEN, {"0.0.0.0", 8080});
     same_unit.holders.back().process->cgroup_path = "/system.slice/myapp.service";
@@ -292,6 +304,16 @@ TEST_F(GoldenConflict, Requests) {
     };
     add("an address that is not here, and those that are", Refused({"10.99.99.99", 8080}, EADDRNOTAVAIL), has(local));
     add("an address that came too late", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has(local));
+    LocalAddress link = local_address("eth0", {"fe80::1", 0});
+    link.index = 2;
+    Refused elsewhere({"fe80::1", 8080}, EADDRNOTAVAIL);
+    elsewhere.story.event.sock.bound_dev = 1;
+    add("an address of another link", elsewhere, has({link}));
+    link = local_address("eth0", {"10.0.0.1", 0});
+    link.index = 2;
+    link.vrf = 7;
+    link.vrf_name = "red";
+    add("an address in a VRF", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has({link}));
     add("no address of that family", Refused({"10.0.0.1", 8080}, EADDRNOTAVAIL), has({local[1]}));
     add("a privileged port", Refused({"0.0.0.0", 80}, EACCES));
     add("refused by policy", Refused({"0.0.0.0", 8080}, EPERM));

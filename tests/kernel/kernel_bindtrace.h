@@ -75,10 +75,10 @@ class LateTracer {
         return verdict_on(late, address);
     }
     template <typename Address>
-    Json verdict_on(const Socket& late, const Address& address) {
+    Json verdict_on(const Socket& late, const Address& address, int error = EADDRINUSE) {
         const std::uint16_t port = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
-        const bool refused = ::bind(late.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == -1 &&
-                             errno == EADDRINUSE;
+        const bool refused =
+            ::bind(late.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == -1 && errno == error;
         EXPECT_TRUE(refused) << port;
         if (!refused) return Json::object();
         const auto line = process_.read_line();

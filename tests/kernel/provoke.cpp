@@ -25,11 +25,12 @@ namespace {
 std::vector<Case> all_cases() {
     std::vector<Case> cases;
     for (const auto& topic :
-         {bind_cases,      bind_error_cases,   bind_v6_error_cases, reuse_cases,           dual_stack_cases,
-          listen_cases,    tcp_autobind_cases, udp_autobind_cases,  release_cases,         inheritance_cases,
-          time_wait_cases, process_cases,      cgroup_cases,        protocol_cases,        mptcp_cases,
-          uring_cases,     state_cases,        conflict_cases,      conflict_advice_cases, conflict_unit_cases,
-          landlock_cases,  sysctl_cases,       range_cases,         capability_cases,      compat_cases}) {
+         {bind_cases,          bind_error_cases,      bind_v6_error_cases, reuse_cases,           dual_stack_cases,
+          listen_cases,        tcp_autobind_cases,    udp_autobind_cases,  release_cases,         inheritance_cases,
+          time_wait_cases,     process_cases,         cgroup_cases,        protocol_cases,        mptcp_cases,
+          uring_cases,         state_cases,           conflict_cases,      conflict_advice_cases, conflict_unit_cases,
+          conflict_ipv6_cases, conflict_shared_cases, landlock_cases,      sysctl_cases,          range_cases,
+          capability_cases,    compat_cases}) {
         std::vector<Case> some = topic();
         cases.insert(cases.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
     }

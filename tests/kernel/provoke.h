@@ -22,6 +22,8 @@ std::vector<Case> bind_cases();
 std::vector<Case> conflict_cases();
 std::vector<Case> conflict_advice_cases();
 std::vector<Case> conflict_unit_cases();
+std::vector<Case> conflict_ipv6_cases();
+std::vector<Case> conflict_shared_cases();
 std::vector<Case> capability_cases();
 std::vector<Case> landlock_cases();
 std::vector<Case> range_cases();

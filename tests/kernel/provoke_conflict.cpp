@@ -171,7 +171,10 @@ void orphan(Story& story, bool reuseaddr) {
     Expectation& line = verdict(late.bind({"127.0.0.1", 28080}, EADDRINUSE), "closing",
                                 {reuseaddr ? "reuseaddr-missing-requester" : "reuseaddr-missing-holder"},
                                 {{"remote_port", 8080}, {"process", nullptr}, {"last_process", {{"pid", ::getpid()}}}});
-    line.event["conflict"]["advice"] = {{reuseaddr ? "has" : "lacks", {kSetReuseaddr}}};
+    line.event["conflict"]["advice"] = {
+        {"has",
+         {reuseaddr ? kSetReuseaddr
+                    : "set SO_REUSEADDR on both sockets; until then, wait a minute, then start it again"}}};
     if (reuseaddr) late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
     if (reuseaddr) late.bind({"127.0.0.1", 28080});
     child.abort();
@@ -266,12 +269,18 @@ void inherited(Story& story) {
     sock.close_fd();
     Sock late(story, kTcp4);
     verdict(late.bind({"127.0.0.1", 8080}, EADDRINUSE), "listener", {"inherited-fd"},
-            {{"acquired", "inherited"}, {"process", {{"pid", keeper.pid()}}}, {"last_process", {{"pid", ::getpid()}}}});
+            {{"acquired", "inherited"},
+             {"processes", 1},
+             {"process", {{"pid", keeper.pid()}}},
+             {"last_process", {{"pid", ::getpid()}}}})
+        .event["conflict"]["advice"] = Json::array({"stop provoke[" + std::to_string(keeper.pid()) + "]" +
+                                                    ", then start it again, or give one of the two another port"});
     let_it_look();
     const std::uint64_t before = boot_ns();
-    let_go.open();
+    let_go.open();  // as advised: it stops
     const Span gone = keeper.join();
     sock.released("exit", {before, gone.after});
+    late.bind({"127.0.0.1", 8080});
 }
 
 // Both may bind, but only one may listen.
@@ -291,15 +300,20 @@ void refused_by_listen(Story& story) {
 }
 
 void one_reuseport(Story& story) {
-    Sock holder(story, kTcp4);
-    holder.set(SOL_SOCKET, SO_REUSEPORT);
-    holder.bind({"0.0.0.0", 8080});
-    holder.listen();
+    OtherProcess holder([](Story& told, const auto& keep) {
+        Sock sock(told, kTcp4);
+        sock.set(SOL_SOCKET, SO_REUSEPORT);
+        sock.bind({"0.0.0.0", 8080});
+        sock.listen();
+        keep();
+    });
     Sock late(story, kTcp4);
-    verdict(late.bind({"0.0.0.0", 8080}, EADDRINUSE), "listener", {"reuseport-missing-requester"});
+    verdict(late.bind({"0.0.0.0", 8080}, EADDRINUSE), "listener", {"reuseport-missing-requester"})
+        .event["conflict"]["advice"] = {{"has", {kSetReuseport}}};
     let_it_look();
     late.set(SOL_SOCKET, SO_REUSEPORT);  // as advised
     late.bind({"0.0.0.0", 8080});
+    holder.end();
 }
 
 void reuseport_missing_there(Story& story) {

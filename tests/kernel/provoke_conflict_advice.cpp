@@ -195,7 +195,7 @@ void connection_there_already(Story& story) {
     conflict["advice"] = {
         "connect without bind before, or bind port 0 with IP_BIND_ADDRESS_NO_PORT: then the kernel finds a source port "
         "that is free",
-        "or systemctl restart client.service, wait a minute, then connect again"};
+        "systemctl restart client.service, wait a minute, then connect again"};
     Sock unbound(story, kTcp4);  // as advised
     unbound.connect({"127.0.0.1", 8080});
     Sock port_later(story, kTcp4);  // or so

@@ -38,8 +38,8 @@ void same_unit(Story& story) {
                 {{"unit", "myapp.service"}, {"process", {{"pid", old_instance.pid()}}}, {"acquired", "bind"}});
     line.event["conflict"]["advice"] = {
         {"has",
-         {"an earlier instance of myapp.service is still there: wait for it to end, then systemctl restart "
-          "myapp.service"}}};
+         {"an earlier instance of myapp.service is still there: wait for it to end, or end it: systemctl kill "
+          "myapp.service, then systemctl restart myapp.service"}}};
     old_instance.end();  // as advised
     late.bind({"0.0.0.0", 8080});
 }

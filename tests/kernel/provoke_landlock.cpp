@@ -27,9 +27,12 @@ struct PortRule {
     std::uint64_t allowed, port;
 };
 
+bool has_landlock() {
+    return ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion) >= kFirstWithNetwork;
+}
+
 void allow_only(std::uint16_t port, std::uint64_t what) {
-    const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion);
-    if (version < kFirstWithNetwork) skip("the kernel has no Landlock for ports");
+    if (!has_landlock()) skip("the kernel has no Landlock for ports");
     const Ruleset ruleset{0, what};
     const PortRule rule{what, port};
     const long fd = ::syscall(SYS_landlock_create_ruleset, &ruleset, sizeof(ruleset), 0);
@@ -41,10 +44,23 @@ void allow_only(std::uint16_t port, std::uint64_t what) {
 
 // Below 1024 too, where an EACCES has another reason with those who may not take such a port.
 void denied(Story& story) {
+    Child another([](Story& told) {
+        own_exe();
+        if (!has_landlock()) return;
+        allow_only(8081, kBindTcp);  // as advised below
+        Sock sock(told, kTcp4);
+        sock.bind({"127.0.0.1", 8081});
+    });
+    another.join();
     allow_only(8080, kBindTcp);
     Sock sock(story, kTcp4);
     for (const std::uint16_t port : {std::uint16_t{80}, std::uint16_t{8081}})
-        verdict(sock.bind({"127.0.0.1", port}, EACCES).refused_early(), "denied");
+        verdict(sock.bind({"127.0.0.1", port}, EACCES).refused_early(), "denied").event["conflict"]["advice"] = {
+            {"has",
+             {"allow tcp port " + std::to_string(port) +
+              " where it is denied: journalctl -k tells of SELinux and AppArmor; Landlock's rules are made by the "
+              "program "
+              "itself, or by what starts it"}}};
     sock.bind({"127.0.0.1", 8080});
 }
 

@@ -67,16 +67,6 @@ void connected(Story& story) {
 }
 
 // No port to choose: listen(2) fails, and no port was ever held.
-void range_full(Story& story) {
-    set_sysctl("ip_local_port_range", "50000 50001");
-    Sock first(story, kTcp4);
-    first.listen();
-    Sock second(story, kTcp4);
-    second.listen();
-    Sock third(story, kTcp4);
-    third.listen(EADDRINUSE);
-}
-
 void stops_and_starts(Story& story) {
     Sock server(story, kTcp4);
     server.bind({"127.0.0.1", 8080});
@@ -108,7 +98,6 @@ std::vector<Case> listen_cases() {
         {"listen-eaddrinuse", in_use},
         {"listen-eopnotsupp", datagram},
         {"listen-einval-connected", connected},
-        {"listen-eaddrinuse-range-full", range_full},
         {"listen-shutdown-listen", stops_and_starts},
         {"listen-unbound-shutdown", stops_unbound},
     };

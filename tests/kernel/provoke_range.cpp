@@ -96,13 +96,45 @@ void by_reservation_alone(Story& story) {
     late.abort();
 }
 
+// Its holders stay to the end, and the ports that are advised are beyond the range that was full: so the look may be
+// late.
+void of_datagrams(Story& story) {
+    set_sysctl("ip_local_port_range", "50000 50001");
+    Sock first(story, kUdp4), second(story, kUdp4), third(story, kUdp4);
+    first.connect({"127.0.0.1", 9});  // elsewhere, and still in the way
+    second.send(Send::sendto, {"127.0.0.1", 10});
+    Json& conflict = exhausted(third.connect_without_port({"127.0.0.1", 11}, EAGAIN));
+    conflict["range"] = {{"taken", 2}, {"reserved", 0}};
+    conflict["rule"] = "a port the kernel chooses must be free for all addresses that were asked for";
+    conflict["advice"] = Json::array({kWiden});
+    set_sysctl("ip_local_port_range", "50000 50003");  // as advised
+    third.connect({"127.0.0.1", 11});
+    for (Sock* sock : {&first, &second, &third}) sock->leave();
+}
+
+void by_listeners(Story& story) {
+    set_sysctl("ip_local_port_range", "50000 50001");
+    Sock first(story, kTcp4), second(story, kTcp4), third(story, kTcp4);
+    first.listen();
+    second.listen();
+    Json& conflict = exhausted(third.listen(EADDRINUSE));
+    conflict["range"] = range_of(2, "LISTEN");
+    conflict["rule"] = "a port the kernel chooses must be free for all addresses that were asked for";
+    conflict["advice"] = Json::array({kWiden});
+    set_sysctl("ip_local_port_range", "50000 50003");  // as advised
+    third.listen();
+    for (Sock* sock : {&first, &second, &third}) sock->leave();
+}
+
 }  // namespace
 
 std::vector<Case> range_cases() {
     return {{"conflict-exhausted", by_a_bound_socket},
             {"conflict-exhausted-by-connections", by_connections},
             {"conflict-exhausted-by-reservation", by_reservation},
-            {"conflict-exhausted-by-reservation-alone", by_reservation_alone}};
+            {"conflict-exhausted-by-reservation-alone", by_reservation_alone},
+            {"udp-eagain-range-full", of_datagrams, false, false, true},
+            {"listen-eaddrinuse-range-full", by_listeners, false, false, true}};
 }
 
 }  // namespace bindtrace

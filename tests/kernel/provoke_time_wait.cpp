@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "provoke.h"
+#include "provoke_conflict.h"
 #include "provoke_socket.h"
 #include "provoke_world.h"
 
@@ -101,9 +102,15 @@ void expires(Story& story) {
     serve(server);
     Sock client(story, kTcp4);
     close_client_first(server, client);
-    const std::uint64_t gone = until_port_gone(client.claim()->port, 90);
+    const Endpoint ends = {"127.0.0.1", client.claim()->port};
+    Sock late(story, kTcp4);
+    verdict(late.bind(ends, EADDRINUSE), "time-wait").event["conflict"]["advice"] = {
+        {"has", {"set SO_REUSEADDR on both sockets; until then, wait a minute, then start it again"}}};
+    const std::uint64_t gone = until_port_gone(ends.port, 90);
     // The kernel takes it out of the list of connections first, and gives the port back a moment later.
     released_by_kernel(client, {gone - 2'000'000'000, 0});
+    pause_ms(100);
+    late.bind(ends);  // as advised
 }
 
 // The same pair of ends again: allowed once TCP timestamps have moved on, a second later.

@@ -86,7 +86,7 @@ std::vector<Case> udp_autobind_cases() {
         {"udp-connect-bound", bound_connects},
         {"udp-connect-unreachable", unreachable_connect},
         {"udp-sendto-unreachable", unreachable_send},
-        {"udp-eagain-range-full", exhausted},
+        {"udp-eagain-each-call", exhausted},
     };
 }
 

@@ -72,13 +72,13 @@ void set_sysctl(const std::string& name, const std::string& value) {
 
 std::optional<TcpTableEntry> find_in_tcp_table(std::uint16_t local_port) {
     constexpr unsigned kTimeWaitTimer = 3;
-    std::istringstream lines(read_file("/proc/net/tcp"));
+    std::istringstream lines(read_file("/proc/net/tcp") + read_file("/proc/net/tcp6"));
     for (std::string line; std::getline(lines, line);) {
         unsigned port = 0;
         unsigned state = 0;
         unsigned timer = 0;
         const int fields =
-            std::sscanf(line.c_str(), "%*d: %*8x:%4x %*8x:%*4x %2x %*8x:%*8x %2x", &port, &state, &timer);
+            std::sscanf(line.c_str(), "%*d: %*32x:%4x %*32x:%*4x %2x %*8x:%*8x %2x", &port, &state, &timer);
         if (fields == 3 && port == local_port) return TcpTableEntry{state, timer == kTimeWaitTimer};
     }
     return std::nullopt;

@@ -27,7 +27,7 @@ void until_no_address_is_tentative();
 // net.ipv4.* of the network namespace: set_sysctl("ip_local_port_range", "50000 50001").
 void set_sysctl(const std::string& name, const std::string& value);
 
-// The socket with this local port in the network namespace's table of IPv4 TCP connections and listeners.
+// The socket with this local port in the network namespace's tables of TCP connections and listeners.
 struct TcpTableEntry {
     unsigned state = 0;     // TCP_*; of a small socket the state it stands for
     bool is_small = false;  // TIME_WAIT, or FIN_WAIT2 without a socket

@@ -258,7 +258,7 @@ TEST_F(RealProgram, JavaServerWhosePortAClientHas) {
     EXPECT_NE(conflict["rule"].get<std::string>().find("8080 lies in net.ipv4.ip_local_port_range (8080-8081)"),
               std::string::npos)
         << conflict["rule"];
-    EXPECT_NE(conflict["advice"][0].get<std::string>().find("add 8080 to net.ipv4.ip_local_reserved_ports"),
+    EXPECT_NE(conflict["advice"][0].get<std::string>().find("sysctl -w net.ipv4.ip_local_reserved_ports=8080 "),
               std::string::npos)
         << conflict["advice"];
     EXPECT_NE(conflict["advice"][0].get<std::string>().find("close that connection, wait a minute, then "),

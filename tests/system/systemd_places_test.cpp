@@ -51,14 +51,42 @@ TEST_F(SystemdPlaces, AServiceThatWasGivenItsSocket) {
     const Json both = refused(8402)["conflict"];
     EXPECT_TRUE(has(both["factors"], "socket-activated")) << both["factors"];
     EXPECT_EQ(both["holders"][0]["process"]["pid"], 1) << "has had it longest";
-    ASSERT_EQ(systemctl({"stop", "given.socket"}), 0);  // its service keeps the socket
-    const Json kept = refused(8402);
-    const Json& holder = kept["conflict"]["holders"][0];
-    EXPECT_EQ(holder["unit"], "given.service");
-    EXPECT_EQ(holder["socket_unit"], "given.socket") << "which made it";
-    EXPECT_EQ(advice_of(kept).find("systemctl stop given.service"), 0u) << kept["conflict"]["advice"];
-    ASSERT_EQ(systemctl({"stop", "given.service"}), 0);  // as advised
+    EXPECT_EQ(both["holders"][0]["processes"], 2);
+    EXPECT_EQ(both["advice"][0].get<std::string>().find(
+                  "systemctl disable --now given.socket, systemctl stop given.service, then"),
+              0u)
+        << both["advice"];
+    EXPECT_TRUE(
+        has(both["advice"],
+            "keep the unit and move its port: ListenStream= and then ListenStream=OTHER in a drop-in (systemctl "
+            "edit given.socket), then systemctl stop given.service, systemctl restart given.socket"))
+        << both["advice"];
+    ASSERT_EQ(systemctl({"disable", "--now", "given.socket"}), 0);  // as advised, both
+    ASSERT_EQ(systemctl({"stop", "given.service"}), 0);
     EXPECT_EQ(take_port(8402, true), 0);
+    ASSERT_EQ(systemctl({"start", "given.socket", "given.service"}), 0);
+    drop_in("given.socket", "[Socket]\nListenStream=\nListenStream=8412\n");  // or so
+    EXPECT_NE(systemctl({"restart", "given.socket"}), 0) << "while its service runs";
+    ASSERT_EQ(systemctl({"stop", "given.service"}), 0);
+    ASSERT_EQ(systemctl({"restart", "given.socket"}), 0);
+    EXPECT_EQ(take_port(8402, true), 0);
+    bind_of(8412, "ok");
+    drop_in("given.socket", "");
+}
+
+TEST_F(SystemdPlaces, AServiceThatKeepsTheSocketOfItsSocketUnit) {
+    unit("kept.socket", "[Socket]\nListenStream=8413\n");
+    unit("kept.service", service("--activated 8413", ""));
+    ASSERT_EQ(systemctl({"start", "kept.socket", "kept.service"}), 0);
+    bind_of(8413, "ok");
+    ASSERT_EQ(systemctl({"stop", "kept.socket"}), 0);  // its service keeps the socket
+    const Json kept = refused(8413);
+    const Json& holder = kept["conflict"]["holders"][0];
+    EXPECT_EQ(holder["unit"], "kept.service");
+    EXPECT_EQ(holder["socket_unit"], "kept.socket") << "which made it";
+    EXPECT_EQ(advice_of(kept).find("systemctl stop kept.service"), 0u) << kept["conflict"]["advice"];
+    ASSERT_EQ(systemctl({"stop", "kept.service"}), 0);  // as advised
+    EXPECT_EQ(take_port(8413, true), 0);
 }
 
 TEST_F(SystemdPlaces, NginxAgainstAnotherService) {
@@ -129,8 +157,9 @@ TEST_F(Machine, IsAContainerOfSystemdNspawn) {
     const Json told = refused(8404);
     EXPECT_EQ(told["conflict"]["holders"][0]["container"]["name"], "box");
     EXPECT_NE(told["conflict"]["advice"].dump().find("machinectl stop box"), std::string::npos) << told["conflict"];
-    EXPECT_EQ(run({"/usr/bin/machinectl", "terminate", "box"}, 60s).code, 0);
+    EXPECT_EQ(run({"/usr/bin/machinectl", "stop", "box"}, 60s).code, 0);  // as advised
     machine.wait(60s);
+    EXPECT_EQ(take_port(8404, true), 0);
 }
 
 TEST_F(Machine, NamesItsNetworkNamespace) {

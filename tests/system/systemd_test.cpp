@@ -108,9 +108,9 @@ TEST_F(Systemd, TheOldInstanceOfTheUnitIsStillThere) {
     EXPECT_EQ(conflict["holders"][0]["unit"], "old.service");
     EXPECT_EQ(conflict["holders"][0]["process"]["pid"], first["process"]["pid"]);
     EXPECT_EQ(conflict["advice"][0],
-              "an earlier instance of old.service is still there: wait for it to end, then systemctl restart "
-              "old.service");
-    kill(first["process"]["pid"], SIGTERM);  // it ends
+              "an earlier instance of old.service is still there: wait for it to end, or end it: systemctl kill "
+              "old.service, then systemctl restart old.service");
+    ASSERT_EQ(systemctl({"kill", "old.service"}), 0);  // as advised
     ASSERT_EQ(systemctl({"restart", "old.service"}), 0);
     bind_of(8083, "ok");
     EXPECT_EQ(run({"/usr/bin/systemctl", "kill", "--kill-whom=all", "old.service"}).code, 0);

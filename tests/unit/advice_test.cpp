@@ -59,6 +59,8 @@ struct Asked {
     std::uint32_t common_opts = 0;
     std::string comm = "new";
     std::string netns = "host";
+    bool ephemeral = false;  // the port is in the range
+    std::string to_reserve{};
 };
 
 Conflict verdict_on(const Asked& asked) {
@@ -78,11 +80,16 @@ Conflict verdict_on(const Asked& asked) {
     refusal.in_the_way = static_cast<std::uint32_t>(asked.holders.size()) + asked.not_named;
     refusal.common_opts = asked.common_opts;
     refusal.complete = asked.complete;
+    if (asked.ephemeral) refusal.ephemeral_first = refusal.ephemeral_last = asked.claimant.local_port;
     Context context;
     context.cgroup_path = asked.cgroup;
     context.netns_name = asked.netns;
     context.read_paths();
-    const Findings found{.refusal = refusal, .holders = asked.holders, .range = {}, .local_addresses = {}};
+    const Findings found{.refusal = refusal,
+                         .holders = asked.holders,
+                         .range = {},
+                         .local_addresses = {},
+                         .to_reserve = asked.to_reserve};
     RedactedVerdict().expect_same("", event, context, found);
     return Diagnosis().diagnose(event, context, found);
 }
@@ -273,6 +280,124 @@ TEST(Advice, AContainerOfTheSameUnitIsStoppedAsOne) {
     EXPECT_TRUE(advises(verdict, "docker stop web")) << verdict.advice.back();
 }
 
+Owner process_of(std::uint32_t pid, const char* cgroup = nullptr) {
+    Owner owner = *held_by(pid, sock("0.0.0.0")).process;
+    if (cgroup != nullptr) owner.cgroup_path = cgroup;
+    return owner;
+}
+
+// One socket, that several processes have open: all of them are to let go.
+TEST(Advice, EachProcessThatHasTheSocketIsToLetGo) {
+    Holder shared = held_by(2, sock("0.0.0.0"));
+    shared.others = {process_of(3), process_of(4)};
+    shared.processes = 3;
+    EXPECT_EQ(
+        verdict_on({sock("0.0.0.0"), {shared}}).advice,
+        std::vector<std::string>{"stop old[2], stop old[3], stop old[4], then start it again, or take another port"});
+    shared.processes = 7;
+    EXPECT_EQ(verdict_on({sock("0.0.0.0"), {shared}}).advice,
+              std::vector<std::string>{
+                  "stop old[2], stop old[3], stop old[4], the same for whoever else `bindtrace who 8080` "
+                  "shows, then start it again, or take another port"});
+    shared.others = {process_of(kOwnPid)};  // which is started again
+    shared.processes = 2;
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {shared}}), "stop old[2], then start it again"));
+}
+
+TEST(Advice, WorkersOfOneServiceOrContainerAreStoppedAsOne) {
+    Holder shared = held_by(2, sock("0.0.0.0"));
+    shared.process->cgroup_path = "/system.slice/nginx.service";
+    shared.others = {process_of(3, "/system.slice/nginx.service"), process_of(4, "/system.slice/nginx.service")};
+    shared.processes = 9;
+    EXPECT_TRUE(
+        advises(verdict_on({sock("0.0.0.0"), {shared}}), "systemctl stop nginx.service, then start it again, or give"));
+    for (Owner* owner : {&*shared.process, &shared.others[0], &shared.others[1]})
+        owner->cgroup_path = "/system.slice/docker-0123.scope";
+    shared.container.container = Container{.runtime = "docker", .id = "0123", .name = "web", .image = {}};
+    EXPECT_TRUE(advises(verdict_on({sock("0.0.0.0"), {shared}}), "docker stop web, then start it again"));
+}
+
+TEST(Advice, AServiceKeepsTheSocketOfItsSocketUnit) {
+    Holder systemd = held_by(1000, sock("0.0.0.0"));
+    systemd.process->cgroup_path = "/init.scope";
+    systemd.socket_cgroup_path = "/system.slice/web.socket";
+    const Conflict alone = verdict_on({sock("0.0.0.0"), {systemd}});
+    EXPECT_TRUE(advises(alone, "systemctl disable --now web.socket, then start it again"));
+    EXPECT_TRUE(alone.advice.at(1).ends_with("(systemctl edit web.socket)")) << alone.advice.at(1);
+    systemd.others = {process_of(3, "/system.slice/web.service")};
+    systemd.processes = 2;
+    const Conflict both = verdict_on({sock("0.0.0.0"), {systemd}});
+    EXPECT_TRUE(advises(both, "systemctl disable --now web.socket, systemctl stop web.service, then start it again"));
+    EXPECT_TRUE(both.advice.at(1).ends_with("then systemctl stop web.service, systemctl restart web.socket"))
+        << both.advice.at(1);
+}
+
+// It had both sockets, and was gone when that was looked at.
+TEST(Advice, AProcessThatFailedBecauseOfItself) {
+    Holder gone = held_by(kOwnPid, sock("0.0.0.0"));
+    gone.raw.sock.inode = 17;
+    gone.last_process = std::move(gone.process);
+    gone.process.reset();
+    gone.last_process_exited = true;
+    EXPECT_EQ(verdict_on({sock("0.0.0.0"), {gone}}).advice,
+              std::vector<std::string>{
+                  "the process has this port open already: let it bind once, or close the first socket"});
+}
+
+TEST(Advice, NoneBeginsWithOr) {
+    const Holder connected = held_by(2, sock("0.0.0.0", 0, TCP_ESTABLISHED));
+    const Conflict verdict = verdict_on({sock("0.0.0.0"), {connected}, true, BT_KIND_AUTOBIND});
+    EXPECT_EQ(verdict.advice.size(), 2U);
+    EXPECT_FALSE(advises(verdict, "or "));
+}
+
+bt_sock datagrams(const char* address, std::uint32_t opts = 0) {
+    bt_sock one = sock(address, opts, 7);
+    one.protocol = IPPROTO_UDP;
+    one.type = SOCK_DGRAM;
+    one.remote_port = 0;
+    return one;
+}
+
+// Two sockets of one address do not both get what is sent there.
+TEST(Advice, SharingAnAddressOfOnesOwnComesLastOrNotAtAll) {
+    const auto advice = [](const bt_sock& claimant, const bt_sock& holder) {
+        return verdict_on({claimant, {held_by(2, holder)}}).advice;
+    };
+    const auto single = advice(datagrams("127.0.0.1"), datagrams("127.0.0.1", BT_OPT_REUSEADDR));
+    EXPECT_EQ(single.size(), 1U) << single.back();
+    const auto many = advice(datagrams("224.0.0.251"), datagrams("224.0.0.251", BT_OPT_REUSEADDR));
+    EXPECT_TRUE(many.front().starts_with(kReuseaddr)) << many.front();
+    const auto any = advice(datagrams("0.0.0.0"), datagrams("0.0.0.0", BT_OPT_REUSEADDR));
+    EXPECT_TRUE(any.back().starts_with("where it is for multicast or broadcast alone, set SO_REUSEADDR")) << any.back();
+    const auto bound = advice(sock("0.0.0.0"), sock("0.0.0.0", BT_OPT_REUSEADDR, TCP_CLOSE));
+    EXPECT_TRUE(bound.front().starts_with("stop old[2]")) << bound.front();
+    EXPECT_TRUE(bound.back().starts_with(kReuseaddr)) << bound.back();
+}
+
+// 0.0.0.0 against a connection of IPv6.
+TEST(Advice, AnIPv6SocketThatWasNotBoundToItsAddress) {
+    const Conflict verdict = verdict_on({sock("0.0.0.0"), {held_by(2, sock("::1", 0, TCP_ESTABLISHED))}});
+    EXPECT_TRUE(has(verdict, Factor::dual_stack));
+    EXPECT_EQ(verdict.rule,
+              "0.0.0.0 meets each IPv6 socket without IPV6_V6ONLY, and only a bind to an address sets that by itself: "
+              "[::1]:8080 has its address by connect or accept; neither socket set SO_REUSEADDR");
+    EXPECT_TRUE(advises(verdict, std::string(kApartThere) + " before bind or connect"));
+}
+
+TEST(Advice, ThePortsThatAreReservedStayReserved) {
+    Holder client = held_by(2, sock("0.0.0.0", 0, TCP_ESTABLISHED));
+    client.raw.flags |= BT_EVENT_EPHEMERAL;
+    Asked asked{.claimant = sock("0.0.0.0"), .holders = {client}};
+    asked.ephemeral = true;
+    EXPECT_TRUE(
+        advises(verdict_on(asked), "keep clients off it: add 8080 to net.ipv4.ip_local_reserved_ports (sysctl -w"));
+    asked.to_reserve = "8080,9100";
+    EXPECT_TRUE(
+        advises(verdict_on(asked),
+                "keep clients off it: sysctl -w net.ipv4.ip_local_reserved_ports=8080,9100 (and in /etc/sysctl.d), "));
+}
+
 TEST(Advice, ConnectionsOutliveTheirProcess) {
     const Asked asked{sock("0.0.0.0"), {held_by(2, sock("0.0.0.0")), held_by(2, sock("0.0.0.0", 0, TCP_ESTABLISHED))}};
     EXPECT_TRUE(advises(verdict_on(asked), "stop old[2], wait a minute, then start it again"));
@@ -327,6 +452,13 @@ TEST(Advice, WhoPublishesAPortIsNotStoppedWithItsUnit) {
         EXPECT_FALSE(verdict.advice.empty());
         EXPECT_FALSE(speaks_of(verdict, "systemctl"));
     }
+}
+
+TEST(Advice, APortOfTheDaemonItselfIsThatOfItsService) {
+    Holder api = in_docker(2, "dockerd");
+    api.serves_itself = true;
+    EXPECT_TRUE(
+        speaks_of(verdict_on({.claimant = sock("0.0.0.0"), .holders = {api}}), "systemctl stop docker.service"));
 }
 
 TEST(Advice, AUsersManagerIsNotStopped) {

@@ -125,6 +125,9 @@ inline Holder sampled_holder(std::uint64_t number) {
     holder.socket_cgroup_path = "/system.slice/holder.socket";
     holder.netns_name = "web";
     holder.process = Sampled(BT_KIND_BIND, 70 + number).owner();
+    holder.others = {other.owner()};
+    holder.processes = 5;
+    holder.serves_itself = true;
     holder.last_process = other.owner();
     holder.last_process_exited = true;
     holder.container = other.container;
@@ -162,7 +165,11 @@ inline Findings sampled_findings() {
     LocalAddress local{.interface = "lo", .family = AF_INET};
     local.address[0] = 127;
     local.address[3] = 1;
+    local.index = 1;
+    local.vrf = 7;
+    local.vrf_name = "red";
     found.local_addresses = {local};
+    found.to_reserve = "8080,9100-9110";
     return found;
 }
 

@@ -42,6 +42,11 @@ void expect_same(const Holder& one, const Holder& other) {
     expect_same(one.process, other.process);
     expect_same(one.last_process, other.last_process);
     EXPECT_EQ(one.last_process_exited, other.last_process_exited);
+    EXPECT_EQ(one.processes, other.processes);
+    EXPECT_EQ(one.serves_itself, other.serves_itself);
+    ASSERT_EQ(one.others.size(), other.others.size());
+    for (std::size_t i = 0; i < one.others.size(); ++i)
+        expect_same(std::optional(one.others[i]), std::optional(other.others[i]));
 }
 
 void expect_same(const Findings& one, const Findings& other) {
@@ -74,6 +79,7 @@ void expect_same(const Findings& one, const Findings& other) {
             expect_same(one.range->shares[i].owner, other.range->shares[i].owner);
         }
     }
+    EXPECT_EQ(one.to_reserve, other.to_reserve);
     ASSERT_EQ(one.local_addresses.has_value(), other.local_addresses.has_value());
     if (!one.local_addresses) return;
     ASSERT_EQ(one.local_addresses->size(), other.local_addresses->size());
@@ -81,6 +87,9 @@ void expect_same(const Findings& one, const Findings& other) {
         EXPECT_EQ((*one.local_addresses)[i].interface, (*other.local_addresses)[i].interface);
         EXPECT_EQ((*one.local_addresses)[i].family, (*other.local_addresses)[i].family);
         EXPECT_EQ((*one.local_addresses)[i].address, (*other.local_addresses)[i].address);
+        EXPECT_EQ((*one.local_addresses)[i].index, (*other.local_addresses)[i].index);
+        EXPECT_EQ((*one.local_addresses)[i].vrf, (*other.local_addresses)[i].vrf);
+        EXPECT_EQ((*one.local_addresses)[i].vrf_name, (*other.local_addresses)[i].vrf_name);
     }
 }
 

@@ -2,6 +2,7 @@
 // What the golden files do not show: verdicts that depend on what came before, and on evidence that is missing.
 #include "diagnose/diagnose.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -69,6 +70,75 @@ TEST(Diagnosis, CallsAPortPrivilegedOnlyForWhoMayNotTakeIt) {
 TEST(Diagnosis, KeepsPortsApart) {
     Diagnosis diagnosis;
     for (std::uint16_t i = 1; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, i)));
+}
+
+TEST(Diagnosis, KeepsAddressesApart) {
+    Diagnosis diagnosis;
+    for (std::uint8_t i = 1; i < 10; ++i) {
+        Event event = refused(i, kSecond);
+        event.addr[3] = i;
+        EXPECT_FALSE(is_loop(diagnosis, event));
+    }
+}
+
+// The rule of a connection is none of a datagram's.
+TEST(Diagnosis, ADatagramSocketNeedsAPortOfItsOwn) {
+    Event event = refused(1, 1, 0);
+    event.kind = BT_KIND_AUTOBIND;
+    event.error = EAGAIN;
+    event.sock.protocol = IPPROTO_UDP;
+    event.sock.type = SOCK_DGRAM;
+    EXPECT_EQ(Diagnosis().diagnose(event, Context{}, {}).rule,
+              "a port the kernel chooses must be free for all addresses that were asked for");
+}
+
+// Of a host with eth0 (2), eth1 (3) in VRF red (9), and two links' own addresses.
+Conflict not_local(const char* address, std::uint32_t device, int error = EADDRNOTAVAIL) {
+    Findings found;
+    found.local_addresses.emplace();
+    struct There {
+        const char *interface, *address;
+        std::uint32_t index, vrf;
+    };
+    for (const auto& [interface, text, index, vrf] :
+         {There{"lo", "127.0.0.1", 1, 0}, There{"eth0", "10.0.0.1", 2, 0}, There{"eth0", "fe80::2", 2, 0},
+          There{"eth1", "10.7.0.1", 3, 9}, There{"eth1", "fe80::3", 3, 9}}) {
+        LocalAddress& local = found.local_addresses->emplace_back();
+        local.interface = interface;
+        local.family = std::strchr(text, ':') != nullptr ? AF_INET6 : AF_INET;
+        EXPECT_EQ(inet_pton(local.family, text, local.address.data()), 1);
+        local.index = index;
+        local.vrf = vrf;
+        if (vrf != 0) local.vrf_name = "red";
+    }
+    Event event = refused(1, 1);
+    event.error = error;
+    event.addr_family = std::strchr(address, ':') != nullptr ? AF_INET6 : AF_INET;
+    EXPECT_EQ(inet_pton(event.addr_family, address, event.addr), 1);
+    event.sock.bound_dev = device;
+    return Diagnosis().diagnose(event, Context{}, found);
+}
+
+TEST(Diagnosis, KnowsAnAddressThatIsThereFromOneThatCameLate) {
+    EXPECT_EQ(not_local("10.0.0.1", 0).summary, "10.0.0.1 came to eth0 only after this, or was not yet ready");
+    EXPECT_EQ(not_local("10.0.0.1", 2).summary, "10.0.0.1 came to eth0 only after this, or was not yet ready");
+    EXPECT_EQ(not_local("10.7.0.1", 9).summary, "10.7.0.1 came to eth1 only after this, or was not yet ready");
+    EXPECT_EQ(not_local("10.7.0.1", 0).summary, "10.7.0.1 is on eth1 in VRF red, but was asked for outside of it");
+    EXPECT_EQ(not_local("10.7.0.1", 2).summary, "10.7.0.1 is on eth1 in VRF red, but was asked for on eth0");
+    EXPECT_EQ(not_local("10.0.0.1", 9).summary, "10.0.0.1 is on eth0, but was asked for on red");
+    const Conflict link = not_local("fe80::3", 2);
+    EXPECT_EQ(link.summary, "fe80::3 is on eth1 in VRF red, but was asked for on eth0");
+    EXPECT_EQ(link.advice, std::vector<std::string>{"ask for fe80::3%eth1: scope 3, or SO_BINDTODEVICE eth1"});
+    EXPECT_EQ(not_local("fe80::3", 3).summary, "fe80::3 came to eth1 only after this, or was not yet ready");
+}
+
+TEST(Diagnosis, AnInterfaceThatIsNotThereIsAllThatIsWrong) {
+    EXPECT_EQ(not_local("fe80::2", 42, ENODEV).advice,
+              std::vector<std::string>{"ask for fe80::2%eth0: scope 2, or SO_BINDTODEVICE eth0"});
+    const Conflict nowhere = not_local("fe80::9", 42, ENODEV);
+    EXPECT_EQ(nowhere.summary, "fe80::9 was asked for on interface 42, which is not there");
+    ASSERT_EQ(nowhere.advice.size(), 1U);
+    EXPECT_TRUE(nowhere.advice[0].starts_with("ask for it on an interface that is there"));
 }
 
 TEST(Diagnosis, ForgetsRatherThanGrows) {
@@ -279,7 +349,7 @@ TEST(Diagnosis, TellsAClientToLeaveItsPortToTheKernel) {
     EXPECT_EQ(verdict.rule, "a connection with the same two ends exists already");
     ASSERT_EQ(verdict.advice.size(), 2u);
     EXPECT_TRUE(verdict.advice[0].starts_with("connect without bind before"));
-    EXPECT_EQ(verdict.advice[1], "or wait until that connection has ended, then connect again");
+    EXPECT_EQ(verdict.advice[1], "wait until that connection has ended, then connect again");
 }
 
 TEST(Diagnosis, EveryErrnoHasASummary) {

@@ -142,6 +142,26 @@ TEST(PublishedPorts, DockerdHoldsThemItselfWithoutItsProxy) {
     EXPECT_FALSE(world.behind("dockerd", {"/usr/sbin/dockerd"}));
 }
 
+TEST(PublishedPorts, WhatLeadsToNoContainerIsDockerdsOwn) {
+    World world;
+    const auto is_own = [&](std::int64_t since_ns, const char* comm = "dockerd") {
+        return world.ports.is_daemons_own(world.owner(comm, {}), world.sock, since_ns, kNow);
+    };
+    world.sock.local_port = 2377;
+    EXPECT_FALSE(is_own(kNow - kMinute)) << "its containers are not known";
+    World readable;
+    write_docker(readable.root);
+    readable.sock.local_port = 2377;
+    EXPECT_TRUE(readable.ports.is_daemons_own(readable.owner("dockerd", {}), readable.sock, kNow - kMinute, kNow));
+    EXPECT_TRUE(readable.ports.is_daemons_own(readable.owner("dockerd", {}), readable.sock, std::nullopt, kNow));
+    EXPECT_FALSE(readable.ports.is_daemons_own(readable.owner("dockerd", {}), readable.sock, kNow - 1, kNow))
+        << "a container may not be written down yet";
+    EXPECT_FALSE(
+        readable.ports.is_daemons_own(readable.owner("docker-proxy", {}), readable.sock, kNow - kMinute, kNow));
+    readable.sock.local_port = 8080;
+    EXPECT_FALSE(readable.ports.is_daemons_own(readable.owner("dockerd", {}), readable.sock, kNow - kMinute, kNow));
+}
+
 TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
     World world;
     write_podman(world.root);

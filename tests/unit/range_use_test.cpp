@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <vector>
 
@@ -16,6 +17,7 @@ class RangeUseTest : public testing::Test {
         event.kind = BT_KIND_AUTOBIND;
         event.sock.netns = 1;
         event.sock.protocol = IPPROTO_TCP;
+        event.sock.type = SOCK_STREAM;
         event.sock.remote_port = 443;
         event.sock.remote_addr[0] = 10;
         refusal.ephemeral_first = 40000;
@@ -69,6 +71,14 @@ TEST_F(RangeUseTest, LeavesOutWhatIsNotInTheWay) {
     add(40003, 7).remote_addr[0] = 11;
     EXPECT_EQ(range_use(event, refusal, holders).taken, 0u);
     add(40004, 7).remote_port = 0;  // bound: in everybody's way
+    EXPECT_EQ(range_use(event, refusal, holders).taken, 1u);
+}
+
+// Wherever it sends to.
+TEST_F(RangeUseTest, EveryPortCountsForADatagramSocket) {
+    event.sock.protocol = IPPROTO_UDP;
+    event.sock.type = SOCK_DGRAM;
+    add(40000, 7).remote_port = 80;
     EXPECT_EQ(range_use(event, refusal, holders).taken, 1u);
 }
 

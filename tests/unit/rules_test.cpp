@@ -57,6 +57,36 @@ TEST(Rules, AddressesOfTwoFamilies) {
     EXPECT_FALSE(overlap(sock("::ffff:10.0.0.1"), sock("::1")));
 }
 
+// An IPv6 socket that was bound to its address has IPV6_V6ONLY; one that connected, or was accepted, need not have it.
+TEST(Rules, EveryAddressOfIPv4MeetsIPv6SocketsThatWereNotBoundToTheirs) {
+    const bt_sock connected = sock("2001:db8::1", 0, TCP_ESTABLISHED), bound = sock("::1", BT_OPT_V6ONLY);
+    EXPECT_TRUE(refuses(sock("0.0.0.0"), connected));
+    EXPECT_FALSE(refuses(sock("0.0.0.0"), bound));
+    EXPECT_FALSE(refuses(sock("127.0.0.1"), connected));
+    EXPECT_FALSE(refuses(sock("::ffff:0.0.0.0"), connected));
+    EXPECT_FALSE(refuses(connected, sock("0.0.0.0"))) << "in this order only";
+    EXPECT_FALSE(refuses(sock("0.0.0.0", BT_OPT_REUSEADDR), sock("2001:db8::1", BT_OPT_REUSEADDR, TCP_TIME_WAIT)));
+}
+
+TEST(Rules, AConnectionIsTheSameIfBothEndsAndTheDeviceAre) {
+    const auto connected = [](const char* address, std::uint32_t device = 0) {
+        bt_sock one = sock(address, 0, TCP_ESTABLISHED);
+        one.remote_port = 443;
+        one.bound_dev = device;
+        return one;
+    };
+    const auto same = [](const bt_sock& claimant, const bt_sock& holder) {
+        return bt_same_connection(&claimant, &holder) != 0;
+    };
+    EXPECT_TRUE(same(connected("127.0.0.1"), connected("127.0.0.1")));
+    EXPECT_FALSE(same(connected("127.0.0.1"), connected("127.0.0.2")));
+    EXPECT_TRUE(same(connected("0.0.0.0"), connected("127.0.0.2"))) << "it has lost its address";
+    EXPECT_TRUE(same(connected("::"), connected("::1")));
+    EXPECT_TRUE(same(connected("::ffff:127.0.0.1"), connected("127.0.0.1")));
+    EXPECT_FALSE(same(connected("127.0.0.1"), connected("127.0.0.1", 3)));
+    EXPECT_TRUE(same(connected("127.0.0.1", 3), connected("127.0.0.1")));
+}
+
 TEST(Rules, ReuseaddrCountsOnBothAndNeverAgainstAListener) {
     constexpr std::uint32_t kReuse = BT_OPT_REUSEADDR;
     const bt_sock plain = sock("0.0.0.0"), reuse = sock("0.0.0.0", kReuse);

@@ -46,6 +46,7 @@ Findings BlockDecoder::findings(WireReader& body) {
         for (const Holder& one : found.holders) found.refusal->holders.push_back(one.raw);
     body.part([&](WireReader& part) { found.range = range(part); });
     body.part([&](WireReader& part) { found.local_addresses = addresses(part); });
+    found.to_reserve = body.bytes();
     return found;
 }
 
@@ -85,6 +86,7 @@ Holder BlockDecoder::holder(WireReader& body) {
     raw.explicit_port = (bits & 2) != 0;
     raw.of_kernel = (bits & 4) != 0;
     holder.last_process_exited = (bits & 8) != 0;
+    holder.serves_itself = (bits & 32) != 0;
     if (const Owner* const claimant = task(body)) raw.task = claimant->task;
     holder.process = owner(body);
     holder.last_process = owner(body);
@@ -94,6 +96,9 @@ Holder BlockDecoder::holder(WireReader& body) {
         if (!body.failed()) holder.container = *inside;
     }
     body.part([&](WireReader& part) { holder.published = published(part); });
+    holder.processes = body.narrow<std::uint32_t>();
+    for (std::size_t left = body.count(); left != 0 && !body.failed(); --left)
+        if (auto other = owner(body)) holder.others.push_back(*std::move(other));
     return holder;
 }
 
@@ -149,6 +154,11 @@ std::vector<LocalAddress> BlockDecoder::addresses(WireReader& body) {
         local.interface = copied(body).value_or("");
         local.family = body.narrow<std::uint16_t>();
         address(body, local.address.data());
+    }
+    for (LocalAddress& local : list) {  // an older recording knows none of this
+        local.index = body.narrow<std::uint32_t>();
+        local.vrf = body.narrow<std::uint32_t>();
+        local.vrf_name = copied(body).value_or("");
     }
     return list;
 }

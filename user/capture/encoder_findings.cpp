@@ -10,6 +10,7 @@ void BlockEncoder::put_findings(WireWriter& to, const Findings& findings) {
     for (const Holder& one : findings.holders) to.bytes(holder(one).out());
     to.bytes(findings.range ? range(*findings.range).out() : std::string_view());
     to.bytes(findings.local_addresses ? addresses(*findings.local_addresses).out() : std::string_view());
+    if (!findings.to_reserve.empty()) to.bytes(findings.to_reserve);
 }
 
 // Its holders are told with what is known about them, by put_findings().
@@ -32,21 +33,26 @@ WireWriter BlockEncoder::holder(const Holder& holder) {
     const std::uint64_t claimant = task({.task = raw.task}), process = owner(holder.process),
                         last = owner(holder.last_process), inside = container(&holder.container);
     const WireWriter port = holder.published ? published(*holder.published) : WireWriter();
+    std::vector<std::uint64_t> others;
+    for (const Owner& other : holder.others) others.push_back(task(task_view(other)));
     WireWriter body;
     put_socket(body, raw.sock, parts);
     body.number(raw.since_ns);
     body.number(raw.uid);
     body.number(raw.substate);
     body.number((raw.has_claim != 0 ? 1u : 0u) | (raw.explicit_port != 0 ? 2u : 0u) | (raw.of_kernel != 0 ? 4u : 0u) |
-                (holder.last_process_exited ? 8u : 0u) | (holder.since_ns ? 16u : 0u));
+                (holder.last_process_exited ? 8u : 0u) | (holder.since_ns ? 16u : 0u) |
+                (holder.serves_itself ? 32u : 0u));
     body.number(claimant);
     body.number(process);
     body.number(last);
     if (holder.since_ns) body.signed_number(beside_clock(*holder.since_ns, raw.since_ns));
-    if (inside != 0 || holder.published) {
-        body.number(inside);
-        body.bytes(port.out());
-    }
+    if (inside == 0 && !holder.published && holder.processes == 0) return body;  // no more is known
+    body.number(inside);
+    body.bytes(port.out());
+    body.number(holder.processes);
+    body.number(others.size());
+    for (const std::uint64_t other : others) body.number(other);
     return body;
 }
 
@@ -84,6 +90,12 @@ WireWriter BlockEncoder::addresses(const std::vector<LocalAddress>& addresses) {
         body.number(interface);
         body.number(local.family);
         body.number(bytes);
+    }
+    for (const LocalAddress& local : addresses) {
+        const std::uint64_t vrf = string(local.vrf_name);
+        body.number(local.index);
+        body.number(local.vrf);
+        body.number(vrf);
     }
     return body;
 }

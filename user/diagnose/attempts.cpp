@@ -11,6 +11,7 @@ namespace {
 std::string key_of(const Event& event, const Context& context) {
     std::string key(event.task.comm, strnlen(event.task.comm, sizeof(event.task.comm)));
     if (context.cgroup_path) key += *context.cgroup_path;
+    key.append(reinterpret_cast<const char*>(event.addr), sizeof event.addr);
     for (const std::uint64_t part : {std::uint64_t{event.kind}, std::uint64_t{event.port},
                                      std::uint64_t{event.sock.protocol}, std::uint64_t{event.sock.netns}})
         key += '\0' + std::to_string(part);

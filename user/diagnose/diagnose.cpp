@@ -159,7 +159,8 @@ class FactorFinder {
 
     void addresses(const bt_sock& holder) {
         const bt_reach mine = bt_reach_of(&refusal_.claimant), theirs = bt_reach_of(&holder);
-        if (dual_stack(refusal_.claimant, holder) != nullptr) add(Factor::dual_stack);
+        if (dual_stack(refusal_.claimant, holder) != nullptr || is_unmarked(refusal_.claimant, holder))
+            add(Factor::dual_stack);
         const bool all_mine = mine.has_v6 != 0 ? mine.all_v6 != 0 : mine.v4 == 0;
         const bool all_theirs = theirs.has_v6 != 0 ? theirs.all_v6 != 0 : theirs.v4 == 0;
         if (all_mine != all_theirs) add(Factor::wildcard_vs_specific);
@@ -212,6 +213,7 @@ Conflict Diagnosis::diagnose(const Event& event, const Context& context, Finding
         verdict.evidence = evidence_of(*refusal);
         verdict.factors = FactorFinder(event, context, *refusal, unit).find(verdict.holders);
     }
+    verdict.to_reserve = std::move(findings.to_reserve);
     if (verdict.cause == Cause::exhausted) verdict.range = std::move(findings.range);
     if (verdict.cause == Cause::address_not_local) verdict.local_addresses = std::move(findings.local_addresses);
     compare_with_earlier(event, context, verdict);

@@ -116,7 +116,8 @@ std::string stop_holder(const Holder& holder) {
     if (owner == nullptr) return "";
     for (const std::string& way : {move_pod(holder), stop_container(holder)})
         if (!way.empty()) return way;
-    if (publishes_ports(*owner)) return "stop the container whose port " + process_of(*owner) + " publishes";
+    if (publishes_ports(*owner) && !holder.serves_itself)
+        return "stop the container whose port " + process_of(*owner) + " publishes";
     if (owner->task.key.pid == 1 && unit == "init.scope")  // with cgroup v1 systemd makes the socket itself
         return "systemctl disable --now the socket unit that systemctl list-sockets shows for the port";
     if (unit && unit->ends_with(".service")) return systemctl_of(*owner) + " stop " + *unit;
@@ -128,11 +129,16 @@ std::string stop_holder(const Holder& holder) {
     return "stop " + name_of(*owner);
 }
 
+std::string stop_service(const Holder& holder) {
+    const auto unit = holder.process ? unit_of(*holder.process) : std::nullopt;
+    return unit && unit->ends_with(".service") ? systemctl_of(*holder.process) + " stop " + *unit : "";
+}
+
 std::string let_go(const Holder& holder) {
     if (holder.raw.sock.state == TCP_TIME_WAIT) return "wait a minute";
     if (!holder.process) return "wait until that connection has ended";
     const auto unit = unit_of(*holder.process);
-    return unit && unit->ends_with(".service") && !publishes_ports(*holder.process)
+    return unit && unit->ends_with(".service") && (holder.serves_itself || !publishes_ports(*holder.process))
                ? systemctl_of(*holder.process) + " restart " + *unit
                : "have " + name_of(*holder.process) + " close that " +
                      (holder.raw.sock.remote_port != 0 ? "connection" : "socket");

@@ -31,6 +31,9 @@ std::string stop_container(const Holder& holder);
 // "systemctl stop x.service", whatever it takes; empty where nobody has it.
 std::string stop_holder(const Holder& holder);
 
+// "systemctl stop x.service"; empty where it is of no service.
+std::string stop_service(const Holder& holder);
+
 // The same of a client's port: whoever has it now keeps it, whatever is reserved.
 std::string let_go(const Holder& holder);
 

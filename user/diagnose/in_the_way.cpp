@@ -44,19 +44,42 @@ bool lingers(const Case& about, const Holder& holder) {
     return sock.state != TCP_CLOSE_WAIT && sock.state != TCP_LAST_ACK;
 }
 
+// The socket as each process has it that is known to have it open: it is free when the last of them has let go. Who
+// failed starts again anyway, and of a published port the container is what is stopped.
+std::vector<Holder> each_user(const Case& about, const Holder& holder) {
+    std::vector<Holder> users{holder};
+    if (holder.published) return users;
+    for (const Owner& other : holder.others) {
+        if (is_same_process(other.task.key, about.event.task.key)) continue;
+        Holder& user = users.emplace_back(holder);
+        if (!holder.process || holder.process->cgroup_path != other.cgroup_path) user.container = {};
+        user.process = other;
+    }
+    return users;
+}
+
 // Those of one owner are one, and nothing where nobody can make it let go.
 std::vector<std::string> each_step(const Case& about, std::string (*way)(const Holder&)) {
     std::vector<std::string> steps;
     for (const Holder& holder : about.verdict.holders) {
         if (holder.raw.sock.state == TCP_TIME_WAIT) continue;  // time makes it
-        std::string step = way(holder);
-        if (is_own(holder, about.event) && !about.for_container())
-            step = "close the socket that the process has there already";
-        else if (!holder.published && is_unit(about.unit) && unit_of(holder) == about.unit)
-            step = fmt::format("wait for the earlier instance of {} to end", *about.unit);
-        if (!step.empty() && std::ranges::find(steps, step) == steps.end()) steps.push_back(std::move(step));
+        for (const Holder& user : each_user(about, holder)) {
+            std::string step = way(user);
+            if (is_own(user, about.event) && !about.for_container())
+                step = "close the socket that the process has there already";
+            else if (!user.published && is_unit(about.unit) && unit_of(user) == about.unit)
+                step = fmt::format("wait for the earlier instance of {} to end", *about.unit);
+            if (!step.empty() && std::ranges::find(steps, step) == steps.end()) steps.push_back(std::move(step));
+        }
     }
     return steps;
+}
+
+// Is there more in the way than each_step() can speak of?
+bool has_more(const Case& about) {
+    if (about.verdict.in_the_way > about.verdict.holders.size()) return true;
+    return std::ranges::any_of(about.verdict.holders,
+                               [](const Holder& holder) { return holder.processes > holder.others.size() + 1; });
 }
 
 }  // namespace
@@ -67,8 +90,15 @@ const bt_sock* dual_stack(const bt_sock& one, const bt_sock& other) {
     return b.has_v4 != 0 && b.has_v6 != 0 && a.has_v6 == 0 ? &other : nullptr;
 }
 
+bool is_unmarked(const bt_sock& mine, const bt_sock& theirs) {
+    return bt_addresses_overlap(&mine, &theirs) == 0 && bt_meets_unmarked(&mine, &theirs) != 0;
+}
+
 bool is_own(const Holder& holder, const Event& event) {
-    return holder.process && is_same_process(holder.process->task.key, event.task.key);
+    // One that fails because of itself may be gone by the time that is looked at; its socket was open then.
+    const bool was_open = holder.raw.sock.inode != 0 && holder.raw.sock.state != TCP_TIME_WAIT;
+    const Owner* const owner = holder.process || was_open ? owner_of(holder) : nullptr;
+    return owner != nullptr && is_same_process(owner->task.key, event.task.key);
 }
 
 bool is_earlier_instance(const Holder& holder, const Event& event, const Context& context,
@@ -94,7 +124,7 @@ bool would_share(const Case& about, std::uint32_t mine, std::uint32_t theirs) {
 
 std::string steps_of(const Case& about, std::string (*way)(const Holder&)) {
     std::vector<std::string> steps = each_step(about, way);
-    if (steps.size() > 1 && about.verdict.in_the_way > about.verdict.holders.size())
+    if (steps.size() > 1 && has_more(about))
         steps.push_back(fmt::format("the same for whoever else `bindtrace who {}` shows", about.port()));
     if (std::ranges::any_of(about.verdict.holders, [&](const Holder& holder) { return lingers(about, holder); }))
         steps.emplace_back("wait a minute");

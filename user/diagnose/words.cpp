@@ -13,6 +13,7 @@
 #include "bindtrace/rules.h"
 #include "diagnose/holder_words.h"
 #include "diagnose/in_the_way.h"
+#include "diagnose/not_local.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "model/publisher.h"
@@ -80,6 +81,11 @@ std::string overlap_words(const bt_sock& mine, const bt_sock& theirs) {
         append_address(address, both->family, both->local_addr);
         return fmt::format("[{}] without IPV6_V6ONLY takes IPv4 addresses too; ", address);
     }
+    if (is_unmarked(mine, theirs))
+        return fmt::format(
+            "0.0.0.0 meets each IPv6 socket without IPV6_V6ONLY, and only a bind to an address sets that by itself: {} "
+            "has its address by connect or accept; ",
+            local_end(theirs));
     if (bt_same_address(mine.family, mine.local_addr, theirs.family, theirs.local_addr) != 0)
         return fmt::format("{} and {} are the same address; ", local_end(mine), local_end(theirs));
     return fmt::format("{} and {} overlap; ", local_end(mine), local_end(theirs));
@@ -148,30 +154,6 @@ std::string exhausted_summary(const Case& about) {
     return text;
 }
 
-std::string not_local_summary(const Case& about) {
-    std::string asked;
-    append_address(asked, about.event.addr_family, about.event.addr);
-    if (const LocalAddress* late = about.came_late())
-        return fmt::format("{} came to {} only after this, or was not yet ready", asked, late->interface);
-    std::string text = "no interface of this network namespace has " + asked;
-    if (!about.verdict.local_addresses) return text;
-    const bt_reach asked_for = bt_reach_of_address(about.event.addr_family, about.event.addr, 1);
-    constexpr std::size_t kNamed = 4;
-    std::string others;
-    std::size_t count = 0;
-    for (const LocalAddress& local : *about.verdict.local_addresses) {
-        const bt_reach there = bt_reach_of_address(local.family, local.address.data(), 1);
-        if (there.has_v6 != asked_for.has_v6) continue;
-        if (++count > kNamed) continue;
-        others += count == 1 ? "" : ", ";
-        append_address(others, local.family, local.address.data());
-        others += " (" + local.interface + ")";
-    }
-    if (count == 0) return text + ", nor any of that family";
-    if (count > kNamed) others += fmt::format(" and {} more", count - kNamed);
-    return text + "; it has " + others;
-}
-
 std::string summary_of_request(const Case& about);
 
 }  // namespace
@@ -194,14 +176,6 @@ std::size_t Case::reserved_of_range() const {
 
 std::string Case::port() const {
     return std::to_string(refusal != nullptr ? refusal->claimant.local_port : event.port);
-}
-
-const LocalAddress* Case::came_late() const {
-    if (!verdict.local_addresses) return nullptr;
-    for (const LocalAddress& local : *verdict.local_addresses) {
-        if (bt_same_address(local.family, local.address.data(), event.addr_family, event.addr) != 0) return &local;
-    }
-    return nullptr;
 }
 
 std::string summary_of(const Case& about) {
@@ -234,7 +208,7 @@ std::string summary_of_request(const Case& about) {
     const std::string errno_text = errno_name(about.event.error);
     switch (about.verdict.cause) {
         case Cause::address_not_local:
-            return not_local_summary(about);
+            return summary_of_address(about);
         case Cause::privileged_port:
             return fmt::format("ports below {} need CAP_NET_BIND_SERVICE", about.refusal->unprivileged_start);
         case Cause::denied:
@@ -269,12 +243,9 @@ std::string summary_of_request(const Case& about) {
 std::optional<std::string> rule_of_request(const Case& about) {
     switch (about.verdict.cause) {
         case Cause::address_not_local:
-            return about.event.error == ENODEV
-                       ? "an address of a link is bound on an interface, and there is none of that number"
-                       : "an address of another host may be bound only with IP_FREEBIND, IP_TRANSPARENT or "
-                         "net.ipv4.ip_nonlocal_bind (net.ipv6 for IPv6), and none of them is set";
+            return rule_of_address(about);
         case Cause::exhausted:
-            if (about.event.kind == BT_KIND_AUTOBIND)
+            if (about.event.kind == BT_KIND_AUTOBIND && about.event.sock.type == SOCK_STREAM)
                 return "each connection to one address and port needs a source port of its own";
             return "a port the kernel chooses must be free for all addresses that were asked for";
         case Cause::privileged_port:

@@ -20,9 +20,7 @@ struct Case {
 
     bool has(Factor factor) const;
     bool for_container() const;  // that the task publishes ports of
-    std::string port() const;  // that was asked for
-    // The address, if it was not there when it was asked for, and is now; or null.
-    const LocalAddress* came_late() const;
+    std::string port() const;    // that was asked for
     // The kernel chose the holder's port, and may choose it again.
     bool may_be_given_out_again() const;
     // Ports that the kernel gives to nobody; 0 also where that is not known.

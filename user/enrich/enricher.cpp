@@ -48,12 +48,20 @@ Owner Enricher::owner(const bt_task& task) {
 
 std::vector<Holder> Enricher::holders(const Refusal& refusal) {
     std::vector<bt_socket_user> users;
-    for (const bt_holder& raw : refusal.holders)
-        users.push_back({.inode = raw.sock.inode, .claimant = raw.task.key, .task = {}});
+    for (const bt_holder& raw : refusal.holders) {
+        bt_socket_user& user = users.emplace_back();
+        user.inode = raw.sock.inode;
+        user.claimant = raw.task.key;
+    }
     if (std::ranges::any_of(users, [](const bt_socket_user& user) { return user.inode != 0; })) socket_users_(users);
 
     std::vector<Holder> holders;
-    for (std::size_t i = 0; i < users.size(); ++i) holders.push_back(holder(refusal.holders[i], users[i].task));
+    for (std::size_t i = 0; i < users.size(); ++i) {
+        Holder& found = holders.emplace_back(holder(refusal.holders[i], users[i].task));
+        found.processes = users[i].processes;
+        for (const bt_task& other : users[i].others)
+            if (other.key.pid != 0) found.others.push_back(owner(other));
+    }
     return holders;
 }
 
@@ -76,7 +84,9 @@ Holder Enricher::holder(const bt_holder& raw, const bt_task& user) {
 void Enricher::find_container(Holder& holder) {
     const Owner* owner = owner_of(holder);
     if (owner == nullptr) return;
-    if (auto behind = published_.behind(*owner, holder.raw.sock, clock_ns(CLOCK_REALTIME))) {
+    const std::int64_t now_ns = clock_ns(CLOCK_REALTIME);
+    holder.serves_itself = published_.is_daemons_own(*owner, holder.raw.sock, holder.since_ns, now_ns);
+    if (auto behind = published_.behind(*owner, holder.raw.sock, now_ns)) {
         holder.published = std::move(behind->published);
         holder.container = std::move(behind->facts);
     } else if (owner->cgroup_path) {

@@ -2,12 +2,16 @@
 #include "enrich/local_addresses.h"
 
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <cstring>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "enrich/in_netns.h"
+#include "enrich/vrfs.h"
 
 namespace bindtrace {
 
@@ -15,6 +19,7 @@ std::optional<std::vector<LocalAddress>> addresses_here() {
     ifaddrs* first = nullptr;
     if (getifaddrs(&first) != 0) return std::nullopt;
     const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> list(first, freeifaddrs);
+    const std::map<std::uint32_t, Vrf> vrfs = vrfs_here();
     std::vector<LocalAddress> found;
     for (const ifaddrs* entry = first; entry != nullptr; entry = entry->ifa_next) {
         if (entry->ifa_addr == nullptr) continue;
@@ -28,7 +33,12 @@ std::optional<std::vector<LocalAddress>> addresses_here() {
         } else {
             continue;
         }
-        found.push_back(local);
+        local.index = if_nametoindex(entry->ifa_name);
+        if (const auto vrf = vrfs.find(local.index); vrf != vrfs.end()) {
+            local.vrf = vrf->second.index;
+            local.vrf_name = vrf->second.name;
+        }
+        found.push_back(std::move(local));
     }
     return found;
 }

@@ -168,6 +168,12 @@ std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner
     return std::nullopt;
 }
 
+bool PublishedPorts::is_daemons_own(const Owner& owner, const bt_sock& sock, std::optional<std::int64_t> since_ns,
+                                    std::int64_t now_ns) {
+    if (program_of(owner) != "dockerd" || (since_ns && now_ns - *since_ns < kStartsNs)) return false;
+    return docker(owner).has_value() && !dockerd(owner, sock);
+}
+
 // CRI-O's conmon holds no ports.
 std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional<std::string>& id, const Owner& owner,
                                                              const bt_sock& sock) {

@@ -55,6 +55,11 @@ class PublishedPorts {
     // milliseconds to find out, and a storm of refusals asks again and again. now_ns: UTC, since the epoch.
     std::optional<Behind> behind(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
 
+    // Is a port that the Docker daemon has its own, for its API or for a swarm? By what it has written down of its
+    // containers; false also where that is not to be had, or may not be written yet. since_ns: of the claim, UTC.
+    bool is_daemons_own(const Owner& owner, const bt_sock& sock, std::optional<std::int64_t> since_ns,
+                        std::int64_t now_ns);
+
   private:
     struct Seen {
         bt_process_key process{};

@@ -70,10 +70,13 @@ struct Holder {
     std::optional<std::string> socket_cgroup_path;
     std::optional<std::string> netns_name;
     std::optional<Owner> process;       // has it open
+    std::vector<Owner> others;          // that have it open too; not all of them
+    std::uint32_t processes = 0;        // that have it open, these included; 0 = not known
     std::optional<Owner> last_process;  // claimed it, and has it open no more
     bool last_process_exited = false;
     ContainerFacts container;            // it is in, or that has published the port
     std::optional<Published> published;  // the port leads into that container
+    bool serves_itself = false;          // who may serve containers there is known to serve none at that port
 };
 
 // A port that is held, and by how many processes. The holder's process is the one that has run longest.
@@ -122,6 +125,9 @@ struct LocalAddress {
     std::string interface;
     std::uint16_t family = 0;
     alignas(8) std::array<std::uint8_t, 16> address{};  // as those of a bt_sock are
+    std::uint32_t index = 0;                            // of the interface; 0 = not known
+    std::uint32_t vrf = 0;                              // index of the VRF it is in; 0 = none, or not known
+    std::string vrf_name{};
 };
 
 // All that is found out about a failure while it is fresh. Diagnosis takes it, and a capture keeps it.
@@ -130,6 +136,8 @@ struct Findings {
     std::vector<Holder> holders;     // those of the refusal, in its order
     std::optional<RangeUse> range;   // looked up where wanted_look() says so, and where that was possible
     std::optional<std::vector<LocalAddress>> local_addresses;  // the same
+    // What net.ipv4.ip_local_reserved_ports would have to be; empty = not known, or nothing is to be reserved.
+    std::string to_reserve{};
 };
 
 struct Conflict {
@@ -140,6 +148,7 @@ struct Conflict {
     std::optional<Evidence> evidence;
     std::optional<RangeUse> range;                             // where it is exhausted
     std::optional<std::vector<LocalAddress>> local_addresses;  // where the one asked for is not among them
+    std::string to_reserve;                                    // as found
     std::uint32_t failures = 1;       // of this port by this unit or program in a row, with this one
     std::uint64_t failing_ns = 0;     // since the first of them
     bool told_before = false;         // with the same cause and holder, in the same row

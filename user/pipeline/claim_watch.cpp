@@ -86,7 +86,9 @@ void ClaimWatch::settle(bool now) {
     std::vector<Event> open;
     open.swap(open_);
     for (Event& event : open) {
-        bt_socket_user user{.inode = event.sock.inode, .claimant = event.task.key, .task = {}};
+        bt_socket_user user{};
+        user.inode = event.sock.inode;
+        user.claimant = event.task.key;
         if (user.inode != 0) socket_users_({&user, 1});
         if (user.task.key.pid != 0) event.task = user.task;
         const PortEntry* const entry = ports_.entry_of(event.sock);

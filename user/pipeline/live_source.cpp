@@ -74,15 +74,33 @@ void look_at_descriptors(Refusal& refusal) {
     }
 }
 
-// Of the range. Nothing where the process that was refused has gone: its namespace is not looked for elsewhere.
-std::optional<std::size_t> reserved_ports(const Event& event, const Refusal& refusal) {
+// Nothing where the process that was refused has gone: its namespace is not looked for elsewhere.
+std::optional<PortSet> reserved_in(const Event& event) {
     std::optional<PortSet> reserved;
     in_netns(event.sock.netns, event.task.tid, [&] { reserved = read_port_sysctls().reserved; });
+    return reserved;
+}
+
+// Of the range.
+std::optional<std::size_t> reserved_ports(const Event& event, const Refusal& refusal) {
+    const std::optional<PortSet> reserved = reserved_in(event);
     if (!reserved) return std::nullopt;
     std::size_t count = 0;
     for (std::size_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
         count += reserved->test(port) ? 1 : 0;
     return count;
+}
+
+// With the port that the kernel gave to a client, and may give again. What is reserved already must be said too: sysctl
+// -w replaces it.
+std::string to_reserve(const Event& event, const Refusal& refusal) {
+    const std::uint16_t port = refusal.claimant.local_port;
+    const bool is_chosen = std::ranges::any_of(
+        refusal.holders, [](const bt_holder& holder) { return (holder.flags & BT_EVENT_EPHEMERAL) != 0; });
+    if (!is_chosen || refusal.port_reserved || port < refusal.ephemeral_first || port > refusal.ephemeral_last)
+        return "";
+    std::optional<PortSet> reserved = reserved_in(event);
+    return reserved ? port_set_text(reserved->set(port)) : "";
 }
 
 std::string host_name() {
@@ -160,7 +178,10 @@ Findings LiveSource::findings(const Sample& sample) {
     if (found.refusal && wants_descriptors(sample.event, *found.refusal) && may_look(ranges_looked_at_, sample.event))
         look_at_descriptors(*found.refusal);
     const Refusal* const refusal = found.refusal ? &*found.refusal : nullptr;
-    if (refusal != nullptr) found.holders = enricher_.holders(*refusal);
+    if (refusal != nullptr) {
+        found.holders = enricher_.holders(*refusal);
+        found.to_reserve = to_reserve(sample.event, *refusal);
+    }
     switch (wanted_look(sample.event, refusal)) {
         case Look::none:
             break;

@@ -103,6 +103,7 @@ void Redactor::redact(Holder& holder) const {
         replaced(holder.socket_cgroup_path, [this](const std::string& path) { return tokens_.cgroup_path(path); });
     holder.netns_name = replaced(holder.netns_name, [this](const std::string& name) { return netns_token(name); });
     if (holder.process) redact(*holder.process);
+    for (Owner& other : holder.others) redact(other);
     if (holder.last_process) redact(*holder.last_process);
     redact(holder.container);
     if (holder.published)
@@ -122,6 +123,7 @@ void Redactor::redact(Findings& findings) const {
     if (!findings.local_addresses) return;
     for (LocalAddress& local : *findings.local_addresses) {
         if (local.interface != "lo") local.interface = tokens_.word("if", local.interface);
+        if (!local.vrf_name.empty()) local.vrf_name = tokens_.word("if", local.vrf_name);
         tokens_.replace_address(local.family, local.address.data());
     }
 }

@@ -155,7 +155,10 @@ void write_conflict(JsonLine& line, const Conflict* conflict, std::uint64_t fail
     for (std::size_t i = 0; i < conflict->holders.size(); ++i) {
         if (i != 0) line.raw(",");
         line.raw("{");
-        write_holder_fields(line, conflict->holders[i], failed_ns, times);
+        const Holder& holder = conflict->holders[i];
+        write_holder_fields(line, holder, failed_ns, times);
+        line.raw(",\"processes\":");
+        line.number_or_null(holder.processes != 0, holder.processes);
         line.raw("}");
     }
     line.raw("],\"in_the_way\":");
