@@ -211,7 +211,9 @@ TEST(PublishedPorts, TwoContainersMayPublishAPortForOneAddressEach) {
     write_docker(unclear.root, "true", R"("80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}])", other, "other");
     EXPECT_FALSE(unclear.behind("dockerd", {"dockerd"})) << "one of two";
     unclear.sock = socket_at("::", 8080);
-    EXPECT_EQ(unclear.behind("dockerd", {"dockerd"})->facts.container->name, "web") << "the other has IPv4 alone";
+    const auto of_ipv6 = unclear.behind("dockerd", {"dockerd"});
+    ASSERT_TRUE(of_ipv6 && of_ipv6->facts.container);
+    EXPECT_EQ(of_ipv6->facts.container->name, "web") << "the other has IPv4 alone";
 }
 
 TEST(PublishedPorts, DockerdHoldsThemItselfWithoutItsProxy) {
