@@ -14,9 +14,11 @@ readonly CACHE=${BINDTRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bindtrace}/ker
 readonly SYSTEM_SUITES=(trixie bookworm)
 readonly BASE_PACKAGES=systemd,systemd-sysv,dbus,procps,kmod,libbpf1 # libbpf: for SocketBindDeny=
 readonly SYSTEM_PACKAGES=$BASE_PACKAGES,systemd-container,dbus-user-session,libpam-systemd,iproute2,busybox-static,nginx-light
-# The newest with containers. Too large to be unpacked into memory at each boot: a disk, with the modules it takes to mount
-# it and those that container runtimes make their networks of.
-readonly CONTAINER_PACKAGES=$BASE_PACKAGES,docker.io,docker-cli,iptables,nftables,podman,crun,netavark,slirp4netns,passt,uidmap,dbus-user-session,libpam-systemd,iproute2,busybox-static,lxc,containernetworking-plugins,rootlesskit,curl
+# Both with containers. Too large to be unpacked into memory at each boot: a disk, with the modules it takes to mount it and
+# those that container runtimes make their networks of. Debian 12's docker.io has the command in it, and its Podman knows no
+# pasta.
+readonly CONTAINER_PACKAGES=$BASE_PACKAGES,docker.io,iptables,nftables,podman,crun,netavark,slirp4netns,uidmap,dbus-user-session,libpam-systemd,iproute2,busybox-static,lxc,containernetworking-plugins,rootlesskit,curl
+declare -rA CONTAINER_PACKAGES_OF=([trixie]="$CONTAINER_PACKAGES,docker-cli,passt" [bookworm]=$CONTAINER_PACKAGES)
 # bindsnoop to compare with, and the libraries it takes: that of Debian 12 does not load on 6.12.
 readonly PEER_PACKAGES='libbpf-tools libc6 libelf1t64 zlib1g libzstd1'
 readonly PEER_FILES=(sbin/bindsnoop-libbpf lib/x86_64-linux-gnu/{ld-linux-x86-64.so.2,libc.so.6,libelf.so.1,libz.so.1,libzstd.so.1})
@@ -31,7 +33,7 @@ intact() { (cd "$CACHE/$1" && cmp -s wanted <(wanted "$1") && sha256sum --quiet 
 wanted() {
   case $1 in
     system-*) echo "${1#system-} $SYSTEM_PACKAGES" ;;
-    containers) echo "${SYSTEM_SUITES[0]} $CONTAINER_PACKAGES" ;;
+    containers-*) echo "${1#*-} ${CONTAINER_PACKAGES_OF[${1#*-}]}" ;;
     peers) echo "${SYSTEM_SUITES[0]} $PEER_PACKAGES" ;;
     bcc-*) echo "$(suites_of "${1#bcc-}") $BCC_PACKAGES $(<"$CACHE/${1#bcc-}/release")" ;;
     *) echo "${MODULES[*]}" ;;
@@ -163,13 +165,13 @@ readonly MASKED=(systemd-udevd.service systemd-udev-trigger.service systemd-jour
   systemd-timesyncd.service systemd-binfmt.service systemd-modules-load.service systemd-random-seed.service
   systemd-firstboot.service systemd-sysusers.service systemd-journal-catalog-update.service)
 
-# system_of SUITE: what its system is called here
+# system_of KIND SUITE: what that Debian's "system", or the one with "containers", is called here
 system_of() {
-  [[ " ${SYSTEM_SUITES[*]} " == *" $1 "* ]] || die 125 "no system of a Debian '$1'; there are: ${SYSTEM_SUITES[*]}"
-  echo "system-$1"
+  [[ " ${SYSTEM_SUITES[*]} " == *" $2 "* ]] || die 125 "no system of a Debian '$2'; there are: ${SYSTEM_SUITES[*]}"
+  echo "$1-$2"
 }
 
-# fetch_system NAME: "system-SUITE" or "containers"
+# fetch_system NAME: "system-SUITE" or "containers-SUITE"
 fetch_system() {
   local name=$1 dir unit suite packages
   mkdir -p "$CACHE"

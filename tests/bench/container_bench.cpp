@@ -3,7 +3,9 @@
 // container port stands behind a port that Podman publishes. The files are as large as the runtimes write them.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <sqlite3.h>
+#include <sys/socket.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +14,7 @@
 
 #include "enrich/containers.h"
 #include "enrich/podman_state.h"
+#include "enrich/published_ports.h"
 
 namespace {
 
@@ -111,6 +114,17 @@ void write_database(const std::string& path) {
     sqlite3_close(database);
 }
 
+// Docker's notes of one of its containers, which publishes a port of its own.
+void write_docker(const std::string& root, const std::string& id, int number) {
+    write_file(root + "/var/lib/docker/containers/" + id + "/config.v2.json",
+               R"({"ID":")" + id + R"(","Name":"/web","State":{"Running":true},"Config":{"Image":"tiny:1","Env":)" +
+                   strings("SHOP_WEB_SERVICE_PORT_{}_TCP=tcp://10.96.0.1:443", 40) + R"(,"Labels":{"a":"b"}},)" +
+                   R"("MountPoints":{"/data":{"Source":"/srv/data","RW":true}},"AppArmorProfile":"",)" +
+                   fmt::format(R"("NetworkSettings":{{"Networks":{{"bridge":{{"IPAddress":"172.17.0.{}"}}}},"Ports":)"
+                               R"({{"80/tcp":[{{"HostIp":"0.0.0.0","HostPort":"{}"}}]}}}}}})",
+                               number + 2, 8080 + number));
+}
+
 // A host with every runtime, below a folder of its own.
 class Host {
   public:
@@ -119,12 +133,7 @@ class Host {
         write_file(root_ + "/etc/passwd", "root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n");
         const std::string alice = root_ + "/home/alice/.local/share/containers/storage/";
         const std::string system = root_ + "/var/lib/containers/storage/";
-        write_file(root_ + "/var/lib/docker/containers/" + kId + "/config.v2.json",
-                   R"({"ID":")" + kId +
-                       R"(","Name":"/web","State":{"Running":true},"Config":{"Image":"tiny:1","Env":)" +
-                       strings("SHOP_WEB_SERVICE_PORT_{}_TCP=tcp://10.96.0.1:443", 40) + R"(,"Labels":{"a":"b"}},)" +
-                       R"("MountPoints":{"/data":{"Source":"/srv/data","RW":true}},"AppArmorProfile":"",)" +
-                       R"("NetworkSettings":{"Networks":{"bridge":{"IPAddress":"172.17.0.2"}}}})");
+        write_docker(root_, kId, 0);
         write_file(system + "overlay-containers/containers.json", podman_list());
         write_file(alice + "overlay-containers/containers.json", podman_list());
         write_database(alice + "db.sql");
@@ -176,6 +185,30 @@ BOTH(containerd, "/kubepods.slice/kubepods-pod" + kPodUid + ".slice/cri-containe
 BOTH(crio, "/kubepods.slice/kubepods-pod" + kPodUid + ".slice/crio-" + kId + ".scope");
 BOTH(lxc, "/lxc.payload.web-1");
 BOTH(nspawn, "/machine.slice/systemd-nspawn@web.service/payload");
+
+// By the arguments of docker-proxy, or where dockerd holds the port itself: the last of so many containers.
+void docker_ports_cold(benchmark::State& state, const std::string& program) {
+    const int count = static_cast<int>(state.range(0));
+    const std::string root = fmt::format("{}/docker-{}", host(), count);
+    for (int i = 0; i < count; ++i) write_docker(root, other_id(i), i);
+    Containers containers([](const std::string&) {}, root);
+    const std::string port = std::to_string(8080 + count - 1);
+    Owner owner;
+    program.copy(owner.task.comm, sizeof(owner.task.comm) - 1);
+    owner.process = Process{.exe = {},
+                            .cmdline = {{"docker-proxy", "-proto", "tcp", "-host-port", port, "-container-ip",
+                                         fmt::format("172.17.0.{}", count + 1), "-container-port", "80"}},
+                            .ancestry = {}};
+    bt_sock sock{};
+    sock.family = AF_INET;
+    sock.protocol = IPPROTO_TCP;
+    sock.local_port = static_cast<std::uint16_t>(8080 + count - 1);
+    bool found = false;
+    for (auto _ : state) found = PublishedPorts(containers).behind(owner, sock, 0).has_value();
+    if (!found) state.SkipWithError("not found");
+}
+BENCHMARK_CAPTURE(docker_ports_cold, docker_proxy, "docker-proxy")->Arg(20)->Arg(100);
+BENCHMARK_CAPTURE(docker_ports_cold, dockerd, "dockerd")->Arg(20)->Arg(100);
 
 // Root's are in a note of the firewall's, a user's in the database.
 void podman_ports_cold(benchmark::State& state, std::optional<std::uint32_t> user) {

@@ -6,8 +6,11 @@
 
 #include <string>
 
+#include "crowd.h"
 #include "enrich/cgroup_paths.h"
 #include "enrich/enricher.h"
+#include "enrich/netns_names.h"
+#include "enrich/netns_processes.h"
 #include "kernel/cgroup_tree.h"
 #include "model/unit.h"
 
@@ -35,6 +38,48 @@ void enrich_event(benchmark::State& state, const std::string& path) {
 }
 BENCHMARK_CAPTURE(enrich_event, unit, kUnitPath);
 BENCHMARK_CAPTURE(enrich_event, container, kContainerPath);
+
+// A network namespace without a name of its own, among a thousand processes: told by who is in it.
+struct AmongOthers {
+    Crowd others{1000, 0, false}, inside{1, 0, true};
+    std::uint32_t host = NetnsNames::inum_of("/proc/self/ns/net").value_or(0), inum = 0;
+    Event event{};
+
+    AmongOthers() {
+        for (const NetnsProcess& process : netns_processes("/proc", host))
+            if (process.ppid == static_cast<std::uint32_t>(getpid())) inum = process.netns;
+        event.flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
+        event.task.key.pid = static_cast<std::uint32_t>(getpid());
+        event.sock.netns = inum;
+    }
+};
+
+// others_too: by another process than the one before, each time.
+void netns_warm(benchmark::State& state, bool others_too) {
+    AmongOthers among;
+    if (among.inum == 0) return state.SkipWithError("not as root");
+    Enricher enricher(std::nullopt, among.host, {.process = [](const bt_process_key&) { return bt_process{}; }});
+    std::uint64_t round = 0;
+    for (auto _ : state) {
+        among.event.task.key.start_ns = others_too ? ++round % 16 : 0;
+        benchmark::DoNotOptimize(&enricher.enrich(among.event));
+    }
+    if (!enricher.context().netns_name) state.SkipWithError("not found");
+}
+BENCHMARK_CAPTURE(netns_warm, same_process, false);
+BENCHMARK_CAPTURE(netns_warm, other_process, true);
+
+void netns_cold(benchmark::State& state) {
+    AmongOthers among;
+    if (among.inum == 0) return state.SkipWithError("not as root");
+    bool found = false;
+    for (auto _ : state) {
+        Enricher enricher(std::nullopt, among.host, {.process = [](const bt_process_key&) { return bt_process{}; }});
+        found = enricher.enrich(among.event).netns_name.has_value();
+    }
+    if (!found) state.SkipWithError("not found");
+}
+BENCHMARK(netns_cold);
 
 void place(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(place_of_cgroup(kUnitPath));

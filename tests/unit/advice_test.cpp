@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -396,6 +397,21 @@ TEST(Advice, ThePortsThatAreReservedStayReserved) {
     EXPECT_TRUE(
         advises(verdict_on(asked),
                 "keep clients off it: sysctl -w net.ipv4.ip_local_reserved_ports=8080,9100 (and in /etc/sysctl.d), "));
+
+TEST(Advice, AContainerIsStoppedByWhoeverMadeIt) {
+    const std::vector<std::array<const char*, 3>> cases = {
+        {"lxc", "web", "lxc-stop -n web"},
+        {"lxd", "web", "lxc stop web"},
+        {"incus", "my-shop_web", "incus stop --project my-shop web"},
+        {"systemd-nspawn", "web", "machinectl stop web"},
+        {"libvirt-lxc", "lxc-7-web", "machinectl terminate lxc-7-web"},
+        {"", "web", "stop old[2]"}};
+    for (const auto& [runtime, name, stop] : cases) {
+        Holder inside = held_by(2, sock("0.0.0.0"));
+        inside.container.container = Container{.runtime = runtime, .id = name, .name = name, .image = {}};
+        const Conflict verdict = verdict_on({sock("0.0.0.0"), {inside}});
+        EXPECT_TRUE(advises(verdict, stop)) << runtime << ": " << verdict.advice.back();
+    }
 }
 
 TEST(Advice, ConnectionsOutliveTheirProcess) {

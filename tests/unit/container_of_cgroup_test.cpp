@@ -72,7 +72,7 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/lxc/104/ns/system.slice/nginx.service", "lxc", "104"},
         {"/lxc.monitor.web", "lxc", "web"},
         {"/machine.slice/systemd-nspawn@web.service/payload", "systemd-nspawn", "web"},
-        {"/machine.slice/machine-web\\x2d1.scope/payload/system.slice", "systemd-nspawn", "web\\x2d1"},
+        {"/machine.slice/machine-web\\x2d1.scope/payload/system.slice", "machine", "web\\x2d1"},
         {"/system.slice/docker-" + kId + ".scope/kubepods/burstable/pod" + kUid + "/" + kOther, "docker", kId},  // kind
         {"/docker/" + kId + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + kUidOfSystemd +
              ".slice/cri-containerd-" + kOther + ".scope",

@@ -174,6 +174,17 @@ TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
     expect(world.find("/lxc.payload.web-x", 4), "lxc", "web-x", "-");
 }
 
+TEST(Containers, OfLxdAndIncusAreToldByTheirFolders) {
+    World world;
+    for (const char* folder : {"var/lib/incus/containers/web", "var/lib/incus/containers/shop_web",
+                               "var/lib/lxd/containers/old", "var/snap/lxd/common/lxd/containers/new"})
+        std::filesystem::create_directories(world.root / folder);
+    expect(world.find("/lxc.payload.web", 1), "incus", "web", "-");
+    expect(world.find("/lxc.payload.shop_web/system.slice/nginx.service", 2), "incus", "shop_web", "-");
+    expect(world.find("/lxc.payload.old", 3), "lxd", "old", "-");
+    expect(world.find("/lxc.payload.new-2", 4), "lxd", "new", "-");
+}
+
 TEST(NatPorts, AreThoseThatWhatRunsAskedItsNetworkFor) {
     const TempDir root;
     const StateFiles files(root.path(), [](const std::string&) {});
@@ -201,11 +212,21 @@ TEST(NatPorts, AreThoseThatWhatRunsAskedItsNetworkFor) {
 
 TEST(Containers, NamesMachines) {
     World world;
+    const auto note = [&](const std::string& name, const std::string& text) {
+        world.root.write("run/systemd/machines/" + name, "# systemd's\nNAME=" + name + "\n" + text);
+    };
+    note("web-1", "SERVICE=systemd-nspawn\nCLASS=container\n");
     expect(world.find("/machine.slice/machine-web\\x2d1.scope/payload"), "systemd-nspawn", "web-1", "-");
+    expect(world.find("/machine.slice/systemd-nspawn@box.service/payload", 2), "systemd-nspawn", "box", "-");
+    note("lxc-7-db", "SERVICE=libvirt-lxc\nCLASS=container\n");
+    expect(world.find("/machine.slice/machine-lxc\\x2d7\\x2ddb.scope/libvirt", 3), "libvirt-lxc", "lxc-7-db", "-");
+    note("any", "CLASS=container\n");
+    expect(world.find("/machine.slice/machine-any.scope", 4), "", "any", "-");
+    EXPECT_FALSE(world.find("/machine.slice/machine-untold.scope", 5).container) << "may be a virtual machine";
     expect(world.find("/lxc.payload.db/init.scope", 8), "lxc", "db", "-");
-    world.root.write("run/systemd/machines/vm1", "NAME=vm1\nCLASS=vm\n");
+    note("vm1", "SERVICE=libvirt-qemu\nCLASS=vm\n");
     EXPECT_FALSE(world.find("/machine.slice/machine-vm1.scope", 9).container) << "a virtual machine";
-    world.root.write("secret", "CLASS=vm");
+    world.root.write("secret", "CLASS=container\n");
     EXPECT_FALSE(world.find("/machine.slice/machine-..\\x2fx.scope", 10).container) << "no name of a file";
 }
 
@@ -273,13 +294,14 @@ TEST(Containers, OfADockerAreReadAsFarAsThatTakesNoLongTime) {
     const auto id = [](int number) { return std::string(62, '0') + std::to_string(number); };
     const auto text_of = [&](int number) {
         return R"({"ID":")" + id(number) + R"(","Name":"/web","Config":{"Env":[")" + std::string(3u << 20, 'x') +
-               R"("]}})";
+               R"(","8080"]}})";
     };
     for (int i = 10; i < 30; ++i)
         world.root.write("var/lib/docker/containers/" + id(i) + "/config.v2.json", text_of(i));
-    const auto known = docker_containers(world.containers.files(), std::nullopt);
+    const auto known = docker_containers(world.containers.files(), std::nullopt, 8080);
     ASSERT_TRUE(known);
     EXPECT_EQ(known->size(), 11u) << "ten of 3 MiB, and the small one";
+    EXPECT_EQ(docker_containers(world.containers.files(), std::nullopt, 8081)->size(), 0u) << "nobody has that port";
 }
 
 // Ten thousand containers, and many more that come and go.

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/published_ports.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime_state.h"
@@ -30,6 +33,16 @@ const Words kProxy = {"/usr/sbin/docker-proxy",
 const Words kPasta = {"/usr/bin/pasta", "--config-net", "-t", "9081-9090:80-89", "-u", "none", "--netns", "/run/x"};
 constexpr std::int64_t kNow = 1'795'294'388'000'000'000;
 constexpr std::int64_t kMinute = 60'000'000'000;
+
+bt_sock socket_at(const char* address, std::uint16_t port, std::uint16_t protocol = IPPROTO_TCP) {
+    bt_sock sock{};
+    sock.family = std::string_view(address).find(':') == std::string_view::npos ? AF_INET : AF_INET6;
+    EXPECT_EQ(inet_pton(sock.family, address, sock.local_addr), 1) << address;
+    sock.protocol = protocol;
+    sock.local_port = port;
+    sock.netns = 1;
+    return sock;
+}
 
 TEST(PublishedPorts, ReadsTheArgumentsOfDockerProxy) {
     const auto found = docker_proxy_arguments(kProxy);
@@ -55,26 +68,56 @@ TEST(PublishedPorts, ReadsTheArgumentsOfPodmansHelpers) {
     EXPECT_EQ(slirp("/run/user/1000/libpod/tmp/" + kRootlessId + ".net"), kRootlessId);
     for (const char* socket : {"", ".net", "/x.net", "/run/user/1000/libpod/tmp/"})
         EXPECT_EQ(slirp(socket), std::nullopt) << socket;
-    EXPECT_EQ(pasta_target(kPasta, false, 9081), 80);
-    EXPECT_EQ(pasta_target(kPasta, false, 9090), 89);
-    EXPECT_EQ(pasta_target(kPasta, false, 9091), std::nullopt);
-    EXPECT_EQ(pasta_target(kPasta, true, 9081), std::nullopt);
-    EXPECT_EQ(pasta_target(Words{"pasta", "-t", "127.0.0.1/8080"}, false, 8080), 8080);
-    EXPECT_EQ(pasta_target(Words{"pasta", "-u", "53:5353", "-t", "auto"}, true, 53), 5353);
+    EXPECT_EQ(pasta_target(kPasta, socket_at("0.0.0.0", 9081)), 80);
+    EXPECT_EQ(pasta_target(kPasta, socket_at("::", 9090)), 89);
+    EXPECT_EQ(pasta_target(kPasta, socket_at("0.0.0.0", 9091)), std::nullopt);
+    EXPECT_EQ(pasta_target(kPasta, socket_at("0.0.0.0", 9081, IPPROTO_UDP)), std::nullopt);
+    EXPECT_EQ(pasta_target(Words{"pasta", "-t", "127.0.0.1/8080"}, socket_at("127.0.0.1", 8080)), 8080);
+    EXPECT_EQ(pasta_target(Words{"pasta", "-u", "53:5353", "-t", "auto"}, socket_at("::", 53, IPPROTO_UDP)), 5353);
+    const Words two = {"pasta", "-t", "127.0.0.1%lo/8080:80", "-t", "10.0.0.1/8080:81", "-t", "::1/8080:82"};
+    EXPECT_EQ(pasta_target(two, socket_at("127.0.0.1", 8080)), 80);
+    EXPECT_EQ(pasta_target(two, socket_at("10.0.0.1", 8080)), 81);
+    EXPECT_EQ(pasta_target(two, socket_at("::1", 8080)), 82);
+    EXPECT_EQ(pasta_target(two, socket_at("10.0.0.2", 8080)), std::nullopt);
+}
+
+TEST(PublishedPorts, AMappingFitsTheSocketOfItsAddress) {
+    const std::vector<PortMapping> apart = {{"tcp", 8080, 80, "127.0.0.1"},
+                                            {"tcp", 8080, 81, "10.0.0.1"},
+                                            {"tcp", 8080, 82, "::1"},
+                                            {"udp", 8080, 83, "127.0.0.1"},
+                                            {"tcp", 8080, 84, "a word"}};
+    EXPECT_EQ(match_of(apart, socket_at("127.0.0.1", 8080)).container_port, 80);
+    EXPECT_EQ(match_of(apart, socket_at("::ffff:10.0.0.1", 8080)).container_port, 81);
+    EXPECT_EQ(match_of(apart, socket_at("::1", 8080)).container_port, 82);
+    EXPECT_EQ(match_of(apart, socket_at("127.0.0.1", 8080, IPPROTO_UDP)).container_port, 83);
+    for (const char* address : {"0.0.0.0", "::", "10.0.0.2"})
+        EXPECT_EQ(match_of(apart, socket_at(address, 8080)).fit, Fit::none) << address;
+    EXPECT_EQ(match_of(apart, socket_at("127.0.0.1", 8081)).fit, Fit::none);
+
+    // All addresses: by one socket for both families, or by one for each.
+    const std::vector<PortMapping> any = {{"tcp", 8080, 80, ""}}, v4 = {{"tcp", 8080, 80, "0.0.0.0"}};
+    for (const char* address : {"0.0.0.0", "::"}) {
+        EXPECT_EQ(match_of(any, socket_at(address, 8080)).container_port, 80) << address;
+        EXPECT_EQ(match_of(v4, socket_at(address, 8080)).container_port, 80) << address;
+    }
+    EXPECT_EQ(match_of(any, socket_at("127.0.0.1", 8080)).fit, Fit::none);
+    const std::vector<PortMapping> both = {{"tcp", 8080, 80, "0.0.0.0"}, {"tcp", 8080, 81, "::"}};
+    EXPECT_EQ(match_of(both, socket_at("0.0.0.0", 8080)).container_port, 80);
+    EXPECT_EQ(match_of(both, socket_at("::", 8080)).container_port, 81);
+
+    const std::vector<PortMapping> unclear = {{"tcp", 8080, 80, ""}, {"tcp", 8080, 81, ""}, {"tcp", 8080, 80, ""}};
+    EXPECT_EQ(match_of(unclear, socket_at("0.0.0.0", 8080)).fit, Fit::all_addresses);
+    EXPECT_EQ(match_of(unclear, socket_at("0.0.0.0", 8080)).container_port, std::nullopt);
 }
 
 struct World {
     TempDir root;
     Containers containers{[](const std::string&) {}, root.path()};
     PublishedPorts ports{containers, root / "proc"};
-    bt_sock sock{};
+    bt_sock sock = socket_at("0.0.0.0", 8080);
     std::uint32_t exec_id = 0, uid = 0;
 
-    World() {
-        sock.protocol = IPPROTO_TCP;
-        sock.local_port = 8080;
-        sock.netns = 1;
-    }
     Owner owner(const char* comm, Words argv) {
         Owner owner;
         std::strncpy(owner.task.comm, comm, sizeof(owner.task.comm) - 1);
@@ -128,6 +171,51 @@ TEST(PublishedPorts, DockerProxyIsNotSaidToBeLeftBehindWhereThatIsNotKnown) {
     EXPECT_FALSE(early.ports.behind(owner, early.sock, kNow));
 }
 
+// -p 127.0.0.1:8080:80 -p 10.0.0.1:8080:81
+TEST(PublishedPorts, OneContainerMayPublishAPortForEachAddress) {
+    World world;
+    write_docker(world.root, "true",
+                 R"("80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],)"
+                 R"("81/tcp":[{"HostIp":"10.0.0.1","HostPort":"8080"}])");
+    for (const auto& [address, port] : {std::pair("127.0.0.1", 80), std::pair("10.0.0.1", 81)}) {
+        world.sock = socket_at(address, 8080);
+        Words proxy = kProxy;
+        proxy[4] = address;
+        proxy.back() = std::to_string(port);
+        for (const auto& found : {world.behind("docker-proxy", proxy), world.behind("dockerd", {"dockerd"})}) {
+            ASSERT_TRUE(found && found->facts.container) << address;
+            EXPECT_FALSE(found->published.container_gone) << address;
+            EXPECT_EQ(found->facts.container->name, "web");
+            EXPECT_EQ(found->published.container_port, port);
+        }
+    }
+}
+
+// dockerd holds both: which one is in the way depends on the address.
+TEST(PublishedPorts, TwoContainersMayPublishAPortForOneAddressEach) {
+    World world;
+    const std::string other(64, '1');
+    write_docker(world.root, "true", R"("80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}])");
+    write_docker(world.root, "true", R"("80/tcp":[{"HostIp":"10.0.0.1","HostPort":"8080"}])", other, "other");
+    const Owner dockerd = world.owner("dockerd", {"dockerd"});  // the same process each time
+    const auto name = [&](const char* address) {
+        const auto found = world.ports.behind(dockerd, socket_at(address, 8080), kNow);
+        return found && found->facts.container ? found->facts.container->name : std::nullopt;
+    };
+    EXPECT_EQ(name("127.0.0.1"), "web");
+    EXPECT_EQ(name("10.0.0.1"), "other");
+    EXPECT_EQ(name("10.0.0.2"), std::nullopt);
+
+    World unclear;
+    write_docker(unclear.root);
+    write_docker(unclear.root, "true", R"("80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}])", other, "other");
+    EXPECT_FALSE(unclear.behind("dockerd", {"dockerd"})) << "one of two";
+    unclear.sock = socket_at("::", 8080);
+    const auto of_ipv6 = unclear.behind("dockerd", {"dockerd"});
+    ASSERT_TRUE(of_ipv6 && of_ipv6->facts.container);
+    EXPECT_EQ(of_ipv6->facts.container->name, "web") << "the other has IPv4 alone";
+}
+
 TEST(PublishedPorts, DockerdHoldsThemItselfWithoutItsProxy) {
     World world;
     write_docker(world.root);
@@ -171,6 +259,20 @@ TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
     EXPECT_EQ(found->facts.container->name, "pweb");
     EXPECT_EQ(found->published.container_port, 81) << "the second of a range";
     EXPECT_FALSE(world.behind("conmon", {"/usr/bin/conmon", "-c", kDockerId})) << "no container of Podman's";
+}
+
+TEST(PublishedPorts, PodmansPortsHaveAddressesToo) {
+    World world;
+    write_podman(world.root);
+    world.root.write("run/containers/networks/firewall/ports/2f259bab_" + kPodmanId,
+                     R"({"port_mappings":[{"container_port":80,"host_ip":"127.0.0.1","host_port":8082},)"
+                     R"({"container_port":81,"host_ip":"10.0.0.1","host_port":8082}]})");
+    for (const auto& [address, port] : {std::pair("127.0.0.1", 80), std::pair("10.0.0.1", 81)}) {
+        world.sock = socket_at(address, 8082);
+        EXPECT_EQ(world.behind("conmon", {"/usr/bin/conmon", "-c", kPodmanId})->published.container_port, port);
+    }
+    world.sock = socket_at("10.0.0.2", 8082);
+    EXPECT_EQ(world.behind("conmon", {"/usr/bin/conmon", "-c", kPodmanId})->published.container_port, std::nullopt);
 }
 
 // /proc of a machine on which process 900 of a container is in a network namespace that process 420 keeps open. (A

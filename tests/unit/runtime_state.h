@@ -17,15 +17,18 @@ inline const std::string kPodmanId = "d1fc4fe853e93ab6d6331715382c7bc71b4972f8b4
 inline const std::string kRootlessId = "5dbf5d62c46e00edf764b039fc9f27d77d6207393bfc046c0db0048ae50ae7c1";
 inline const std::string kPodId(64, 'b');
 
-inline void write_docker(const TempDir& root, const char* running = "true") {
+inline void write_docker(const TempDir& root, const char* running = "true",
+                         const std::string& ports = R"("80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},)"
+                                                    R"({"HostIp":"::","HostPort":"8080"}],"9000/tcp":null)",
+                         const std::string& id = kDockerId, const std::string& name = "web") {
     root.write(
-        "var/lib/docker/containers/" + kDockerId + "/config.v2.json",
+        "var/lib/docker/containers/" + id + "/config.v2.json",
         R"({"StreamConfig":{},"State":{"Running":)" + std::string(running) +
-            R"(,"Paused":false,"Pid":514,"Health":null},"ID":")" + kDockerId +
+            R"(,"Paused":false,"Pid":514,"Health":null},"ID":")" + id +
             R"(","Config":{"Hostname":"9c53d1279d67","Image":"tiny:1","ExposedPorts":{"80/tcp":{}},"Labels":{"a":"b"}},)"
             R"("NetworkSettings":{"Networks":{"bridge":{"IPAMConfig":null,"IPAddress":"172.17.0.2",)"
-            R"("GlobalIPv6Address":""}},"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},)"
-            R"({"HostIp":"::","HostPort":"8080"}],"9000/tcp":null}},"Name":"/web","Driver":"overlay2"})");
+            R"("GlobalIPv6Address":""}},"Ports":{)" +
+            ports + R"(}},"Name":"/)" + name + R"(","Driver":"overlay2"})");
 }
 
 inline std::string podman_list(const std::string& id, const char* name) {

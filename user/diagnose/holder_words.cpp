@@ -46,6 +46,12 @@ std::string move_pod(const Holder& holder) {
                        *pod.name);
 }
 
+// LXD and Incus put the project before the name, where that is not the default one; no name has an underscore.
+std::string in_project(const std::string& name) {
+    const std::size_t end = name.rfind('_');
+    return end == std::string::npos ? name : "--project " + name.substr(0, end) + " " + name.substr(end + 1);
+}
+
 std::string systemctl_of(const Owner& owner) {
     return systemctl_of(owner.cgroup_path ? place_of_cgroup(*owner.cgroup_path) : UnitPlace{}, owner.user,
                         owner.task.uid);
@@ -96,7 +102,10 @@ std::string stop_container(const Holder& holder) {
     const Container& container = *holder.container.container;
     const std::string& name = container.name ? *container.name : container.id;
     if (container.runtime == "systemd-nspawn") return "machinectl stop " + name;
+    if (container.runtime == "libvirt-lxc") return "machinectl terminate " + name;
     if (container.runtime == "lxc") return "lxc-stop -n " + name;
+    if (container.runtime == "lxd") return "lxc stop " + in_project(name);
+    if (container.runtime == "incus") return "incus stop " + in_project(name);
     if (container.runtime != "docker" && container.runtime != "podman") return "";
     const UnitPlace place = place_of(holder);
     const Owner* owner = owner_of(holder);

@@ -2,6 +2,11 @@
 #include "enrich/containers.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
+#include <sstream>
+#include <string>
+#include <utility>
 
 #include "enrich/docker_state.h"
 #include "enrich/oci_bundle.h"
@@ -11,26 +16,42 @@
 namespace bindtrace {
 namespace {
 
-// What systemd-machined noted of it, if it did.
-ContainerFacts machine(const StateFiles& files, std::string_view name) {
-    ContainerFacts facts;
-    const std::string plain = unescape_unit(name);
-    if (plain.find('/') != std::string::npos) return facts;
-    const auto note = files.text("/run/systemd/machines/" + plain);
-    if (note && note->find("CLASS=vm") != std::string::npos) return facts;
-    facts.container = Container{.runtime = "systemd-nspawn", .id = plain, .name = plain, .image = {}};
-    return facts;
+ContainerFacts named(std::string runtime, const std::string& name) {
+    return {.container = Container{.runtime = std::move(runtime), .id = name, .name = name, .image = {}}, .pod = {}};
 }
 
-// Where LXC finds the cgroup of its choice taken, by what an earlier one left behind, it counts: lxc.payload.web-1.
+// By what systemd-machined noted of it: SERVICE= is who made it (systemd-nspawn, libvirt-lxc), CLASS= may be vm.
+ContainerFacts machine(const StateFiles& files, std::string_view name) {
+    const std::string plain = unescape_unit(name);
+    if (plain.find('/') != std::string::npos) return {};
+    std::istringstream lines(files.text("/run/systemd/machines/" + plain).value_or(""));
+    std::string service;
+    bool is_container = false;
+    for (std::string line; std::getline(lines, line);) {
+        if (line == "CLASS=container") is_container = true;
+        if (line.starts_with("SERVICE=")) service = line.substr(std::strlen("SERVICE="));
+    }
+    return is_container ? named(service, plain) : ContainerFacts{};
+}
+
+// LXC's own, or made with its library by LXD or Incus: whoever has a folder for it. Where LXC finds the cgroup of its
+// choice taken, by what an earlier one left behind, it counts: lxc.payload.web-1.
 ContainerFacts lxc(const StateFiles& files, std::string_view id) {
-    std::string name(id);
+    struct Maker {
+        const char *runtime, *folder;
+    };
+    constexpr std::array<Maker, 4> kMakers = {{{"lxc", "/var/lib/lxc/"},
+                                               {"incus", "/var/lib/incus/containers/"},
+                                               {"lxd", "/var/snap/lxd/common/lxd/containers/"},
+                                               {"lxd", "/var/lib/lxd/containers/"}}};
+    const std::string name(id);
     const std::size_t dash = name.rfind('-');
     const bool counted = dash != std::string::npos && dash + 1 < name.size() &&
                          name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
-    constexpr const char* kFolder = "/var/lib/lxc/";
-    if (counted && !files.can_read(kFolder + name) && files.can_read(kFolder + name.substr(0, dash))) name.resize(dash);
-    return {.container = Container{.runtime = "lxc", .id = name, .name = name, .image = {}}, .pod = {}};
+    for (const std::string& called : {name, name.substr(0, counted ? dash : name.size())})
+        for (const Maker& maker : kMakers)
+            if (files.can_read(maker.folder + called)) return named(maker.runtime, called);
+    return named("lxc", name);
 }
 
 std::optional<ContainerFacts> state_of(const StateFiles& files, const ContainerPath& path) {
@@ -43,14 +64,14 @@ std::optional<ContainerFacts> state_of(const StateFiles& files, const ContainerP
     return bundle_container(files, path.runtime, path.id);
 }
 
-// Is there nothing more to be found? A virtual machine is no container, however often one looks.
-bool is_complete(const ContainerPath& path, const ContainerFacts& facts) {
-    if (path.runtime == "systemd-nspawn") return true;
+// Is there nothing more to be found?
+bool is_complete(const ContainerFacts& facts) {
     return facts.container && facts.container->name && (!facts.pod || facts.pod->name);
 }
 
 ContainerFacts facts_of(const StateFiles& files, const ContainerPath& path) {
-    if (path.runtime == "systemd-nspawn") return machine(files, path.id);
+    if (path.runtime == "systemd-nspawn") return named("systemd-nspawn", unescape_unit(path.id));
+    if (path.runtime == "machine") return machine(files, path.id);
     if (path.runtime == "lxc") return lxc(files, path.id);
     ContainerFacts facts = state_of(files, path).value_or(ContainerFacts{});
     if (!facts.container && path.runtime.empty()) {  // below kubepods: which runtime is not told
@@ -86,7 +107,7 @@ const ContainerFacts* Containers::find(std::uint64_t cgroup_id, std::string_view
         const auto container = container_of_cgroup(path);
         known = &known_.insert(cgroup_id, {.facts = facts.value_or(ContainerFacts{}),
                                            .is_container = facts.has_value(),
-                                           .complete = !container || is_complete(*container, *facts),
+                                           .complete = !container || is_complete(*facts),
                                            .pause = pause,
                                            .retry = now + pause});
     }

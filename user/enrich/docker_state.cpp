@@ -41,19 +41,23 @@ std::vector<PortMapping> ports_in(const json& network) {
         for (const json& place : places) {
             const auto host_port = string_in(place, "HostPort");
             if (const auto port = host_port ? port_of(*host_port) : std::nullopt)
-                ports.push_back({std::string(inside.substr(slash + 1)), *port, *container_port});
+                ports.push_back({.protocol = std::string(inside.substr(slash + 1)),
+                                 .host_port = *port,
+                                 .container_port = *container_port,
+                                 .host_address = string_in(place, "HostIp").value_or("")});
         }
     }
     return ports;
 }
 
-// left: bytes that may still be read.
+// left: bytes that may still be read. Nothing where the word is not in the file.
 std::optional<DockerContainer> read(const StateFiles& files, const std::string& folder, std::string_view id,
-                                    std::size_t& left) {
+                                    std::size_t& left, std::string_view word = "") {
     const auto text =
         files.text(folder + "/" + std::string(id) + "/config.v2.json", std::min(left, StateFiles::kLargest));
     if (!text) return std::nullopt;
     left -= text->size();
+    if (text->find(word) == std::string::npos) return std::nullopt;
     const json config = json::parse(*text, nullptr, false);
     if (string_in(config, "ID") != id) return std::nullopt;
     DockerContainer found;
@@ -87,13 +91,15 @@ std::optional<DockerContainer> docker_container(const StateFiles& files, std::st
 }
 
 std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
-                                                              std::optional<std::uint32_t> user) {
+                                                              std::optional<std::uint32_t> user,
+                                                              std::uint16_t host_port) {
     const auto folder = containers_folder(files, user);
+    const std::string word = '"' + std::to_string(host_port) + '"';
     if (!folder || !files.can_read(*folder)) return std::nullopt;
     std::vector<DockerContainer> all;
     std::size_t left = kAllOfThem;
     for (const std::string& id : files.names(*folder)) {
-        if (auto found = is_container_id(id) ? read(files, *folder, id, left) : std::nullopt)
+        if (auto found = is_container_id(id) ? read(files, *folder, id, left, word) : std::nullopt)
             all.push_back(std::move(*found));
     }
     return all;

@@ -7,17 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "enrich/port_mapping.h"
 #include "enrich/state_files.h"
 #include "model/container.h"
 
 namespace bindtrace {
-
-// A port that a runtime's own files say is published.
-struct PortMapping {
-    std::string protocol;  // "tcp"
-    std::uint16_t host_port = 0;
-    std::uint16_t container_port = 0;
-};
 
 struct DockerContainer {
     ContainerFacts facts;
@@ -30,8 +24,10 @@ struct DockerContainer {
 std::optional<DockerContainer> docker_container(const StateFiles& files, std::string_view id,
                                                 std::optional<std::uint32_t> user);
 
-// All of them; nothing where we may not look.
+// Those that may have published that port: the others are read, but not parsed, which takes ten times as long. Nothing
+// where we may not look.
 std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
-                                                              std::optional<std::uint32_t> user);
+                                                              std::optional<std::uint32_t> user,
+                                                              std::uint16_t host_port);
 
 }  // namespace bindtrace

@@ -28,7 +28,8 @@ std::optional<PortMapping> mapping_in(const json& mapping) {
     if (!protocol) protocol = string_in(mapping, "protocol");
     PortMapping found{.protocol = protocol.value_or("tcp"),
                       .host_port = port_in(mapping, "HostPort", "hostPort"),
-                      .container_port = port_in(mapping, "ContainerPort", "containerPort")};
+                      .container_port = port_in(mapping, "ContainerPort", "containerPort"),
+                      .host_address = {}};
     std::ranges::transform(found.protocol, found.protocol.begin(),
                            [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
     return found.host_port != 0 && found.container_port != 0 ? std::optional(std::move(found)) : std::nullopt;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "enrich/docker_state.h"
+#include "enrich/port_mapping.h"
 #include "enrich/state_files.h"
 #include "model/container.h"
 

@@ -38,7 +38,8 @@ std::uint16_t port_in(const json& object, const char* key) {
     return found->get<std::uint16_t>();
 }
 
-// [{"host_port": 8081, "container_port": 80, "range": 2, "protocol": "tcp"}], by netavark and by libpod alike.
+// [{"host_ip": "", "host_port": 8081, "container_port": 80, "range": 2, "protocol": "tcp"}], by netavark and by libpod
+// alike.
 std::vector<PortMapping> ports_in(std::string_view config, const char* key) {
     std::vector<PortMapping> ports;
     const json mappings = json::parse(json_member(config, key).value_or(""), nullptr, false);
@@ -50,8 +51,10 @@ std::vector<PortMapping> ports_in(std::string_view config, const char* key) {
         if (host == 0 || inside == 0) continue;
         for (std::uint32_t i = 0; i < count && host + i <= 65535 && inside + i <= 65535; ++i) {
             if (ports.size() >= kPorts) return ports;
-            ports.push_back({string_in(mapping, "protocol").value_or("tcp"), static_cast<std::uint16_t>(host + i),
-                             static_cast<std::uint16_t>(inside + i)});
+            ports.push_back({.protocol = string_in(mapping, "protocol").value_or("tcp"),
+                             .host_port = static_cast<std::uint16_t>(host + i),
+                             .container_port = static_cast<std::uint16_t>(inside + i),
+                             .host_address = string_in(mapping, "host_ip").value_or("")});
         }
     }
     return ports;

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "enrich/docker_state.h"
+#include "enrich/port_mapping.h"
 #include "enrich/state_files.h"
 #include "model/container.h"
 

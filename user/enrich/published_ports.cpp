@@ -45,14 +45,6 @@ std::optional<Range> range_of(std::string_view text) {
     return Range{*first, *last};
 }
 
-bool is_udp(const bt_sock& sock) {
-    return sock.protocol == IPPROTO_UDP;
-}
-
-std::string_view protocol_of(const bt_sock& sock) {
-    return is_udp(sock) ? "udp" : sock.protocol == IPPROTO_SCTP ? "sctp" : "tcp";
-}
-
 std::span<const std::string> argv_of(const Owner& owner) {
     if (!owner.process || !owner.process->cmdline) return {};
     return *owner.process->cmdline;
@@ -65,11 +57,28 @@ std::optional<std::uint32_t> user_of(const Owner& owner) {
     return owner.task.uid == 0 ? std::nullopt : std::optional(owner.task.uid);
 }
 
-const PortMapping* mapping_of(std::span<const PortMapping> ports, const bt_sock& sock) {
-    const auto found = std::ranges::find_if(ports, [&](const PortMapping& port) {
-        return port.host_port == sock.local_port && port.protocol == protocol_of(sock);
-    });
-    return found == ports.end() ? nullptr : &*found;
+// Is it published so, at whichever address?
+bool leads_to(const PortMapping& mapping, const ProxyArguments& proxy) {
+    return mapping.protocol == proxy.protocol && mapping.host_port == proxy.host_port &&
+           mapping.container_port == proxy.container_port;
+}
+
+// "127.0.0.1%lo/8081-8082:80-81" as it is for one port of the host.
+std::optional<PortMapping> pasta_mapping(std::string_view spec, std::string_view protocol, std::uint16_t host_port) {
+    const std::size_t slash = spec.rfind('/');
+    const std::string_view address =
+        slash == std::string_view::npos ? "" : spec.substr(0, std::min(slash, spec.find('%')));
+    if (slash != std::string_view::npos) spec.remove_prefix(slash + 1);
+    const std::size_t colon = spec.find(':');
+    const auto outside = range_of(spec.substr(0, colon));
+    const auto inside = colon == std::string_view::npos ? outside : range_of(spec.substr(colon + 1));
+    if (!outside || !inside || host_port < outside->first || host_port > outside->last) return std::nullopt;
+    const int target = inside->first + host_port - outside->first;
+    if (target > inside->last) return std::nullopt;
+    return PortMapping{.protocol = std::string(protocol),
+                       .host_port = host_port,
+                       .container_port = static_cast<std::uint16_t>(target),
+                       .host_address = std::string(address)};
 }
 
 }  // namespace
@@ -103,29 +112,25 @@ std::optional<std::string> slirp4netns_container(std::span<const std::string> ar
     return is_container_id(id) ? std::optional(std::move(id)) : std::nullopt;
 }
 
-std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port) {
-    const std::string_view option = udp ? "-u" : "-t";
+std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, const bt_sock& sock) {
+    const std::string_view option = sock.protocol == IPPROTO_UDP ? "-u" : "-t";
+    std::vector<PortMapping> mappings;
     for (std::size_t i = 0; i + 1 < argv.size(); ++i) {
         if (argv[i] != option) continue;
-        std::string_view spec = argv[i + 1];
-        if (const std::size_t slash = spec.rfind('/'); slash != std::string_view::npos) spec.remove_prefix(slash + 1);
-        const std::size_t colon = spec.find(':');
-        const auto outside = range_of(spec.substr(0, colon));
-        const auto inside = colon == std::string_view::npos ? outside : range_of(spec.substr(colon + 1));
-        if (!outside || !inside || host_port < outside->first || host_port > outside->last) continue;
-        const int target = inside->first + host_port - outside->first;
-        if (target <= inside->last) return static_cast<std::uint16_t>(target);
+        if (auto mapping = pasta_mapping(argv[i + 1], protocol_of(sock), sock.local_port))
+            mappings.push_back(std::move(*mapping));
     }
-    return std::nullopt;
+    return match_of(mappings, sock).container_port;
 }
 
-const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner) {
+const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner, std::uint16_t host_port) {
     const auto user = user_of(owner);
-    DockerLook* look = docker_.find(user.value_or(0));
+    const std::uint64_t key = std::uint64_t{user.value_or(0)} << 16 | host_port;
+    DockerLook* look = docker_.find(key);
     const auto now = std::chrono::steady_clock::now();
     if (look == nullptr || now >= look->until)
-        look = &docker_.insert(user.value_or(0), {.containers = docker_containers(containers_.files(), user),
-                                                  .until = now + std::chrono::seconds(1)});
+        look = &docker_.insert(key, {.containers = docker_containers(containers_.files(), user, host_port),
+                                     .until = now + std::chrono::seconds(1)});
     return look->containers;
 }
 
@@ -133,7 +138,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
                                                                    std::int64_t now_ns) {
     const auto arguments = docker_proxy_arguments(argv_of(owner));
     if (!arguments || arguments->host_port != sock.local_port) return std::nullopt;
-    const auto& known = docker(owner);
+    const auto& known = docker(owner, sock.local_port);
     if (!known) return std::nullopt;
     Behind behind{.published = {.host_port = arguments->host_port,
                                 .container_port = arguments->container_port,
@@ -141,9 +146,9 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
                                 .runtime = "docker"},
                   .facts = {}};
     for (const DockerContainer& container : *known) {
-        const PortMapping* mapping = mapping_of(container.ports, sock);
-        if (!container.running || mapping == nullptr || mapping->container_port != arguments->container_port ||
-            std::ranges::find(container.addresses, arguments->container_address) == container.addresses.end())
+        if (!container.running ||
+            std::ranges::find(container.addresses, arguments->container_address) == container.addresses.end() ||
+            std::ranges::none_of(container.ports, [&](const auto& port) { return leads_to(port, *arguments); }))
             continue;
         behind.facts = container.facts;
         return behind;
@@ -155,17 +160,20 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner, const bt_sock& sock) {
-    const auto& known = docker(owner);
+    const auto& known = docker(owner, sock.local_port);
     if (!known) return std::nullopt;
+    MappingMatch best;
+    const DockerContainer* behind = nullptr;  // none where two fit as well: which of them it is, is not known
     for (const DockerContainer& container : *known) {
-        const PortMapping* mapping = container.running ? mapping_of(container.ports, sock) : nullptr;
-        if (mapping == nullptr) continue;
-        return Behind{.published = {.host_port = mapping->host_port,
-                                    .container_port = mapping->container_port,
-                                    .runtime = "docker"},
-                      .facts = container.facts};
+        const MappingMatch found = container.running ? match_of(container.ports, sock) : MappingMatch{};
+        if (found.fit == Fit::none || found.fit < best.fit) continue;
+        behind = found.fit > best.fit ? &container : nullptr;
+        best = found;
     }
-    return std::nullopt;
+    if (behind == nullptr) return std::nullopt;
+    return Behind{
+        .published = {.host_port = sock.local_port, .container_port = best.container_port, .runtime = "docker"},
+        .facts = behind->facts};
 }
 
 bool PublishedPorts::is_daemons_own(const Owner& owner, const bt_sock& sock, std::optional<std::int64_t> since_ns,
@@ -188,9 +196,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional
 
 std::optional<std::uint16_t> PublishedPorts::podman_target(const std::string& id, const Owner& owner,
                                                            const bt_sock& sock) const {
-    const std::vector<PortMapping> ports = podman_ports(containers_.files(), id, user_of(owner));
-    const PortMapping* mapping = mapping_of(ports, sock);
-    return mapping != nullptr ? std::optional(mapping->container_port) : std::nullopt;
+    return match_of(podman_ports(containers_.files(), id, user_of(owner)), sock).container_port;
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock) {
@@ -203,7 +209,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owne
         if (!facts || !facts->container) continue;
         Behind behind{.published = {.host_port = sock.local_port, .runtime = facts->container->runtime},
                       .facts = std::move(*facts)};
-        behind.published.container_port = pasta_target(argv_of(owner), is_udp(sock), sock.local_port);
+        behind.published.container_port = pasta_target(argv_of(owner), sock);
         if (!behind.published.container_port && behind.published.runtime == "podman")
             behind.published.container_port = podman_target(behind.facts.container->id, owner, sock);
         return behind;
@@ -226,7 +232,11 @@ std::optional<PublishedPorts::Behind> PublishedPorts::behind(const Owner& owner,
     const std::string program = program_of(owner);
     if (!holds_for_containers(program)) return std::nullopt;
     const bt_process_key& process = owner.task.key;
-    const std::uint64_t key = std::uint64_t{process.pid} << 32 | std::uint64_t{sock.protocol} << 16 | sock.local_port;
+    const SocketKey key{.pid = process.pid,
+                        .protocol = sock.protocol,
+                        .port = sock.local_port,
+                        .family = sock.family,
+                        .address = std::to_array(sock.local_addr)};
     const auto now = std::chrono::steady_clock::now();
     const Seen* seen = seen_.find(key);
     if (seen == nullptr || now >= seen->until || !is_same_process(seen->process, process) ||

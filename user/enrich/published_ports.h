@@ -10,6 +10,7 @@
 // So a name of a program alone is never believed: the container that it leads to must be there.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -38,8 +39,8 @@ std::optional<std::string> conmon_container(std::span<const std::string> argv);
 // The container's id that slirp4netns has in the name of its socket, where it forwards ports itself.
 std::optional<std::string> slirp4netns_container(std::span<const std::string> argv);
 
-// Where pasta leads a port of the host: -t 8081-8082:80-81 (-u for UDP).
-std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, bool udp, std::uint16_t host_port);
+// Where pasta leads a socket of the host: -t 127.0.0.1/8081-8082:80-81 (-u for UDP).
+std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, const bt_sock& sock);
 
 class PublishedPorts {
   public:
@@ -61,6 +62,18 @@ class PublishedPorts {
                         std::int64_t now_ns);
 
   private:
+    // Of a socket, as far as a runtime knows it.
+    struct SocketKey {
+        std::uint32_t pid = 0;
+        std::uint16_t protocol = 0, port = 0, family = 0;
+        std::array<std::uint8_t, 16> address{};
+        bool operator==(const SocketKey&) const = default;
+    };
+    struct HashSocketKey {
+        std::size_t operator()(const SocketKey& key) const {
+            return std::uint64_t{key.pid} << 32 | std::uint64_t{key.protocol} << 16 | key.port;
+        }
+    };
     struct Seen {
         bt_process_key process{};
         std::chrono::steady_clock::time_point until;
@@ -71,7 +84,7 @@ class PublishedPorts {
         std::optional<std::vector<DockerContainer>> containers;
         std::chrono::steady_clock::time_point until;
     };
-    static constexpr std::size_t kUsers = 16;
+    static constexpr std::size_t kDockerLooks = 16;
 
     std::optional<Behind> look(const std::string& program, const Owner& owner, const bt_sock& sock,
                                std::int64_t now_ns);
@@ -84,13 +97,13 @@ class PublishedPorts {
     std::optional<std::uint16_t> podman_target(const std::string& id, const Owner& owner, const bt_sock& sock) const;
     std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
 
-    // Those of the Docker that this process belongs to; at most a second old.
-    const std::optional<std::vector<DockerContainer>>& docker(const Owner& owner);
+    // Those of the Docker that this process belongs to that may have published the port; at most a second old.
+    const std::optional<std::vector<DockerContainer>>& docker(const Owner& owner, std::uint16_t host_port);
 
     Containers& containers_;
     std::string proc_;
-    BoundedCache<std::uint32_t, DockerLook> docker_{kUsers};  // by user
-    BoundedCache<std::uint64_t, Seen> seen_{kSeen};           // by process number, protocol and port
+    BoundedCache<std::uint64_t, DockerLook> docker_{kDockerLooks};  // by user and port
+    BoundedCache<SocketKey, Seen, HashSocketKey> seen_{kSeen};
 };
 
 }  // namespace bindtrace

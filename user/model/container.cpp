@@ -99,7 +99,7 @@ std::optional<ContainerPath> match_named(std::string_view parent, std::string_vi
     }
     if (part.size() > kMachine.size() + kScope.size() && part.starts_with(kMachine) && part.ends_with(kScope)) {
         const std::string_view name = part.substr(kMachine.size(), part.size() - kMachine.size() - kScope.size());
-        if (!name.starts_with("qemu\\x2d")) return named("systemd-nspawn", name);  // that is libvirt's virtual machine
+        if (!name.starts_with("qemu\\x2d")) return named("machine", name);  // that is libvirt's virtual machine
     }
     return std::nullopt;
 }

@@ -11,8 +11,10 @@ namespace bindtrace {
 
 // What a cgroup path alone says of the container it belongs to. The views are parts of that path.
 struct ContainerPath {
-    std::string_view runtime;  // "docker", "podman", "containerd", "cri-o", "lxc", "systemd-nspawn"; empty: not told
-    std::string_view id;       // 64 hexadecimal digits; a name, maybe escaped, of those that have no other id
+    // "docker", "podman", "containerd", "cri-o", "lxc" (which others are made with too), "systemd-nspawn"; "machine":
+    // of systemd-machined's, a container or not; empty: not told.
+    std::string_view runtime;
+    std::string_view id;  // 64 hexadecimal digits; a name, maybe escaped, of those that have no other id
     std::optional<std::string_view> pod_uid;  // of Kubernetes; '_' where the uid has '-'
     std::optional<std::uint32_t> user;        // whose it is, where it is in a user's own manager
 };
@@ -25,7 +27,7 @@ std::optional<ContainerPath> container_of_cgroup(std::string_view path);
 bool is_container_id(std::string_view text);
 
 struct Container {
-    std::string runtime;
+    std::string runtime;  // empty: not known
     std::string id;
     std::optional<std::string> name;
     std::optional<std::string> image;

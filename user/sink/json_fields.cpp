@@ -109,7 +109,10 @@ void write_container(JsonLine& line, const ContainerFacts& facts) {
     line.raw(",\"container\":");
     if (facts.container) {
         line.raw("{\"runtime\":");
-        line.string(facts.container->runtime);
+        if (facts.container->runtime.empty())
+            line.null();
+        else
+            line.string(facts.container->runtime);
         line.raw(",\"id\":");
         line.string(facts.container->id);
         line.raw(",\"name\":");
