@@ -179,7 +179,10 @@ std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner
 bool PublishedPorts::is_daemons_own(const Owner& owner, const bt_sock& sock, std::optional<std::int64_t> since_ns,
                                     std::int64_t now_ns) {
     if (program_of(owner) != "dockerd" || (since_ns && now_ns - *since_ns < kStartsNs)) return false;
-    return docker(owner).has_value() && !dockerd(owner, sock);
+    const auto& known = docker(owner, sock.local_port);
+    return known && std::ranges::none_of(*known, [&](const DockerContainer& container) {
+               return match_of(container.ports, sock).fit != Fit::none;
+           });
 }
 
 // CRI-O's conmon holds no ports.
