@@ -56,6 +56,14 @@ BT_RULE struct bt_reach bt_reach_of(const struct bt_sock *sock)
 	return bt_reach_of_address(sock->family, sock->local_addr, sock->opts & BT_OPT_V6ONLY);
 }
 
+/* From where they are: a copy of them costs the BPF programs stack. */
+BT_RULE int bt_same_words(const __u8 *address, const __u8 *other)
+{
+	const __u32 *a = (const __u32 *)(const void *)address, *b = (const __u32 *)(const void *)other;
+
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
 BT_RULE int bt_addresses_overlap(const struct bt_sock *one, const struct bt_sock *other)
 {
 	const struct bt_reach a = bt_reach_of(one), b = bt_reach_of(other);
@@ -64,21 +72,28 @@ BT_RULE int bt_addresses_overlap(const struct bt_sock *one, const struct bt_sock
 		return 1;
 	if (!a.has_v6 || !b.has_v6)
 		return 0;
-	return a.all_v6 || b.all_v6 ||
-	       (a.v6[0] == b.v6[0] && a.v6[1] == b.v6[1] && a.v6[2] == b.v6[2] && a.v6[3] == b.v6[3]);
+	return a.all_v6 || b.all_v6 || bt_same_words(one->local_addr, other->local_addr);
+}
+
+/* Where in it the IPv4 address is, of those that are one: ::ffff:10.0.0.1 too. -1 = it is one of IPv6. */
+BT_RULE int bt_v4_word(__u16 family, const __u8 *bytes)
+{
+	const __u32 *address = (const __u32 *)(const void *)bytes;
+
+	if (family != BT_AF_INET6)
+		return 0;
+	return !(address[0] | address[1] | bytes[8] | bytes[9]) && bytes[10] == 0xff && bytes[11] == 0xff ? 3 : -1;
 }
 
 /* Do the two name one place? ::ffff:10.0.0.1 is 10.0.0.1. */
 BT_RULE int bt_same_address(__u16 family, const __u8 *address, __u16 other_family, const __u8 *other_address)
 {
-	const struct bt_reach a = bt_reach_of_address(family, address, 1);
-	const struct bt_reach b = bt_reach_of_address(other_family, other_address, 1);
+	const __u32 *a = (const __u32 *)(const void *)address, *b = (const __u32 *)(const void *)other_address;
+	const int four = bt_v4_word(family, address), other_four = bt_v4_word(other_family, other_address);
 
-	if (a.has_v6 != b.has_v6)
-		return 0;
-	if (!a.has_v6)
-		return a.v4 == b.v4;
-	return a.v6[0] == b.v6[0] && a.v6[1] == b.v6[1] && a.v6[2] == b.v6[2] && a.v6[3] == b.v6[3];
+	if (four < 0 || other_four < 0)
+		return four == other_four && bt_same_words(address, other_address);
+	return (four ? a[3] : a[0]) == (other_four ? b[3] : b[0]);
 }
 
 BT_RULE int bt_same_remote(const struct bt_sock *one, const struct bt_sock *other)
@@ -93,8 +108,8 @@ BT_RULE int bt_same_remote(const struct bt_sock *one, const struct bt_sock *othe
  */
 BT_RULE int bt_same_connection(const struct bt_sock *claimant, const struct bt_sock *holder)
 {
-	const struct bt_reach mine = bt_reach_of_address(claimant->family, claimant->local_addr, 1);
-	const int any = mine.has_v6 ? mine.all_v6 : !mine.v4;
+	const __u32 *mine = (const __u32 *)(const void *)claimant->local_addr;
+	const int any = !(mine[0] | mine[1] | mine[2] | mine[3]);
 
 	if (holder->bound_dev && holder->bound_dev != claimant->bound_dev)
 		return 0;
@@ -109,8 +124,8 @@ BT_RULE int bt_same_connection(const struct bt_sock *claimant, const struct bt_s
  */
 BT_RULE int bt_meets_unmarked(const struct bt_sock *claimant, const struct bt_sock *holder)
 {
-	return claimant->family != BT_AF_INET6 && !bt_reach_of(claimant).v4 && holder->family == BT_AF_INET6 &&
-	       !(holder->opts & BT_OPT_V6ONLY);
+	return claimant->family != BT_AF_INET6 && !*(const __u32 *)(const void *)claimant->local_addr &&
+	       holder->family == BT_AF_INET6 && !(holder->opts & BT_OPT_V6ONLY);
 }
 
 /* Must `claimant` not have its port while `holder` has it? Both in one network namespace and of one protocol. */

@@ -48,7 +48,7 @@ Link link_of(nlmsghdr* message) {
 
 // Gives false at the end, and where there is none to be had.
 bool take_answer(int netlink, std::map<std::uint32_t, Link>& links) {
-    alignas(nlmsghdr) std::array<char, 32768> answer;
+    alignas(nlmsghdr) std::array<char, 32768> answer{};
     auto left = recv(netlink, answer.data(), answer.size(), 0);
     if (left <= 0) return false;
     for (auto* message = reinterpret_cast<nlmsghdr*>(answer.data()); NLMSG_OK(message, static_cast<unsigned>(left));
