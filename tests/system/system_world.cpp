@@ -2,7 +2,6 @@
 #include "system_world.h"
 
 #include <netinet/in.h>
-#include <pwd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -86,11 +85,10 @@ int SystemTest::systemctl(Words words) {
     return run(words, 150s).code.value_or(-1);
 }
 
-void SystemTest::make_dev() {
-    if (::getpwnam("dev") != nullptr) return;
-    std::ofstream("/etc/passwd", std::ios::app) << "dev:x:1000:1000::/tmp:/bin/sh\n";
-    std::ofstream("/etc/group", std::ios::app) << "dev:x:1000:\n";
-    std::ofstream("/etc/shadow", std::ios::app) << "dev:*:20000:0:99999:7:::\n";
+void SystemTest::make_user(const std::string& name, const std::string& uid) {
+    std::ofstream("/etc/passwd", std::ios::app) << name << ":x:" << uid << ":" << uid << "::/tmp:/bin/sh\n";
+    std::ofstream("/etc/group", std::ios::app) << name << ":x:" << uid << ":\n";
+    std::ofstream("/etc/shadow", std::ios::app) << name << ":*:20000:0:99999:7:::\n";
 }
 
 void SystemTest::unit(const std::string& name, const std::string& text) {

@@ -33,8 +33,8 @@ class SystemTest : public testing::Test {
     // Gives its exit code.
     static int systemctl(Words words);
 
-    // User 1000.
-    static void make_dev();
+    // Each test has its own: what is left of a login ends some seconds later, and takes the user's manager with it.
+    static void make_user(const std::string& name, const std::string& uid);
 
     void unit(const std::string& name, const std::string& text);
     static void drop_in(const std::string& name, const std::string& text);

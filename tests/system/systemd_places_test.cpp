@@ -77,7 +77,7 @@ TEST_F(SystemdPlaces, NginxAgainstAnotherService) {
 }
 
 TEST_F(SystemdPlaces, AUsersOwnManager) {
-    make_dev();
+    make_user("dev", "1000");
     ASSERT_EQ(systemctl({"start", "user@1000.service"}), 0);
     const char* libraries = std::getenv("LD_LIBRARY_PATH");
     const Ended started = run(

@@ -163,22 +163,22 @@ TEST_F(Systemd, ARestartLoopIsCounted) {
 }
 
 TEST_F(Systemd, APersonsSessionIsTold) {
-    make_dev();
+    make_user("ada", "1001");
     ASSERT_EQ(systemctl({"start", "systemd-logind.service"}), 0);
     // Logged in as a console does it, but for the password.
-    unit("desk.service", service("--listen 8086", "PAMName=login\nUser=dev"));
+    unit("desk.service", service("--listen 8086", "PAMName=login\nUser=ada"));
     ASSERT_EQ(systemctl({"start", "desk.service"}), 0);
     const Json made = bind_of(8086, "ok");
     const std::string session = word_of(made, "session");
     ASSERT_NE(session, "") << made["cgroup"];
     EXPECT_EQ(made["unit"], "session-" + session + ".scope");
-    EXPECT_EQ(made["cgroup"]["path"], "/user.slice/user-1000.slice/session-" + session + ".scope");
+    EXPECT_EQ(made["cgroup"]["path"], "/user.slice/user-1001.slice/session-" + session + ".scope");
     EXPECT_EQ(take_port(8086, true), EADDRINUSE);
     const Json conflict = bind_of(8086, "EADDRINUSE")["conflict"];
     EXPECT_TRUE(has(conflict["factors"], "user-session")) << conflict["factors"];
     EXPECT_EQ(conflict["holders"][0]["unit"], made["unit"]);
     EXPECT_EQ(conflict["holders"][0]["session"], session);
-    EXPECT_NE(conflict["advice"].dump().find("ask dev to stop " + word_of(made["process"], "comm")), std::string::npos)
+    EXPECT_NE(conflict["advice"].dump().find("ask ada to stop " + word_of(made["process"], "comm")), std::string::npos)
         << conflict["advice"];
     kill(made["process"]["pid"], SIGTERM);  // as advised
     const auto deadline = std::chrono::steady_clock::now() + 60s;
