@@ -27,7 +27,8 @@ class Docker : public Containers {
 };
 
 TEST_F(Docker, APublishedPortLeadsToItsContainer) {
-    must(std::string("docker run -d --name web -p 8080:80 tiny:1 ") + kServer + "80");
+    must(std::string("docker run -d --name web -p 8080:80 -p 127.0.0.1:8083:80 -p ") + kAddress + ":8083:81 tiny:1 " +
+         kServer + "80");
     EXPECT_EQ(bind_of(80, "ok")["container"]["runtime"], "docker") << "the server's own bind";
     const Json conflict = conflict_at(8080);
     expect_published(conflict, "docker", "web");
@@ -36,6 +37,10 @@ TEST_F(Docker, APublishedPortLeadsToItsContainer) {
     EXPECT_EQ(holder["unit"], "docker.service");
     EXPECT_EQ(holder["container"]["image"], "tiny:1");
     EXPECT_EQ(holder["published"]["host_port"], 8080);
+
+    const Json apart = conflict_at(8083);
+    expect_apart(apart, "127.0.0.1", "web", 80);
+    expect_apart(apart, kAddress, "web", 81);
 
     EXPECT_EQ(who(8080)["container"]["name"], "web");
     const Ended table = run_bindtrace({"who", "8080"});
@@ -104,10 +109,14 @@ TEST_F(Docker, DockerdHoldsThePortWhereItsProxyIsOff) {
     must("docker rm -f $(docker ps -aq); systemctl stop docker.service docker.socket");
     must("mkdir -p /etc/docker && echo '{\"userland-proxy\": false}' >/etc/docker/daemon.json");
     must("systemctl start docker.service");
-    must(std::string("docker run -d --name bare -p 8082:80 tiny:1 ") + kServer + "80");
+    must(std::string("docker run -d --name bare -p 8082:80 -p ") + kAddress + ":8084:80 tiny:1 " + kServer + "80");
+    must(std::string("docker run -d --name other -p 127.0.0.1:8084:80 tiny:1 ") + kServer + "80");
     const Json conflict = conflict_at(8082);
     expect_published(conflict, "docker", "bare");
     EXPECT_EQ(conflict["holders"][0]["process"]["comm"], "dockerd");
+    const Json apart = conflict_at(8084);
+    expect_apart(apart, "127.0.0.1", "other", 80);
+    expect_apart(apart, kAddress, "bare", 80);
 }
 
 // A user's own dockerd: another program holds the port, and its docker-proxy is in a network namespace of its own.

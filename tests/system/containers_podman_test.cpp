@@ -25,12 +25,16 @@ class Podman : public Containers {
 TEST_F(Podman, ConmonHoldsThePortForItsContainer) {
     Bindtrace later({"--json", "--container", "pweb"});
     ASSERT_TRUE(later.attached());
-    must(std::string("podman run -d --name pweb -p 8081:80 tiny:1 ") + kServer + "80");
+    must(std::string("podman run -d --name pweb -p 8081:80 -p 127.0.0.1:8084:80 -p ") + kAddress + ":8084:81 tiny:1 " +
+         kServer + "80");
     const Json conflict = conflict_at(8081);
     expect_published(conflict, "podman", "pweb");
     const Json& holder = conflict["holders"][0];
     EXPECT_EQ(holder["process"]["comm"], "conmon");
     EXPECT_EQ(holder["container"]["image"], "localhost/tiny:1");
+    const Json apart = conflict_at(8084);
+    expect_apart(apart, "127.0.0.1", "pweb", 80);
+    expect_apart(apart, kAddress, "pweb", 81);
     EXPECT_EQ(who(8081)["container"]["name"], "pweb");
     EXPECT_EQ(who(80)["netns"]["name"], "pweb");
     EXPECT_NE(later.wait_for([](const Line& line) { return line.json["port"] == 80; }), nullptr)
@@ -41,6 +45,7 @@ TEST_F(Podman, ConmonHoldsThePortForItsContainer) {
 
 // As a unit, which is how Podman's own generator starts one: it lies in the cgroup of that unit.
 TEST_F(Podman, AContainerOfAUnitIsStoppedAsThatUnit) {
+    if (has_podman_before_4_4()) GTEST_SKIP() << "this Podman has no generator for systemd";
     must(R"(mkdir -p /etc/containers/systemd && cat >/etc/containers/systemd/quad.container <<'UNIT'
 [Container]
 ContainerName=quad
@@ -86,6 +91,7 @@ class Rootless : public Containers {
 };
 
 TEST_F(Rootless, PastaLeadsToTheContainer) {
+    if (has_podman_before_4_4()) GTEST_SKIP() << "this Podman knows no pasta";
     alice(std::string("podman run -d --name r1 -p 9081:80 tiny:1 ") + kServer + "80");
     const Json conflict = conflict_at(9081);
     expect_published(conflict, "podman", "r1");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 
 namespace bindtrace {
 
@@ -41,9 +42,27 @@ void Containers::make_alice() {
         "systemctl start user@1000.service");
 }
 
+bool Containers::has_podman_before_4_4() {
+    const std::string told = shell("podman --version").out;  // "podman version 4.3.1"
+    int major = 0, minor = 0;
+    EXPECT_EQ(std::sscanf(told.c_str(), "podman version %d.%d", &major, &minor), 2) << told;
+    return major < 4 || (major == 4 && minor < 4);
+}
+
 Json Containers::conflict_at(std::uint16_t port) {
     EXPECT_EQ(take_port(port, true), EADDRINUSE);
     return bind_of(port, "EADDRINUSE")["conflict"];
+}
+
+void Containers::expect_apart(const Json& conflict, const char* address, const char* name,
+                              std::uint16_t container_port) {
+    const Json& holders = conflict["holders"];
+    const auto holder =
+        std::find_if(holders.begin(), holders.end(), [&](const Json& it) { return it["local_addr"] == address; });
+    ASSERT_NE(holder, holders.end()) << address << ": " << conflict;
+    EXPECT_EQ((*holder)["container"]["name"], name) << *holder;
+    EXPECT_EQ((*holder)["published"]["container_port"], container_port) << *holder;
+    EXPECT_EQ((*holder)["published"]["container_gone"], false) << *holder;
 }
 
 Json Containers::who(std::uint16_t port) {

@@ -21,6 +21,9 @@ void must(const std::string& script);
 // As user alice, who has no session but a manager that lingers.
 std::string as_alice(const std::string& command);
 
+// One of the host's own, beside the loopback's.
+inline constexpr const char* kAddress = "10.9.0.2";
+
 // A container, a port that it has, and bindtrace.
 class Containers : public SystemTest {
   protected:
@@ -28,8 +31,13 @@ class Containers : public SystemTest {
     static void SetUpTestSuite();
     static void make_alice();
 
+    // pasta and Quadlet came with 4.4; Debian 12 has 4.3.
+    static bool has_podman_before_4_4();
+
     // What is said of a port that somebody has.
     static Json conflict_at(std::uint16_t port);
+    // Of a port that is published for two addresses: the holder at that one leads to this container and port.
+    static void expect_apart(const Json& conflict, const char* address, const char* name, std::uint16_t container_port);
     static Json who(std::uint16_t port);
 
     static bool advises(const Json& conflict, const std::string& start);

@@ -105,9 +105,7 @@ TEST_F(SystemdPlaces, NginxAgainstAnotherService) {
 }
 
 TEST_F(SystemdPlaces, AUsersOwnManager) {
-    std::ofstream("/etc/passwd", std::ios::app) << "dev:x:1000:1000::/tmp:/bin/sh\n";
-    std::ofstream("/etc/group", std::ios::app) << "dev:x:1000:\n";
-    std::ofstream("/etc/shadow", std::ios::app) << "dev:*:20000:0:99999:7:::\n";
+    make_user("dev", "1000");
     ASSERT_EQ(systemctl({"start", "user@1000.service"}), 0);
     const char* libraries = std::getenv("LD_LIBRARY_PATH");
     const Ended started = run(
@@ -211,12 +209,31 @@ TEST_F(SystemdPlaces, AServiceThatRunsOnWithoutItsPortIsTold) {
 
 // With what it takes to trace, and no more: names that are not to be had are null.
 TEST_F(SystemdPlaces, WithoutPermissionToReadThereIsOneWarning) {
+    const Words to_trace = {"/usr/bin/setpriv",
+                            "--reuid=65534",
+                            "--regid=65534",
+                            "--clear-groups",
+                            "--inh-caps=-all,+bpf,+perfmon,+net_admin",
+                            "--ambient-caps=-all,+bpf,+perfmon,+net_admin",
+                            bindtrace_binary()};
+    const auto only_to_trace = [&](Words words) {
+        words.insert(words.begin(), to_trace.begin(), to_trace.end());
+        return words;
+    };
+    Bindtrace tracing(only_to_trace({"--json"}), Bindtrace::Whole{});
+    ASSERT_TRUE(tracing.attached());
     unit("seen.service", service("--listen 8410", ""));
     ASSERT_EQ(systemctl({"start", "seen.service"}), 0);
     bind_of(8410, "ok");
-    const Ended who = run({"/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                           "--inh-caps=-all,+bpf,+perfmon,+net_admin", "--ambient-caps=-all,+bpf,+perfmon,+net_admin",
-                           bindtrace_binary(), "who", "--json", "8410"});
+    const auto is_seen = [](const Line& line) { return line.json["type"] == "bind" && line.json["port"] == 8410; };
+    const Line* const bind = tracing.wait_for(is_seen, 60s);
+    ASSERT_NE(bind, nullptr);
+    EXPECT_EQ(bind->json["process"]["comm"], "system_tests");
+    EXPECT_EQ(bind->json["container"], nullptr);
+    const std::string errors = tracing.stop(SIGINT).errors;
+    EXPECT_NE(errors.find("missing CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH"), std::string::npos) << errors;
+    EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n'), 2) << "that, and the totals: " << errors;
+    const Ended who = run(only_to_trace({"who", "--json", "8410"}));
     ASSERT_EQ(who.code, 0) << who.errors;
     const Json listed = Json::parse(who.out, nullptr, false);
     EXPECT_EQ(listed["local_port"], 8410);
