@@ -397,6 +397,7 @@ TEST(Advice, ThePortsThatAreReservedStayReserved) {
     EXPECT_TRUE(
         advises(verdict_on(asked),
                 "keep clients off it: sysctl -w net.ipv4.ip_local_reserved_ports=8080,9100 (and in /etc/sysctl.d), "));
+}
 
 TEST(Advice, AContainerIsStoppedByWhoeverMadeIt) {
     const std::vector<std::array<const char*, 3>> cases = {
