@@ -154,6 +154,7 @@ void scope_of_another_link(Story& story) {
     wrong["rule"] = "an address of a link is bound on the interface that has it";
     wrong["advice"] = Json::array({there});
     let_it_look();
+    let_it_rest();
     Sock none(story, kTcp6);
     Json& absent = verdict(none.bind({"fe80::77", 8097, kNoSuchDevice}, ENODEV), "address-not-local").event["conflict"];
     absent["summary"] = "fe80::77 was asked for on interface 4242, which is not there";

@@ -58,6 +58,7 @@ void held_open(Expectation& line, const char* cause, const Factors& factors) {
 }
 
 void ping4(Story& story) {
+    let_it_rest();
     allow_ping();
     Sock sock(story, kPing4);
     sock.bind({"127.0.0.1", 4711});
@@ -100,6 +101,7 @@ void udplite(Story& story) {
 }
 
 void sctp(Story& story) {
+    let_it_rest();
     need(kSctp4);
     Sock sock(story, kSctp4);
     sock.bind({"127.0.0.1", 8080}).event.erase("local_port");

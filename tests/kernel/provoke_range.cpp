@@ -32,6 +32,7 @@ Json& exhausted(Expectation& line) {
 }
 
 void by_a_bound_socket(Story& story) {
+    let_it_rest();
     set_sysctl("ip_local_port_range", "40000 40000");
     Sock holder(story, kTcp4);
     holder.bind({"127.0.0.1", 40000});
@@ -46,6 +47,7 @@ void by_a_bound_socket(Story& story) {
 
 // Two ports, both taken by connections to the same server. One to another server is not in the way.
 void by_connections(Story& story) {
+    let_it_rest();
     set_sysctl("ip_local_port_range", "40000 40001");
     Sock server(story, kTcp4), elsewhere(story, kTcp4);
     server.bind({"127.0.0.1", 8080});
@@ -67,6 +69,7 @@ void by_connections(Story& story) {
 
 // Few are taken, and yet none is left: the others are reserved.
 void by_reservation(Story& story) {
+    let_it_rest();
     set_sysctl("ip_local_port_range", "40000 40003");
     set_sysctl("ip_local_reserved_ports", "40001-40003,50000");
     Sock holder(story, kTcp4);
@@ -82,6 +85,7 @@ void by_reservation(Story& story) {
 
 // A client, and nobody has a port that could be given up.
 void by_reservation_alone(Story& story) {
+    let_it_rest();
     Sock server(story, kTcp4), late(story, kTcp4);
     server.bind({"127.0.0.1", 8080});
     server.listen();
@@ -99,6 +103,7 @@ void by_reservation_alone(Story& story) {
 // Its holders stay to the end, and the ports that are advised are beyond the range that was full: so the look may be
 // late.
 void of_datagrams(Story& story) {
+    let_it_rest();
     set_sysctl("ip_local_port_range", "50000 50001");
     Sock first(story, kUdp4), second(story, kUdp4), third(story, kUdp4);
     first.connect({"127.0.0.1", 9});  // elsewhere, and still in the way
@@ -113,6 +118,7 @@ void of_datagrams(Story& story) {
 }
 
 void by_listeners(Story& story) {
+    let_it_rest();
     set_sysctl("ip_local_port_range", "50000 50001");
     Sock first(story, kTcp4), second(story, kTcp4), third(story, kTcp4);
     first.listen();

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "provoke_world.h"
+
 namespace bindtrace {
 namespace {
 
@@ -124,6 +126,10 @@ void Story::print() {
 
 void print_line(const Json& line) {
     write_all(to_line(line));
+}
+
+void let_it_rest() {
+    pause_ms(300);
 }
 
 void let_it_look() {

@@ -128,4 +128,8 @@ void print_line(const Json& line);
 // or stdin has ended.
 void let_it_look();
 
+// It looks at all ports, or all addresses, of a network namespace four times a second at most; and goes by its number,
+// which that of the case before may have had.
+void let_it_rest();
+
 }  // namespace bindtrace

@@ -78,6 +78,10 @@ void SystemTest::TearDown() {
     Words stop = units_;
     stop.insert(stop.begin(), "stop");
     if (!units_.empty()) systemctl(stop);
+    for (const std::string& name : units_) {  // or the next unit of that name would have the drop-ins of this one
+        std::filesystem::remove("/run/systemd/system/" + name);
+        std::filesystem::remove_all("/run/systemd/system/" + name + ".d");
+    }
 }
 
 int SystemTest::systemctl(Words words) {

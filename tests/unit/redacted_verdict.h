@@ -47,6 +47,7 @@ class Names {
             add_path(holder.socket_cgroup_path.value_or(""));
             for (const auto& owner : {holder.process, holder.last_process})
                 if (owner) add(*owner);
+            for (const Owner& other : holder.others) add(other);
             add(holder.container);
             if (holder.published && holder.published->container_address)
                 put(tokens_.address(*holder.published->container_address), *holder.published->container_address);
@@ -56,6 +57,7 @@ class Names {
                 if (share.owner) add(*share.owner);
         for (const LocalAddress& local : found.local_addresses.value_or(std::vector<LocalAddress>())) {
             add_word("if", local.interface);
+            add_word("if", local.vrf_name);
             add_address(local.family, local.address.data());
         }
     }
@@ -105,7 +107,10 @@ class Names {
     }
     void add(const ContainerFacts& facts) {
         if (facts.container) {
-            add_word("container", facts.container->id);
+            const std::string& id = facts.container->id;
+            add_word("project", id.substr(0, id.find('_')));
+            add_word("container", id.substr(id.find('_') + 1));
+            add_word("container", id);
             add_word("container", facts.container->name.value_or(""));
         }
         if (!facts.pod) return;

@@ -80,13 +80,21 @@ void Redactor::redact(Owner& owner) const {
         replaced(owner.cgroup_path, [this](const std::string& path) { return tokens_.cgroup_path(path); });
 }
 
+// LXD and Incus put the project before the name.
+std::string Redactor::container_token(const Container& container, std::string_view name) const {
+    const std::size_t end = name.find('_');
+    if (end == std::string_view::npos || (container.runtime != "lxd" && container.runtime != "incus"))
+        return tokens_.word("container", name);
+    return tokens_.word("project", name.substr(0, end)) + "_" + tokens_.word("container", name.substr(end + 1));
+}
+
 void Redactor::redact(ContainerFacts& facts) const {
     const auto replace = [this](std::optional<std::string>& text, std::string_view kind) {
         if (text) text = tokens_.word(kind, *text);
     };
     if (facts.container) {
-        facts.container->id = tokens_.word("container", facts.container->id);
-        replace(facts.container->name, "container");
+        facts.container->id = container_token(*facts.container, facts.container->id);
+        if (facts.container->name) facts.container->name = container_token(*facts.container, *facts.container->name);
         replace(facts.container->image, "image");
     }
     if (facts.pod) {

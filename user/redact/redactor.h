@@ -40,6 +40,7 @@ class Redactor final : public Receiver {
     void redact(Findings& findings) const;
     void redact(PortEntry& entry) const;
     std::string comm_token(std::string_view comm) const;
+    std::string container_token(const Container& container, std::string_view name) const;
     std::string exe_token(std::string_view exe) const;
     std::string netns_token(std::string_view name) const;
 

@@ -83,14 +83,16 @@ void Tokens::replace_address(std::uint16_t family, std::uint8_t* address) const 
     const auto is_zero = [](const std::uint8_t* bytes, std::size_t count) {
         return std::all_of(bytes, bytes + count, [](std::uint8_t byte) { return byte == 0; });
     };
+    const auto is_full = [](std::uint8_t byte) { return byte == 0xff; };  // also the start of IPv6 multicast
     const auto digest_of = [&](std::size_t size) { return hash({reinterpret_cast<const char*>(address), size}); };
     if (family == AF_INET) {
-        if (is_zero(address, 4) || address[0] == 127) return;
+        const bool is_for_many = (address[0] & 0xf0) == 0xe0 || std::all_of(address, address + 4, is_full);
+        if (is_zero(address, 4) || address[0] == 127 || is_for_many) return;
         const auto digest = digest_of(4);
         std::memcpy(address, digest.data(), 4);
         address[0] |= 0xf0;
     } else if (family == AF_INET6) {
-        if (is_zero(address, 16) || (is_zero(address, 15) && address[15] == 1)) return;
+        if (is_zero(address, 16) || (is_zero(address, 15) && address[15] == 1) || is_full(address[0])) return;
         if (std::memcmp(address, kMapped.data(), kMapped.size()) == 0) return replace_address(AF_INET, address + 12);
         const auto digest = digest_of(16);
         if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80) {

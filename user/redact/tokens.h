@@ -5,7 +5,7 @@
 // A keyed hash (BLAKE2b) and not a table, so that memory does not grow with what a capture has in it, and nothing can
 // be guessed back by trying names. Tokens of words have 40 bits. An address becomes one that is nobody's, so that
 // programs still read it: IPv4 in 240.0.0.0/4 (28 bits, so that of some ten thousand addresses two may get one token),
-// IPv6 in 2001:db8::/32, link-local ones in fe80::/64. Loopback and wildcard addresses stay what they are.
+// IPv6 in 2001:db8::/32, link-local ones in fe80::/64. Loopback, wildcard, multicast and broadcast addresses stay.
 #pragma once
 
 #include <array>
