@@ -24,7 +24,8 @@ void add_export_options(CLI::App& app, Options& options) {
                  "To be shown to others: command lines, addresses and the names of hosts, users, threads (comm), "
                  "executables, cgroups, units, containers, images, pods, network namespaces and interfaces become "
                  "tokens, the same for the same within this export. Ports, numbers (pid, uid), times, loopback, "
-                 "wildcard and multicast addresses stay, and the words that a verdict turns on (docker-proxy, conmon, python ...). "
+                 "wildcard and multicast addresses stay, and the words that a verdict turns on (docker-proxy, conmon, "
+                 "python ...). "
                  "Filters look at what was recorded");
 }
 
