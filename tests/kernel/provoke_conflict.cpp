@@ -123,9 +123,7 @@ void time_wait(Story& story) {
         .event["conflict"]["factors"]["lacks"] = {"reuseaddr-missing-holder"};
     late.set(SOL_SOCKET, SO_REUSEADDR);  // as advised
     late.bind({"127.0.0.1", 28080});
-    Expectation& end = client.released(nullptr, {boot_ns(), 0});
-    end.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
-    end.needs_function_hooks();
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 // The same, and by then the process has ended.
@@ -142,9 +140,7 @@ void time_wait_of_who_exited(Story& story) {
         client.close_fd();
         child.close();
         until_small_socket(28080, TCP_TIME_WAIT);
-        Expectation& end = client.released(nullptr, {boot_ns(), 0});
-        end.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
-        end.needs_function_hooks();
+        client.released_in_time_wait({boot_ns(), 0});
     });
     const pid_t exited = client_and_server.pid();
     client_and_server.join();

@@ -88,11 +88,7 @@ void time_wait(Story& story) {
     leave_in_time_wait(sharing);
     late.set(SOL_SOCKET, SO_REUSEADDR);  // both as advised
     late.bind({"0.0.0.0", sharing.claim()->port});
-    for (Sock* client : {&plain, &sharing}) {
-        Expectation& end = client->released(nullptr, {boot_ns(), 0});
-        end.event["socket"]["inode"] = nullptr;
-        end.needs_function_hooks();
-    }
+    for (Sock* client : {&plain, &sharing}) client->released_in_time_wait({boot_ns(), 0});
 }
 
 // Accepted by [::], and all of it that is left.

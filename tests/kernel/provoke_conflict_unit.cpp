@@ -183,9 +183,7 @@ void close_wait(Story& story) {
     keeper.join();  // as advised
     late.bind({"127.0.0.1", 8080});
     client.close_fd();  // in TIME_WAIT now
-    Expectation& end = client.released(nullptr, {boot_ns(), 0});
-    end.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
-    end.needs_function_hooks();
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 }  // namespace

@@ -270,6 +270,12 @@ Expectation& Sock::released(const char* op, Span span) {
     return line;
 }
 
+Expectation& Sock::released_in_time_wait(Span span) {
+    Expectation& line = released(nullptr, span);
+    line.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
+    return line.needs_function_hooks();
+}
+
 void Sock::close_fd() {
     look();
     identity_->closed();

@@ -85,6 +85,8 @@ class Sock {
     Expectation& listening(const char* op, const Outcome& outcome);
     Expectation& autobound(const char* op, Span span, const std::optional<Endpoint>& to);
     Expectation& released(const char* op, Span span);
+    // By the TIME_WAIT socket that took it over, which nobody has open.
+    Expectation& released_in_time_wait(Span span);
     // The port stays taken although bind(2) failed; its address does not.
     void hold_despite_error(Expectation& bind, std::uint16_t port);
 

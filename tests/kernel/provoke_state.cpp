@@ -104,7 +104,7 @@ void time_wait(Story& story) {
     closes(story, "LAST_ACK", span);
     stop(story, server);
     client.close_fd();
-    client.released(nullptr, {boot_ns(), 0}).needs_function_hooks();
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 void fin_wait2(Story& story) {
@@ -121,7 +121,7 @@ void fin_wait2(Story& story) {
     closes(story, "FIN_WAIT2", span);
     closes(story, "LAST_ACK", during([&] { child.close(); }));
     stop(story, server);
-    client.released(nullptr, {boot_ns(), 0}).needs_function_hooks();
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 }  // namespace

@@ -20,12 +20,6 @@ namespace {
 const Endpoint kServer = {"127.0.0.1", 8080};
 const Endpoint kClient = {"127.0.0.1", 28080};
 
-Expectation& released_by_kernel(Sock& client, Span span) {
-    Expectation& line = client.released(nullptr, span);
-    line.event["socket"].update({{"inode", nullptr}, {"state", "TIME_WAIT"}});
-    return line.needs_function_hooks();
-}
-
 void serve(Sock& server) {
     server.set(SOL_SOCKET, SO_REUSEADDR);
     server.bind(kServer);
@@ -46,7 +40,7 @@ void ends_with_netns(Story& story) {
     serve(server);
     Sock client(story, kTcp4);
     close_client_first(server, client);
-    released_by_kernel(client, {boot_ns(), 0});
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 void explicit_ends_with_netns(Story& story) {
@@ -57,7 +51,7 @@ void explicit_ends_with_netns(Story& story) {
     close_client_first(server, client);
     Sock late(story, kTcp4);
     late.bind(kClient, EADDRINUSE);
-    released_by_kernel(client, {boot_ns(), 0});
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 // TIME_WAIT begins while the descriptor is still open.
@@ -70,7 +64,7 @@ void shut_down_first(Story& story) {
     child.close();
     client.close_fd();
     until_small_socket(client.claim()->port, TCP_TIME_WAIT);
-    released_by_kernel(client, {boot_ns(), 0});
+    client.released_in_time_wait({boot_ns(), 0});
 }
 
 void orphan_fin_wait2(Story& story) {
@@ -80,7 +74,7 @@ void orphan_fin_wait2(Story& story) {
     Sock child = connected_child(server, client, kServer);
     client.close_fd();
     until_small_socket(client.claim()->port, TCP_FIN_WAIT2);
-    released_by_kernel(client, {boot_ns(), 0});
+    client.released_in_time_wait({boot_ns(), 0});
     child.leave();
 }
 
@@ -94,7 +88,7 @@ void fin_wait2_expires(Story& story) {
     until_small_socket(client.claim()->port, TCP_FIN_WAIT2);
     const std::uint64_t before = boot_ns();
     until_port_gone(client.claim()->port, 30);
-    released_by_kernel(client, {before, 0});
+    client.released_in_time_wait({before, 0});
 }
 
 void expires(Story& story) {
@@ -108,7 +102,7 @@ void expires(Story& story) {
         {"has", {"set SO_REUSEADDR on both sockets; until then, wait a minute, then start it again"}}};
     const std::uint64_t gone = until_port_gone(ends.port, 90);
     // The kernel takes it out of the list of connections first, and gives the port back a moment later.
-    released_by_kernel(client, {gone - 2'000'000'000, 0});
+    client.released_in_time_wait({gone - 2'000'000'000, 0});
     pause_ms(100);
     late.bind(ends);  // as advised
 }
@@ -127,7 +121,7 @@ void reused(Story& story) {
     next.bind(kClient);
     const std::uint64_t before = boot_ns();
     next.connect(kServer);
-    released_by_kernel(client, {before, boot_ns()}).event["op"] = {{"any", {"connect", nullptr}}};
+    client.released_in_time_wait({before, boot_ns()}).event["op"] = {{"any", {"connect", nullptr}}};
     next.abort();
 }
 
