@@ -113,11 +113,35 @@ TEST_F(Redaction, OfAKnownProgramOnlyItsWordIsLeft) {
 
 // Everything that a record can have in it, through every format that is text.
 TEST_F(Redaction, LeavesNothingInAnyFormat) {
-    const std::string originals[] = {
-        "my\\x1bapp", "calc",           "us\\\"er",     "us\"er",    "holder.socket", "my.socket",  "\"web\"",
-        "web-1",      "shop",           "nginx",        "tiny",      "d0c5",          "1-2",        "ho\\\"st",
-        "ho\"st",     "51.51.51",       "34.34.34",     "1111:1111", "3333:3333",     "172.17.0.2", "systemd",
-        "\"sh\"",     "secret.service", "node.service", "/bin/",     "exec web"};
+    const std::string originals[] = {"my\\x1bapp",
+                                     "calc",
+                                     "us\\\"er",
+                                     "us\"er",
+                                     "holder.socket",
+                                     "my.socket",
+                                     "\"web\"",
+                                     "web-1",
+                                     "shop",
+                                     "nginx",
+                                     "tiny",
+                                     "\"d0c5\"",
+                                     ",d0c5,",
+                                     "\x04"
+                                     "d0c5",
+                                     "1-2",
+                                     "ho\\\"st",
+                                     "ho\"st",
+                                     "51.51.51",
+                                     "34.34.34",
+                                     "1111:1111",
+                                     "3333:3333",
+                                     "172.17.0.2",
+                                     "systemd",
+                                     "\"sh\"",
+                                     "secret.service",
+                                     "node.service",
+                                     "/bin/",
+                                     "exec web"};
     Meta meta = sampled_meta();
     meta.filters.emplace_back("--unit secret.service");
     meta.filters.emplace_back("secret.service");  // of no option that is known here
