@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -35,10 +36,12 @@ class Fifo {
         if (fd_ >= 0) ::close(fd_);
         fd_ = -1;
     }
-    bool read_something() const {
+    std::string read_something() const {
         pollfd ready{fd_, POLLIN, 0};
         std::array<char, 4096> chunk{};
-        return ::poll(&ready, 1, 30'000) == 1 && ::read(fd_, chunk.data(), chunk.size()) > 0;
+        if (::poll(&ready, 1, 30'000) != 1) return "";
+        const ssize_t size = ::read(fd_, chunk.data(), chunk.size());
+        return size > 0 ? std::string(chunk.data(), static_cast<std::size_t>(size)) : "";
     }
     // Has its writer nowhere to write to?
     bool full() const {
@@ -102,7 +105,7 @@ class Stdout : public Ending {
 TEST_F(Stdout, ClosedWhileIdle) {
     Fifo fifo;
     Bindtrace bindtrace(writing_to(fifo.path(), filtered()), Bindtrace::Whole{});
-    ASSERT_TRUE(fifo.read_something());
+    ASSERT_FALSE(fifo.read_something().empty());
     const BpfObjects objects = held_by(bindtrace);
     fifo.close();
     expect_end(bindtrace, objects, 1s, "stdout was closed by its reader");
@@ -113,7 +116,7 @@ TEST_F(Stdout, OfARecordingClosedWhileIdle) {
     Fifo fifo;
     Bindtrace bindtrace(writing_to(fifo.path(), {"record", "-o", "-", "--netns", netns_.inum_text()}),
                         Bindtrace::Whole{});
-    ASSERT_TRUE(fifo.read_something());
+    ASSERT_FALSE(fifo.read_something().empty());
     const BpfObjects objects = held_by(bindtrace);
     std::this_thread::sleep_for(2500ms);  // what it has to write at its beginning is written
     fifo.close();
@@ -126,10 +129,10 @@ TEST_F(Stdout, OfARecordingClosedWhileIdle) {
 TEST_F(Stdout, ClosedUnderLoad) {
     Fifo fifo;
     Bindtrace bindtrace(writing_to(fifo.path(), filtered()), Bindtrace::Whole{});
-    ASSERT_TRUE(fifo.read_something());
+    ASSERT_FALSE(fifo.read_something().empty());
     const BpfObjects objects = held_by(bindtrace);
     const Load load(netns_);
-    ASSERT_TRUE(load.go_on(1000) && fifo.read_something());
+    ASSERT_TRUE(load.go_on(1000) && !fifo.read_something().empty());
     fifo.close();
     expect_end(bindtrace, objects, 1s, "stdout was closed by its reader");
 }
@@ -138,7 +141,7 @@ TEST_F(Stdout, ClosedUnderLoad) {
 TEST_F(Stdout, StalledReaderDoesNotMakeItDeaf) {
     Fifo fifo;
     Bindtrace bindtrace(writing_to(fifo.path(), filtered()), Bindtrace::Whole{});
-    ASSERT_TRUE(fifo.read_something());
+    ASSERT_FALSE(fifo.read_something().empty());
     const BpfObjects objects = held_by(bindtrace);
     const Load load(netns_);
     ASSERT_TRUE(wait_until([&] { return fifo.full(); }));
@@ -147,6 +150,31 @@ TEST_F(Stdout, StalledReaderDoesNotMakeItDeaf) {
     EXPECT_TRUE(output.code == 0 || output.code == 1) << "a signal is not served while stdout takes nothing";
     EXPECT_TRUE(totals_of(output.errors)) << output.errors;
     expect_all_gone(objects);
+}
+
+TEST_F(Stdout, WhatAStalledReaderDidNotGetIsCounted) {
+    constexpr std::uint64_t kBinds = 2000;
+    for (const bool json : {true, false}) {
+        Fifo fifo;
+        Bindtrace bindtrace(writing_to(fifo.path(), json ? filtered() : Words{"--netns", netns_.inum_text()}),
+                            Bindtrace::Whole{});
+        std::string got = fifo.read_something();
+        ASSERT_FALSE(got.empty());
+        netns_.run([] {
+            for (std::uint64_t i = 0; i < kBinds; ++i)
+                EXPECT_EQ(bind_and_close("127.0.0.1", static_cast<std::uint16_t>(10000 + i)), 0);
+        });
+        bindtrace.signal(SIGTERM);
+        const auto output = bindtrace.wait_for_end(30s);
+        EXPECT_EQ(output.code, 1);
+        EXPECT_NE(output.errors.find("stdout is blocked"), std::string::npos) << output.errors;
+        for (std::string more = fifo.read_something(); !more.empty(); more = fifo.read_something()) got += more;
+        const auto totals = totals_of(output.errors);
+        ASSERT_TRUE(totals) << output.errors;
+        EXPECT_EQ(totals->events, 2 * kBinds);
+        const auto whole = static_cast<std::uint64_t>(std::ranges::count(got, '\n'));
+        EXPECT_EQ(whole + totals->lost, 1 + 2 * kBinds) << output.errors;
+    }
 }
 
 TEST_F(Stdout, FullDisk) {

@@ -87,6 +87,10 @@ TEST_F(SmallDisk, FullIsAClearErrorAndWhatWasWrittenReads) {
     EXPECT_GT(lines_with(later.out, "\"bind\""), 100u);
     EXPECT_NE(later.errors.find("no end"), std::string::npos) << later.errors;
     EXPECT_EQ(later.errors.find("damaged"), std::string::npos) << "the block that did not fit was not taken back";
+    const auto totals = totals_of(output.errors), kept = totals_of(later.errors);
+    ASSERT_TRUE(totals && kept) << output.errors << later.errors;
+    EXPECT_GT(totals->events, kept->events);
+    EXPECT_GE(totals->lost, totals->events - kept->events) << "what came after the last block that did fit";
 }
 
 TEST_F(SmallDisk, TheCommandIsNotRunUnrecordedFromTheStart) {

@@ -29,11 +29,11 @@ void CaptureWriter::netns(const NetnsFacts& netns) {
 }
 
 void CaptureWriter::event(const Event& event, const Context& context, const Findings* findings) {
+    ++totals_.events;
     if (!status_) return;
     went_on_until(context.time_ns, event.ktime_ns);
     events_.event(event, context, findings);
     holders_.apply(event, context);
-    ++totals_.events;
     if (event.error != 0) ++totals_.failures;
     if (findings != nullptr) urgent_ = true;
     if (events_.records().size() >= output_.goal()) status_ = write_events();
@@ -99,7 +99,9 @@ Status CaptureWriter::write_events() {
     events_.clear();
     ++sequence_;
     bytes_ += block.size();
-    return output_.write(block);
+    Status written = output_.write(block);
+    if (written) written_events_ = totals_.events;
+    return written;
 }
 
 // A file is to be understood without those before it.

@@ -58,12 +58,15 @@ class CaptureWriter final : public Receiver {
     // The recording has come so far: what follows is not before that.
     void went_on_until(std::int64_t time_ns, std::uint64_t ktime_ns);
 
-    // Writing has failed where these do; then nothing more is written.
+    // Writing has failed where these do; then nothing more is written, and what comes is only counted.
     Status flush();
     Status tick(std::int64_t time_ns, std::uint64_t ktime_ns);
     Status finish();
 
     std::uint64_t bytes() const { return bytes_; }
+
+    // Events that are not written yet; after finish() those that writing failed for.
+    std::uint64_t lost() const { return totals_.events - written_events_; }
 
   private:
     static constexpr std::uint64_t kCheckpointNs = 60'000'000'000;
@@ -96,6 +99,7 @@ class CaptureWriter final : public Receiver {
     std::int64_t time_ns_ = 0;
     std::uint64_t ktime_ns_ = 0, next_checkpoint_ns_ = 0;
     RecordingEnd totals_;
+    std::uint64_t written_events_ = 0;
     Status status_;
 };
 

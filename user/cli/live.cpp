@@ -63,13 +63,12 @@ std::optional<Live> go_live(const Options& options, int& exit_code) {
         .facts = std::move(facts), .filter = *filter, .tracer = std::move(*tracer), .registry = std::move(registry)};
 }
 
-int end_live(const LiveSource& source, const Options& options) {
-    tell_totals({.events = source.events(),
-                 .failures = source.failures(),
-                 .lost = source.lost(),
-                 .warnings = source.warnings()});
+int end_live(const LiveSource& source, std::uint64_t unwritten, const Options& options) {
+    const std::uint64_t lost = source.lost() + unwritten;
+    tell_totals(
+        {.events = source.events(), .failures = source.failures(), .lost = lost, .warnings = source.warnings()});
     if (options.fail_on_conflict && source.failures() + source.warnings() > 0) return kExitBad;
-    return options.fail_on_loss && source.lost() > 0 ? kExitIncomplete : kExitFine;
+    return options.fail_on_loss && lost > 0 ? kExitIncomplete : kExitFine;
 }
 
 }  // namespace bindtrace

@@ -2,6 +2,7 @@
 // What `trace` and `record` have in common: from the command line to an attached tracer.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -27,8 +28,9 @@ struct Live {
 // An error has been told already; the exit code says which.
 std::optional<Live> go_live(const Options& options, int& exit_code);
 
-// The end of a run in order: says on stderr what there was, and gives the exit code.
-int end_live(const LiveSource& source, const Options& options);
+// The end of a run: says on stderr what there was, and gives the exit code. `unwritten` events came and were not passed
+// on.
+int end_live(const LiveSource& source, std::uint64_t unwritten, const Options& options);
 
 // Readable when one of the signals that end a run has come; they are blocked from now on.
 Result<UniqueFd> watch_signals(std::initializer_list<int> signals);

@@ -98,8 +98,9 @@ class Recorder final : public Receiver, public Destination {
     }
 
     Status flush() override {
-        if (Status written = writer_.flush(); !written) return written;
-        return tell();
+        Status written = writer_.flush();
+        Status told = tell();
+        return written ? told : written;
     }
     Status tick() override {
         const auto [time_ns, ktime_ns] = now();
@@ -110,12 +111,14 @@ class Recorder final : public Receiver, public Destination {
     Status finish() override {
         const auto [time_ns, ktime_ns] = now();
         writer_.went_on_until(time_ns, ktime_ns);
-        if (Status written = writer_.finish(); !written) return written;
-        if (is_json_) return output_.finish();
-        if (Status told = tell(); !told) return told;
-        if (output_.has_room()) static_cast<void>(output_.finish());
-        return {};
+        Status written = writer_.finish();
+        Status told = is_json_ ? output_.finish() : tell();
+        if (!is_json_ && output_.has_room()) static_cast<void>(output_.finish());
+        return written ? told : written;
     }
+
+    // What is told on stderr beside the capture does not count.
+    std::uint64_t lost() override { return std::max(writer_.lost(), is_json_ ? output_.lost() : 0); }
 
     std::uint64_t bytes() const { return writer_.bytes(); }
 
@@ -285,7 +288,7 @@ int record(const Options& options, std::optional<Child>& child, int signals) {
         }
     }
     status = run_live(*live->tracer, source, recorder, watched);
-    int code = end_live(source, options);
+    int code = end_live(source, recorder.lost(), options);
     spdlog::info("{} bytes written", recorder.bytes());
     if (!status) code = report(status.error(), kExitRuntime);
     if (child) {

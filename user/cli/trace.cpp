@@ -26,6 +26,7 @@ class Stream final : public Destination {
     Status flush() override { return output_.flush(); }
     Status tick() override { return output_.flush(); }
     Status finish() override { return output_.finish(); }
+    std::uint64_t lost() override { return output_.lost(); }
 
   private:
     Output& output_;
@@ -52,7 +53,7 @@ int run_trace(const Options& options) {
                                closed_stdout()};
     Status status = stream.flush();
     if (status) status = run_live(*live->tracer, source, stream, watched);
-    const int code = end_live(source, options);
+    const int code = end_live(source, stream.lost(), options);
     return status ? code : report(status.error(), kExitRuntime);
 }
 

@@ -39,27 +39,16 @@ Result<std::size_t> drain(LiveSource& source, Destination& destination) {
     return total;
 }
 
+// After a failure too: what nobody gets any more is counted.
 Status finish(LiveSource& source, Destination& destination) {
     source.stop();
-    for (;;) {
-        const auto taken = drain(source, destination);
-        if (!taken) return taken.error();
-        if (*taken == 0) break;
-    }
+    while (source.consume(kBatch) > 0) static_cast<void>(destination.flush());  // finish() fails if that does
     source.finish();
     return destination.finish();
 }
 
-}  // namespace
-
-Watched closed_stdout() {
-    return {.fd = STDOUT_FILENO, .events = 0, .is_end = [](std::uint32_t events) -> Result<bool> {
-                if ((events & (EPOLLERR | EPOLLHUP)) == 0) return false;
-                return Error{"stdout was closed by its reader", EPIPE};
-            }};
-}
-
-Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, std::span<const Watched> watched) {
+// Returns when something watched says that it is the end.
+Status go_on(Tracer& tracer, LiveSource& source, Destination& destination, std::span<const Watched> watched) {
     const UniqueFd awake(epoll_create1(EPOLL_CLOEXEC)), asleep(epoll_create1(EPOLL_CLOEXEC));
     for (const int epoll : {awake.get(), asleep.get()})
         for (std::size_t i = 0; i < watched.size(); ++i) watch(epoll, watched[i].fd, watched[i].events, i);
@@ -80,7 +69,7 @@ Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, st
             if (event.data.u64 == kTracer) continue;
             const auto is_end = watched[event.data.u64].is_end(event.events);
             if (!is_end) return is_end.error();
-            if (*is_end) return finish(source, destination);
+            if (*is_end) return {};
         }
         auto taken = drain(source, destination);
         if (!taken) return taken.error();
@@ -99,6 +88,21 @@ Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, st
             if (Status ticked = destination.tick(); !ticked) return ticked;
         }
     }
+}
+
+}  // namespace
+
+Watched closed_stdout() {
+    return {.fd = STDOUT_FILENO, .events = 0, .is_end = [](std::uint32_t events) -> Result<bool> {
+                if ((events & (EPOLLERR | EPOLLHUP)) == 0) return false;
+                return Error{"stdout was closed by its reader", EPIPE};
+            }};
+}
+
+Status run_live(Tracer& tracer, LiveSource& source, Destination& destination, std::span<const Watched> watched) {
+    Status status = go_on(tracer, source, destination, watched);
+    Status finished = finish(source, destination);
+    return status ? finished : status;
 }
 
 }  // namespace bindtrace

@@ -21,7 +21,10 @@ class Destination {
 
     virtual Status flush() = 0;   // after each batch
     virtual Status tick() = 0;    // each second
-    virtual Status finish() = 0;  // at the end
+    virtual Status finish() = 0;  // at the end, and after a failure
+
+    // Events that it was given and, having failed, could not pass on.
+    virtual std::uint64_t lost() = 0;
 };
 
 // A descriptor that may end the run.

@@ -45,6 +45,11 @@ Status Output::flush() {
     std::unique_lock lock(mutex_);
     if (!buffer_.empty()) {
         changed_.wait(lock, [this] { return waiting_.size() < kWaiting || !status_; });
+        if (!status_) {
+            lose(buffer_);
+            buffer_.clear();
+            return status_;
+        }
         waiting_.push_back(std::move(buffer_));
         buffer_.clear();
         if (!spare_.empty()) {
@@ -63,6 +68,21 @@ Status Output::finish() {
     return status_;
 }
 
+std::uint64_t Output::lost() {
+    const std::lock_guard lock(mutex_);
+    return lost_;
+}
+
+// A record begins a line; those that explain it are indented.
+void Output::lose(std::string_view bytes) {
+    for (std::size_t at = 0; at < bytes.size();) {
+        if (bytes[at] != ' ') ++lost_;
+        const std::size_t end = bytes.find('\n', at);
+        if (end == std::string_view::npos) return;
+        at = end + 1;
+    }
+}
+
 // The writer's life. After a failure it writes nothing more.
 void Output::write_all() {
     std::unique_lock lock(mutex_);
@@ -73,12 +93,18 @@ void Output::write_all() {
         waiting_.pop_front();
         writing_ = true;
         lock.unlock();
-        Status written = write_out(bytes);
-        bytes.clear();
+        std::size_t written = 0;
+        Status status = write_out(bytes, written);
         lock.lock();
         writing_ = false;
+        if (!status) {
+            status_ = std::move(status);
+            const std::size_t cut = written == 0 ? std::string::npos : bytes.rfind('\n', written - 1);
+            lose(std::string_view(bytes).substr(cut + 1));  // npos + 1 = 0
+            for (const std::string& waiting : waiting_) lose(waiting);
+        }
+        bytes.clear();
         spare_.push_back(std::move(bytes));
-        if (!written) status_ = std::move(written);
         changed_.notify_all();
         if (!status_) return;
     }
@@ -93,8 +119,8 @@ Status Output::wait_until_writable() const {
     return Error{name_ + " is blocked, and what was left to write is lost", 0};
 }
 
-Status Output::write_out(const std::string& bytes) const {
-    std::size_t written = 0;
+// `written` is how many of the bytes have been.
+Status Output::write_out(const std::string& bytes, std::size_t& written) const {
     while (written < bytes.size()) {
         if (may_block_) {
             if (Status writable = wait_until_writable(); !writable) return writable;

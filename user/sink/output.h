@@ -3,9 +3,11 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -35,12 +37,16 @@ class Output {
     // Returns when all has been written.
     Status finish();
 
+    // Records that have not been written, or not all of it, since writing has failed.
+    std::uint64_t lost();
+
   private:
     static constexpr std::size_t kWaiting = 24;  // buffers, each a batch of events
     static constexpr int kPatienceMs = 1000;
 
     void write_all();
-    Status write_out(const std::string& bytes) const;
+    Status write_out(const std::string& bytes, std::size_t& written) const;
+    void lose(std::string_view bytes);
     Status wait_until_writable() const;
 
     int fd_;
@@ -55,6 +61,7 @@ class Output {
     std::vector<std::string> spare_;  // empty ones with room, so that a batch does not allocate
     bool writing_ = false;
     bool ended_ = false;
+    std::uint64_t lost_ = 0;
     Status status_;
     std::thread writer_;  // last: it uses what is above
 };
