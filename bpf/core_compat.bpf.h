@@ -143,6 +143,30 @@ static __always_inline __u32 ephemeral_range(const struct net *net)
 	return READ(struct net, net, ipv4.ip_local_ports.range);
 }
 
+/* IP_LOCAL_PORT_RANGE came with 6.3, and went into 6.1; what was a pair is a word since 6.8. */
+struct own_range___pair {
+	__u16 lo;
+	__u16 hi;
+};
+
+struct inet_sock___range_pair {
+	struct own_range___pair local_port_range;
+} __attribute__((preserve_access_index));
+
+struct inet_sock___range_word {
+	__u32 local_port_range;
+} __attribute__((preserve_access_index));
+
+/* As above; 0 in a half = that bound is not set. */
+static __always_inline __u32 own_range(const struct sock *sk)
+{
+	if (bpf_core_field_exists(struct inet_sock___range_word, local_port_range))
+		return READ(struct inet_sock___range_word, sk, local_port_range);
+	if (bpf_core_field_exists(struct inet_sock___range_pair, local_port_range))
+		return LOAD(__u32, FIELD_ADDRESS(struct inet_sock___range_pair, sk, local_port_range));
+	return 0;
+}
+
 /* CONFIG_MPTCP is off in some kernels (Debian 5.10), and the bit with it. */
 struct tcp_sock___mptcp {
 	bool is_mptcp;

@@ -171,16 +171,28 @@ SEPARATE start_search(void)
 	return 0;
 }
 
-static __always_inline void read_sysctls(struct bt_refusal *out, const struct sock *sk, __u16 port)
+/* A function of its own for the sake of the caller's stack. */
+SEPARATE read_settings(__u64 socket)
 {
+	struct bt_search *search = current_search();
+	const struct sock *sk = (const struct sock *)socket;
 	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
-	__u32 range = ephemeral_range(net);
+	__u32 range = ephemeral_range(net), own = own_range(sk);
 	__u64 reserved = (__u64)READ(struct net, net, ipv4.sysctl_local_reserved_ports);
+	struct bt_refusal *out;
+	__u16 port;
 
+	if (!search)
+		return 0;
+	out = &search->found;
+	port = out->claimant.local_port;
 	out->ephemeral_first = range;
 	out->ephemeral_last = range >> 16;
+	out->own_first = own;
+	out->own_last = own >> 16;
 	out->unprivileged_start = READ(struct net, net, ipv4.sysctl_ip_prot_sock);
 	out->port_reserved = read_word(reserved + port / 64 * 8) >> (port & 63) & 1;
+	return 0;
 }
 
 #define CAP_NET_BIND_SERVICE 10
@@ -232,7 +244,7 @@ SEPARATE find_holders(__u64 socket, bool look)
 		return 0;
 	search->claimant = socket;
 	search->found.claimant_uid = READ(struct sock, sk, sk_uid.val);
-	read_sysctls(&search->found, sk, search->found.claimant.local_port);
+	read_settings(socket);
 	if (search->found.event.error == EACCES)
 		find_capability(socket);
 	if (!look)

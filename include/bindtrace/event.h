@@ -150,7 +150,8 @@ struct bt_refusal {
 	__u16 port_reserved;	  /* the port is in net.ipv4.ip_local_reserved_ports */
 	__u16 may_take_low_ports; /* the task has CAP_NET_BIND_SERVICE there; told with EACCES alone */
 	__u32 common_opts;	  /* BT_OPT_* that all sockets in the way have, also those that do not follow */
-	__u32 pad;
+	__u16 own_first;	  /* the claimant's IP_LOCAL_PORT_RANGE; 0 = not set */
+	__u16 own_last;
 	struct bt_holder holders[BT_HOLDERS];
 };
 

@@ -41,7 +41,7 @@ struct AcceptableSkip {
 constexpr bool has(int) {
     return false;
 }
-constexpr std::array<AcceptableSkip, 12> kAcceptableSkips = {{
+constexpr AcceptableSkip kAcceptableSkips[] = {
     {"mptcp-", "the kernel has no mptcp", [](int version) { return version < 515; }},
     {"sctp", "the kernel has no sctp", has},
     {"udplite", "the kernel has no udplite", [](int version) { return version >= 700; }},
@@ -52,9 +52,11 @@ constexpr std::array<AcceptableSkip, 12> kAcceptableSkips = {{
     {"cgroup-", "the kernel has no cgroup BPF", has},
     {"cgroup-", "the kernel has no bpf_set_retval", [](int version) { return version < 518; }},
     {"landlock-", "the kernel has no Landlock for ports", [](int version) { return version < 607; }},
+    {"conflict-exhausted-own-range", "the kernel has no IP_LOCAL_PORT_RANGE",
+     [](int version) { return version < 601; }},
     {"landlock-", "the kernel has no Landlock for UDP ports", [](int version) { return version < 702; }},
     {"compat-", "the kernel has no 32-bit calls", has},
-}};
+};
 
 // Of the kernels that tools/guest boots; nothing elsewhere, where a kernel may be without anything.
 std::optional<int> debian_version() {

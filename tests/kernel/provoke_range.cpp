@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A range of ports that is full: who has how many of it, how many are reserved, and that what is advised makes room.
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,6 +66,24 @@ void by_connections(Story& story) {
     one.abort();  // as advised: fewer connections
     late.connect({"127.0.0.1", 8080});
     for (Sock* client : {&two, &other, &late}) client->abort();
+}
+
+// The namespace's range has room, the socket's own has none; a bound beyond the namespace's does not count.
+void by_an_own_range(Story& story) {
+    constexpr int kLocalPortRange = 51;  // IP_LOCAL_PORT_RANGE
+    Sock holder(story, kTcp4), late(story, kTcp4);
+    const int range = 40010 | 50000 << 16;
+    if (::setsockopt(late.fd(), IPPROTO_IP, kLocalPortRange, &range, sizeof(range)) != 0)
+        skip("the kernel has no IP_LOCAL_PORT_RANGE");
+    let_it_rest();
+    set_sysctl("ip_local_port_range", "40000 40010");
+    holder.bind({"127.0.0.1", 40010});
+    Json& conflict = exhausted(late.bind({"127.0.0.1", 0}, EADDRINUSE));
+    conflict["range"] = range_of(1, "CLOSE");
+    conflict["advice"] = Json::array({"give the socket a wider IP_LOCAL_PORT_RANGE within 40000-40010, or none"});
+    let_it_look();
+    late.set(IPPROTO_IP, kLocalPortRange, 40009 | 40010 << 16);  // as advised
+    late.bind({"127.0.0.1", 0});
 }
 
 // Few are taken, and yet none is left: the others are reserved.
@@ -137,6 +156,7 @@ void by_listeners(Story& story) {
 std::vector<Case> range_cases() {
     return {{"conflict-exhausted", by_a_bound_socket},
             {"conflict-exhausted-by-connections", by_connections},
+            {"conflict-exhausted-own-range", by_an_own_range},
             {"conflict-exhausted-by-reservation", by_reservation},
             {"conflict-exhausted-by-reservation-alone", by_reservation_alone},
             {"udp-eagain-range-full", of_datagrams, false, false, true},

@@ -152,6 +152,8 @@ inline Findings sampled_findings() {
                             .complete = true,
                             .ephemeral_first = 32768,
                             .ephemeral_last = 60999,
+                            .own_first = 40000,
+                            .own_last = 40001,
                             .unprivileged_start = 1024,
                             .port_reserved = true,
                             .may_take_low_ports = true,

@@ -64,6 +64,8 @@ void expect_same(const Findings& one, const Findings& other) {
         EXPECT_EQ(mine.port_reserved, theirs.port_reserved);
         EXPECT_EQ(mine.may_take_low_ports, theirs.may_take_low_ports);
         EXPECT_EQ(mine.common_opts, theirs.common_opts);
+        EXPECT_EQ(mine.own_first, theirs.own_first);
+        EXPECT_EQ(mine.own_last, theirs.own_last);
         EXPECT_EQ(mine.holders.size(), theirs.holders.size());
     }
     ASSERT_EQ(one.holders.size(), other.holders.size());

@@ -211,6 +211,31 @@ TEST(Diagnosis, CallsARangeExhaustedOnlyWhereTheKernelWasToChoose) {
     EXPECT_EQ(cause(BT_KIND_BIND, EADDRNOTAVAIL, 8080), Cause::address_not_local);
 }
 
+// Widening the namespace's range helps only where the socket's own does not end before it.
+TEST(Diagnosis, TellsOfASocketsOwnRange) {
+    Event event = refused(1, 1);
+    event.error = EADDRINUSE;
+    event.port = event.sock.local_port = 0;
+    const auto verdict = [&](std::uint16_t first, std::uint16_t last) {
+        Findings found;
+        found.refusal.emplace();
+        found.refusal->ephemeral_first = 40000;
+        found.refusal->ephemeral_last = 40010;
+        found.refusal->own_first = first;
+        found.refusal->own_last = last;
+        return Diagnosis().diagnose(event, Context{}, found);
+    };
+    const std::string own = "give the socket a wider IP_LOCAL_PORT_RANGE within 40000-40010, or none";
+    const auto narrower = verdict(40005, 50000);
+    EXPECT_EQ(narrower.summary, "no port is free in 40005-40010 (the socket's IP_LOCAL_PORT_RANGE) for this");
+    EXPECT_EQ(narrower.advice, std::vector{own});
+    const auto the_same = verdict(0, 40010);
+    ASSERT_EQ(the_same.advice.size(), 2u);
+    EXPECT_EQ(the_same.advice[0], own);
+    EXPECT_TRUE(the_same.advice[1].starts_with("widen net.ipv4.ip_local_port_range"));
+    EXPECT_EQ(verdict(0, 0).summary, "no port is free in 40000-40010 for this");
+}
+
 // What is asked of bindtrace when a program that runs, or did, is started once more.
 struct Started {
     Process process{

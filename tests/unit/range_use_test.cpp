@@ -52,6 +52,16 @@ TEST_F(RangeUseTest, NamesTheLargestFirst) {
     EXPECT_EQ(use.claims[2].ports, 1u);
 }
 
+TEST_F(RangeUseTest, CountsWithinTheSocketsOwnRange) {
+    refusal.own_first = 40001;
+    for (std::uint16_t port = 40000; port < 40003; ++port) add(port, 7);
+    EXPECT_EQ(range_use(event, refusal, holders).taken, 2u);
+    refusal.own_last = 40001;
+    EXPECT_EQ(range_use(event, refusal, holders).taken, 1u);
+    refusal.own_first = 1024;  // outside of the namespace's: the kernel takes no notice
+    EXPECT_EQ(range_use(event, refusal, holders).taken, 2u);
+}
+
 TEST_F(RangeUseTest, CountsAPortOnce) {
     add(40000, 7);
     add(40000, 7);

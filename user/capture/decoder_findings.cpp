@@ -64,6 +64,8 @@ Refusal BlockDecoder::refusal(WireReader& body) {
     refusal.port_reserved = body.number() != 0;
     refusal.may_take_low_ports = body.number() != 0;     // an older recording knows neither this
     refusal.common_opts = body.narrow<std::uint32_t>();  // nor this
+    refusal.own_first = body.narrow<std::uint16_t>();    // nor these
+    refusal.own_last = body.narrow<std::uint16_t>();
     return refusal;
 }
 

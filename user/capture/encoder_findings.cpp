@@ -21,7 +21,8 @@ WireWriter BlockEncoder::refusal(const Refusal& refusal) {
     for (const std::uint32_t part :
          {refusal.claimant_uid, refusal.in_the_way, refusal.seen, std::uint32_t{refusal.complete},
           std::uint32_t{refusal.ephemeral_first}, std::uint32_t{refusal.ephemeral_last}, refusal.unprivileged_start,
-          std::uint32_t{refusal.port_reserved}, std::uint32_t{refusal.may_take_low_ports}, refusal.common_opts})
+          std::uint32_t{refusal.port_reserved}, std::uint32_t{refusal.may_take_low_ports}, refusal.common_opts,
+          std::uint32_t{refusal.own_first}, std::uint32_t{refusal.own_last}})
         body.number(part);
     return body;
 }

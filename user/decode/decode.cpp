@@ -24,6 +24,8 @@ std::optional<Refusal> decode_refusal(std::span<const std::byte> bytes) {
                     .complete = raw.complete != 0,
                     .ephemeral_first = raw.ephemeral_first,
                     .ephemeral_last = raw.ephemeral_last,
+                    .own_first = raw.own_first,
+                    .own_last = raw.own_last,
                     .unprivileged_start = raw.unprivileged_start,
                     .port_reserved = raw.port_reserved != 0,
                     .may_take_low_ports = raw.may_take_low_ports != 0,

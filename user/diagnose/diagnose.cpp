@@ -129,9 +129,7 @@ class FactorFinder {
                 sharing(holder.raw);
             }
         }
-        if (is_bind_like(event_) && refusal_.claimant.local_port >= refusal_.ephemeral_first &&
-            refusal_.claimant.local_port <= refusal_.ephemeral_last && refusal_.claimant.local_port != 0 &&
-            !refusal_.port_reserved)
+        if (is_bind_like(event_) && refusal_.is_ephemeral(refusal_.claimant.local_port) && !refusal_.port_reserved)
             add(Factor::range_overlap);
         return std::move(found_);
     }

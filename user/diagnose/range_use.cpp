@@ -23,7 +23,7 @@ std::uint16_t port_space(const bt_sock& sock) {
 bool is_in_the_way(const Event& event, const Refusal& refusal, const bt_holder& holder) {
     const bt_sock &mine = event.sock, &theirs = holder.sock;
     if (theirs.netns != mine.netns || port_space(theirs) != port_space(mine)) return false;
-    if (theirs.local_port < refusal.ephemeral_first || theirs.local_port > refusal.ephemeral_last) return false;
+    if (theirs.local_port < refusal.searched_first() || theirs.local_port > refusal.searched_last()) return false;
     if (event.kind != BT_KIND_AUTOBIND || mine.remote_port == 0 || mine.type != SOCK_STREAM) return true;
     // A port that somebody asked for by number is not given to a connection, wherever it leads.
     return holder.explicit_port != 0 || theirs.remote_port == 0 || bt_same_remote(&mine, &theirs) != 0;

@@ -142,8 +142,9 @@ std::string not_all_seen(std::size_t seen) {
 
 std::string exhausted_summary(const Case& about) {
     if (about.refusal == nullptr || about.refusal->ephemeral_last == 0) return "no ephemeral port is free for this";
-    const std::uint16_t first = about.refusal->ephemeral_first, last = about.refusal->ephemeral_last;
-    std::string text = fmt::format("no port is free in {}-{} for this", first, last);
+    const std::uint16_t first = about.refusal->searched_first(), last = about.refusal->searched_last();
+    std::string text = fmt::format("no port is free in {}-{}{} for this", first, last,
+                                   about.refusal->has_own_range() ? " (the socket's IP_LOCAL_PORT_RANGE)" : "");
     if (!about.verdict.range) return text;
     const RangeUse& range = *about.verdict.range;
     const std::string all = grouped(static_cast<std::size_t>(last) - first + 1);

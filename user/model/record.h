@@ -31,11 +31,20 @@ struct Refusal {
     std::uint32_t seen = 0;
     bool complete = false;
     std::uint16_t ephemeral_first = 0, ephemeral_last = 0;
+    std::uint16_t own_first = 0, own_last = 0;  // of the socket's IP_LOCAL_PORT_RANGE; 0 = not set
     std::uint32_t unprivileged_start = 0;
     bool port_reserved = false;
     bool may_take_low_ports = false;
     std::uint32_t common_opts = 0;  // of all in the way, where more of them are than holders
     std::vector<bt_holder> holders;
+
+    bool has_own_range() const { return own_first != 0 || own_last != 0; }
+    // Where the kernel looks for a port: a bound of the socket's own counts if it lies in the namespace's range.
+    std::uint16_t searched_first() const { return is_ephemeral(own_first) ? own_first : ephemeral_first; }
+    std::uint16_t searched_last() const { return is_ephemeral(own_last) ? own_last : ephemeral_last; }
+    bool is_ephemeral(std::uint16_t port) const {
+        return port != 0 && port >= ephemeral_first && port <= ephemeral_last;
+    }
 };
 
 // One record of the ring buffer.

@@ -86,7 +86,7 @@ std::optional<std::size_t> reserved_ports(const Event& event, const Refusal& ref
     const std::optional<PortSet> reserved = reserved_in(event);
     if (!reserved) return std::nullopt;
     std::size_t count = 0;
-    for (std::size_t port = refusal.ephemeral_first; port <= refusal.ephemeral_last; ++port)
+    for (std::size_t port = refusal.searched_first(); port <= refusal.searched_last(); ++port)
         count += reserved->test(port) ? 1 : 0;
     return count;
 }
@@ -97,8 +97,7 @@ std::string to_reserve(const Event& event, const Refusal& refusal) {
     const std::uint16_t port = refusal.claimant.local_port;
     const bool is_chosen = std::ranges::any_of(
         refusal.holders, [](const bt_holder& holder) { return (holder.flags & BT_EVENT_EPHEMERAL) != 0; });
-    if (!is_chosen || refusal.port_reserved || port < refusal.ephemeral_first || port > refusal.ephemeral_last)
-        return "";
+    if (!is_chosen || refusal.port_reserved || !refusal.is_ephemeral(port)) return "";
     std::optional<PortSet> reserved = reserved_in(event);
     return reserved ? port_set_text(reserved->set(port)) : "";
 }
@@ -214,7 +213,7 @@ std::optional<RangeUse> LiveSource::range(const Event& event, const Refusal& ref
     if (!may_look(ranges_looked_at_, event)) return std::nullopt;
     bt_config config{};
     config.has_ports = 1;
-    set_ports(config.port_bits, refusal.ephemeral_first, refusal.ephemeral_last);
+    set_ports(config.port_bits, refusal.searched_first(), refusal.searched_last());
     const auto ports = list_ports(KernelFacts::probe(), config);
     if (!ports || !ports->complete) return std::nullopt;
     const RangeClaims claims = range_use(event, refusal, ports->holders);
