@@ -101,10 +101,7 @@ Finding finding_of(int code, const char* what) {
 }
 
 Finding try_tracing(const VmlinuxBtf& btf, const char* target, bpf_attach_type type, const char* what) {
-    const UniqueFd program = load_tracing(btf, target, type, kReturnZero);
-    if (!program.valid()) return finding_of(errno, what);
-    const UniqueFd link(bpf_raw_tracepoint_open(nullptr, program.get()));
-    if (!link.valid()) return finding_of(errno, what);
+    if (!load_tracing(btf, target, type, kReturnZero).valid()) return finding_of(errno, what);
     return {Answer::yes, ""};
 }
 

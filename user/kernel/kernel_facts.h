@@ -63,7 +63,8 @@ class KernelFacts {
 
     KernelTraits traits() const;  // for as long as this object is there
 
-    // Loads and attaches the smallest program of that mechanism, then takes it away again.
+    // Loads the smallest program of that mechanism. Not attached: to let go again takes the kernel as long as all the
+    // rest.
     Finding try_strategy(Strategy strategy) const;
 
   private:

@@ -20,6 +20,8 @@
 namespace bindtrace {
 namespace {
 
+constexpr int kKernelsOwnNotSupported = 524;  // ENOTSUPP, of which the C library knows nothing
+
 // libbpf's own words, kept for the one error message that main() prints; -v shows all of them.
 std::string& libbpf_words() {
     static std::string words;
@@ -48,7 +50,7 @@ void keep_libbpf_words() {
 Error bpf_error(const std::string& what, int code) {
     std::string text = what;
     if (!libbpf_words().empty()) text += " (" + libbpf_words() + ")";
-    return Error{std::move(text), code};
+    return Error{std::move(text), code == kKernelsOwnNotSupported ? ENOTSUP : code};
 }
 
 Status run_iterator(const bpf_program* program) {
