@@ -120,7 +120,8 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 
 static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, __u64 address, int length, int result)
 {
-	struct sock *sk = sock_of_fd(fd);
+	struct file *file = file_of_fd(fd);
+	struct sock *sk = file ? sock_of_file(file) : 0;
 	__u16 protocol;
 
 	if (!sk)
@@ -236,7 +237,7 @@ static __always_inline int system_call_ended(struct pt_regs *regs, long result, 
 	default:
 		return 0;
 	}
-	if (is_compat((struct task_struct *)bpf_get_current_task()))
+	if (is_compat(current_task()))
 		return 0;
 #if defined(__TARGET_ARCH_x86)
 	args[0] = READ(struct pt_regs, regs, di);
