@@ -199,10 +199,18 @@ __attribute__((noinline)) int bt_describe_current(void)
 	return 0;
 }
 
+/* The process that was asked for last: where it is the same again, nobody has taken its place in the map. */
+static volatile struct bt_process_key last_described;
+
 /* Once. `key` is the current process's, read before. */
 static __always_inline void describe_once(const struct bt_process_key *key)
 {
-	if (!bpf_map_lookup_elem(&processes, key))
+	if (last_described.start_ns == key->start_ns && last_described.pid == key->pid &&
+	    last_described.exec_id == key->exec_id)
+		return;
+	if (bpf_map_lookup_elem(&processes, key))
+		last_described = *key;
+	else
 		bt_describe_current();
 }
 
