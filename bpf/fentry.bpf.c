@@ -103,7 +103,7 @@ SEC("fexit/inet_hash_connect")
 int BPF_PROG(fexit__inet_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(ARGUMENT(1), result, false);
+	stream_connect_ended(ARGUMENT(1), result);
 	return 0;
 }
 
@@ -111,7 +111,7 @@ SEC("fexit/inet6_hash_connect")
 int BPF_PROG(fexit__inet6_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(ARGUMENT(1), result, false);
+	stream_connect_ended(ARGUMENT(1), result);
 	return 0;
 }
 

@@ -25,7 +25,10 @@ SEPARATE connect_started(__u64 socket)
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
-	read_claimant(&claim, sk, current_op(socket));
+	if (ephemeral_untold())
+		read_untold_claimant(&claim, sk, current_op(socket));
+	else
+		read_claimant(&claim, sk, current_op(socket));
 	if (claim.wanted || bt_config.has_registry)
 		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
@@ -58,6 +61,8 @@ SEPARATE connect_completed(__u64 socket)
 		return 0; /* refused before it got one: the call's end tells */
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
+	if (ephemeral_untold())
+		return 0;
 	known->sock.state = TCP_SYN_SENT; /* entered just after the socket was read */
 	read_addresses(&known->sock, sk);
 	claim = *known;
@@ -309,7 +314,9 @@ int BPF_PROG(tp__tcp_destroy_sock)
 	__u64 key;
 	struct bt_claim *known = find_claim(sk, &key);
 
-	if (known && known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
+	if (!known)
+		return 0;
+	if (known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
 		bpf_map_delete_elem(&claims, &key);
 	else
 		port_released((__u64)sk);
