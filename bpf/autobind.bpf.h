@@ -54,6 +54,19 @@ SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 	return 0;
 }
 
+/* Nothing is told of it: see ephemeral_untold(). */
+SEPARATE remember_untold(__u64 socket)
+{
+	const struct sock *sk = (const struct sock *)socket;
+	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
+
+	read_untold_claimant(&claim, sk, current_op(socket));
+	describe_once(&claim.task.key);
+	if (claim.sock.local_port)
+		take_claim(sk, &claim);
+	return 0;
+}
+
 /* It has failed for want of a port. */
 SEPARATE no_port_chosen(__u64 socket, int result)
 {
@@ -67,6 +80,17 @@ SEPARATE no_port_chosen(__u64 socket, int result)
 		claim.sock.state = TCP_CLOSE; /* where the refused connect puts it back to */
 	tell_autobind(sk, &claim, result);
 	return 0;
+}
+
+/* Of a stream's connect, which chooses a port for a socket that has none: that is not looked for. */
+static __always_inline void stream_connect_ended(__u64 socket, int result)
+{
+	if (result)
+		no_port_chosen(socket, result);
+	else if (ephemeral_untold() && !port_is_explicit((const struct sock *)socket))
+		remember_untold(socket);
+	else
+		port_chosen(socket, false);
 }
 
 static __always_inline void autobind_ended(__u64 socket, int result, bool wait_for_connect)

@@ -75,12 +75,14 @@ static __always_inline bool fails_before_socket(int result, int length)
 SEPARATE bind_syscall_returned(__u32 fd, __u64 address, int length, int result, bool inner)
 {
 	struct bt_request request = {};
-	struct sock *sk = sock_of_fd(fd);
+	struct file *file = file_of_fd(fd);
+	struct sock *sk;
 
+	if (inner && file && take_told_of_file(file) && !fails_before_socket(result, length))
+		return 0;
+	sk = file ? sock_of_file(file) : 0;
 	if (inner && sk)
 		sk = port_holder(sk);
-	if (inner && sk && take_told(sk) && !fails_before_socket(result, length))
-		return 0;
 	read_user_request(&request, (const void *)address, length);
 	if (!sk && !(request.known && request.family && (result == -EBADF || result == -ENOTSOCK)))
 		return 0; /* not known to be about a port */

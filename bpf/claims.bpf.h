@@ -29,15 +29,40 @@ static __always_inline struct bt_claim *find_claim(const struct sock *sk, __u64 
 	return bpf_map_lookup_elem(&claims, key);
 }
 
-/* Fills in the current task and the socket. `claim` comes zeroed. */
-static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
+static __always_inline void read_claim(struct bt_claim *claim, enum bt_op op)
 {
 	read_task(&claim->task);
-	read_sock(&claim->sock, sk);
 	claim->flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
 	claim->wanted = !filters_tasks() || task_wanted();
 	claim->stage = BT_CLAIM_HELD;
 	claim->op = op;
+}
+
+/* Fills in the current task and the socket. `claim` comes zeroed. */
+static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
+{
+	read_sock(&claim->sock, sk);
+	read_claim(claim, op);
+}
+
+/*
+ * Is no port told that the kernel chose, neither that nor when it ends? Then a claim of one is for those alone that are
+ * refused because of it: they read its socket, and ask the claim who has it.
+ */
+static __always_inline bool ephemeral_untold(void)
+{
+	return !bt_config.has_registry && (bt_config.failed_only || bt_config.no_ephemeral ||
+					   !(bt_config.kinds & (1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE)));
+}
+
+/* What is needed then. The caller knows that the kernel chose the port. */
+static __always_inline void read_untold_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
+{
+	claim->sock.cookie = socket_cookie(sk);
+	claim->sock.local_port = socket_port(sk);
+	read_kind(&claim->sock, sk);
+	read_claim(claim, op);
+	claim->flags |= BT_EVENT_EPHEMERAL;
 }
 
 /* May it be told: does its task pass the filter, or is the port a registered one? */

@@ -33,9 +33,12 @@ static __always_inline __u32 inet_options(const struct sock *sk)
 		       (flags >> INET_FLAG_TRANSPARENT_BIT & 1) * BT_OPT_TRANSPARENT |
 		       (flags >> INET_FLAG_BIND_ADDRESS_NO_PORT_BIT & 1) * BT_OPT_NO_PORT;
 	} else if (bpf_core_field_exists(struct inet_sock___bits, freebind)) {
-		opts = READ_BITS(struct inet_sock___bits, sk, freebind) * BT_OPT_FREEBIND |
-		       READ_BITS(struct inet_sock___bits, sk, transparent) * BT_OPT_TRANSPARENT |
-		       READ_BITS(struct inet_sock___bits, sk, bind_address_no_port) * BT_OPT_NO_PORT;
+		__u64 bits[1];
+
+		READ_NEIGHBOURS(bits, struct inet_sock___bits, sk, freebind);
+		opts = NEIGHBOUR_BITS(bits, struct inet_sock___bits, freebind, freebind) * BT_OPT_FREEBIND |
+		       NEIGHBOUR_BITS(bits, struct inet_sock___bits, freebind, transparent) * BT_OPT_TRANSPARENT |
+		       NEIGHBOUR_BITS(bits, struct inet_sock___bits, freebind, bind_address_no_port) * BT_OPT_NO_PORT;
 	}
 	return opts;
 }

@@ -16,7 +16,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define SOCK(n) ((const struct sock *)ARGUMENT(n))
 
 /* Of an argument that is a struct socket. */
-#define SOCK_OF(n) ((const struct sock *)READ(struct socket, ARGUMENT(n), sk))
+#ifdef BT_CASTS
+#define SOCK_OF(socket) ((const struct sock *)READ(struct socket, ARGUMENT(0), sk))
+#else
+#define SOCK_OF(socket) ((const struct sock *)as_number((__u64)(socket)->sk))
+#endif
 
 /* The socket's cookie, generated if it has none yet. Needs the trusted pointer that only a shell has. */
 #define MINT_COOKIE(sk)                                                                                                \
@@ -28,20 +32,24 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("fexit/inet_bind")
 int BPF_PROG(fexit__inet_bind, struct socket *socket, void *address, int length, int result)
 {
-	if (inner_bind_told(SOCK_OF(0)))
+	const struct sock *sk = SOCK_OF(socket);
+
+	if (inner_bind_told(sk))
 		return 0;
 	MINT_COOKIE(socket->sk);
-	bind_returned(SOCK_OF(0), address, length, result);
+	bind_returned(sk, address, length, result);
 	return 0;
 }
 
 SEC("fexit/inet6_bind")
 int BPF_PROG(fexit__inet6_bind, struct socket *socket, void *address, int length, int result)
 {
-	if (inner_bind_told(SOCK_OF(0)))
+	const struct sock *sk = SOCK_OF(socket);
+
+	if (inner_bind_told(sk))
 		return 0;
 	MINT_COOKIE(socket->sk);
-	bind_returned(SOCK_OF(0), address, length, result);
+	bind_returned(sk, address, length, result);
 	return 0;
 }
 
@@ -95,7 +103,7 @@ SEC("fexit/inet_hash_connect")
 int BPF_PROG(fexit__inet_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(ARGUMENT(1), result, false);
+	stream_connect_ended(ARGUMENT(1), result);
 	return 0;
 }
 
@@ -103,7 +111,7 @@ SEC("fexit/inet6_hash_connect")
 int BPF_PROG(fexit__inet6_hash_connect, void *death_row, struct sock *sk, int result)
 {
 	MINT_COOKIE(sk);
-	autobind_ended(ARGUMENT(1), result, false);
+	stream_connect_ended(ARGUMENT(1), result);
 	return 0;
 }
 
@@ -132,7 +140,7 @@ int BPF_PROG(fexit__inet_autobind, struct sock *sk, int result)
 SEC("fexit/inet_dgram_connect")
 int BPF_PROG(fexit__inet_dgram_connect, struct socket *socket, void *address, int length, int flags, int result)
 {
-	datagram_connect_returned(SOCK_OF(0));
+	datagram_connect_returned(SOCK_OF(socket));
 	return 0;
 }
 

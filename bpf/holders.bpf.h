@@ -73,7 +73,8 @@ SEPARATE consider(__u64 address)
 	if (!search || address == search->claimant)
 		return 0;
 	found = &search->found;
-	read_bound(&search->other, sk);
+	READ_HEAD(search->head, sk);
+	read_bound(&search->other, sk, search->head);
 	if (search->other.local_port != found->claimant.local_port || search->other.netns != found->claimant.netns)
 		return 0;
 	found->seen++;
@@ -95,6 +96,7 @@ SEPARATE consider(__u64 address)
 	}
 	found->count = slot + 1;
 	search->has_listener |= search->other.state == TCP_LISTEN;
+	KEEP_IN_MEMORY(search);
 	keep_holder(search, &found->holders[slot & (BT_HOLDERS - 1)], address);
 	return 0;
 }

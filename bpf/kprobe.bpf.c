@@ -87,9 +87,9 @@ static __always_inline void call_entered(struct pt_regs *regs, enum function fun
 {
 	struct call call = {.tid = (__u32)bpf_get_current_pid_tgid(), .function = function};
 	struct arguments arguments = {.values = {
-					  PT_REGS_PARM1_CORE(regs),
-					  PT_REGS_PARM2_CORE(regs),
-					  PT_REGS_PARM3_CORE(regs),
+					  PT_REGS_PARM1(regs),
+					  PT_REGS_PARM2(regs),
+					  PT_REGS_PARM3(regs),
 				      }};
 
 	int error = bpf_map_update_elem(&calls, &call, &arguments, BPF_NOEXIST);
@@ -128,7 +128,7 @@ static __always_inline bool call_returned(enum function function, struct argumen
 	int kretprobe__##kernel_function(struct pt_regs *regs)                                                         \
 	{                                                                                                              \
 		struct arguments call;                                                                                 \
-		__maybe_unused int result = (int)PT_REGS_RC_CORE(regs);                                                \
+		__maybe_unused int result = (int)PT_REGS_RC(regs);                                                     \
 		if (call_returned(function, &call)) {                                                                  \
 			const __u64 *a = call.values;                                                                  \
 			body;                                                                                          \
@@ -163,19 +163,19 @@ KPROBE_PAIR(inet6_bind_sk, INET6_BIND_SK, bind_returned(SK(a[0]), (const void *)
 KPROBE_PAIR(__sys_bind, SYS_BIND, bind_syscall_returned(a[0], a[1], a[2], result, true))
 KPROBE_PAIR(inet_csk_listen_start, LISTEN_START, listen_start_returned(SK(a[0]), result))
 KPROBE_PAIR(__sys_listen, SYS_LISTEN, listen_syscall_returned(a[0], result, true))
-KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, autobind_ended(a[1], result, false))
-KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, autobind_ended(a[1], result, false))
+KPROBE_PAIR(inet_hash_connect, HASH_CONNECT, stream_connect_ended(a[1], result))
+KPROBE_PAIR(inet6_hash_connect, HASH6_CONNECT, stream_connect_ended(a[1], result))
 KPROBE_PAIR(tcp_v4_connect, TCP4_CONNECT, connect_returned(SK(a[0]), result))
 KPROBE_PAIR(tcp_v6_connect, TCP6_CONNECT, connect_returned(SK(a[0]), result))
 KPROBE_PAIR(inet_autobind, AUTOBIND, autobind_ended(a[0], result, true))
 KPROBE_PAIR(inet_dgram_connect, DGRAM_CONNECT, datagram_connect_returned(READ(struct socket, a[0], sk)))
 KPROBE_PAIR(__udp_disconnect, UDP_DISCONNECT, if (!result && !socket_port(SK(a[0]))) port_released(a[0]))
-KPROBE(inet_put_port, port_released(PT_REGS_PARM1_CORE(regs)))
-KPROBE(udp_lib_unhash, port_released(PT_REGS_PARM1_CORE(regs)))
-KPROBE(ping_unhash, port_released(PT_REGS_PARM1_CORE(regs)))
-KPROBE(inet_twsk_hashdance, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
-KPROBE(inet_twsk_hashdance_schedule, time_wait_took_over(SK(PT_REGS_PARM2_CORE(regs)), TW(PT_REGS_PARM1_CORE(regs))))
-KPROBE(inet_twsk_bind_unhash, time_wait_ended(TW(PT_REGS_PARM1_CORE(regs))))
+KPROBE(inet_put_port, port_released(PT_REGS_PARM1(regs)))
+KPROBE(udp_lib_unhash, port_released(PT_REGS_PARM1(regs)))
+KPROBE(ping_unhash, port_released(PT_REGS_PARM1(regs)))
+KPROBE(inet_twsk_hashdance, time_wait_took_over(SK(PT_REGS_PARM2(regs)), TW(PT_REGS_PARM1(regs))))
+KPROBE(inet_twsk_hashdance_schedule, time_wait_took_over(SK(PT_REGS_PARM2(regs)), TW(PT_REGS_PARM1(regs))))
+KPROBE(inet_twsk_bind_unhash, time_wait_ended(TW(PT_REGS_PARM1(regs))))
 
 SEC("raw_tp/tcp_destroy_sock")
 int tp__tcp_destroy_sock(struct bpf_raw_tracepoint_args *args)

@@ -51,11 +51,15 @@ static __always_inline void listen_start_returned(const struct sock *sk, int res
 /* The system call around it: refusals that never start, and repair. */
 static __always_inline void listen_syscall_returned(__u32 fd, int result, bool inner)
 {
-	struct sock *sk = sock_of_fd(fd);
+	struct file *file = file_of_fd(fd);
+	struct sock *sk;
 
+	if (!file || (inner && take_told_of_file(file)))
+		return;
+	sk = sock_of_file(file);
 	if (inner && sk)
 		sk = port_holder(sk);
-	if (!sk || (inner && take_told(sk)))
+	if (!sk)
 		return;
 	listen_ended((__u64)sk, result, false);
 }

@@ -140,14 +140,16 @@ struct {
 } elsewhere SEC(".maps");
 
 #define LISTENER_PLACES 3
+#define BT_HEAD_WORDS	3
 
 /* One search for holders, by tid: it may be preempted, so it has a place of its own. */
 struct bt_search {
 	struct bt_refusal found;
-	struct bt_sock other; /* the socket being looked at */
-	__u64 claimant;	      /* its address */
-	__u64 node;	      /* the next socket */
-	__u64 bucket;	      /* the next bucket of an address (since 6.8), whose sockets come after this one's */
+	struct bt_sock other;	   /* the socket being looked at */
+	__u64 head[BT_HEAD_WORDS]; /* its beginning */
+	__u64 claimant;		   /* its address */
+	__u64 node;		   /* the next socket */
+	__u64 bucket;		   /* the next bucket of an address (since 6.8), whose sockets come after this one's */
 	__u32 node_offset;
 	__u8 by_remote;				/* in the way is who has the same remote end: connect(2) */
 	__u8 made_by_connect;			/* the bucket: its first socket got the port from connect(2) */

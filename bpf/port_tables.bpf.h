@@ -21,15 +21,13 @@ static __always_inline struct bt_search *current_search(void);
 SEPARATE consider(__u64 address);
 
 /* What the check compares. A TIME_WAIT socket has this much and no more. */
-static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk)
+static __always_inline void read_bound(struct bt_sock *out, const struct sock *sk, const __u64 *head)
 {
 	__builtin_memset(out->local_addr, 0,
 			 sizeof(out->local_addr) + sizeof(out->remote_addr)); /* IPv4 fills a part */
-	read_sock_common(out, sk);
-	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
-	out->opts = (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
+	sock_common_of(out, sk, head);
+	out->opts = 0;
+	bound_of(out, head);
 }
 
 /* Did connect(2) choose the port? Older kernels tell by the bucket, where the socket cannot be an accepted one. */
@@ -49,7 +47,7 @@ static __always_inline void read_holder(const struct bt_search *search, struct b
 	holder->sock = search->other;
 	holder->substate = search->other.state;
 	if (search->other.state != TCP_TIME_WAIT) {
-		read_sock(&holder->sock, sk);
+		sock_of(&holder->sock, sk, search->head);
 		holder->flags = BT_EVENT_HAS_SOCKOPT;
 		holder->uid = READ(struct sock, sk, sk_uid.val);
 		holder->explicit_port = port_is_explicit(sk);

@@ -58,9 +58,13 @@ static __always_inline const void *readable(__u64 address)
 #define READ_INTO(dst, T, p, field) LOAD_INTO(dst, sizeof(((T *)0)->field), FIELD_ADDRESS(T, p, field))
 
 /* Same for a bit field. */
-#define READ_BITS(T, p, field)                                                                                         \
+#define READ_BITS(T, p, field) BITS_AT(LOAD, T, field, (__u64)(p) + BITS_OFFSET(T, field))
+
+#define BITS_OFFSET(T, field) __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_OFFSET)
+
+#define BITS_AT(LOAD, T, field, address)                                                                               \
 	({                                                                                                             \
-		__u64 at_ = (__u64)(p) + __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_OFFSET);        \
+		__u64 at_ = (address);                                                                                 \
 		__u64 bits_ = 0;                                                                                       \
 		switch (__builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_SIZE)) {                         \
 		case 1:                                                                                                \
@@ -80,6 +84,57 @@ static __always_inline const void *readable(__u64 address)
 		bits_ >> __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_RSHIFT_U64);                         \
 	})
 
+/*
+ * Some fields of T that lie side by side, `first` the first of them, into `copy` (an array of words): by one call where
+ * each load is one. Then NEIGHBOUR() takes one out.
+ */
+#ifdef BT_CASTS
+#define READ_NEIGHBOURS(copy, T, p, first)    ((copy)[0] = (__u64)(p))
+#define NEIGHBOUR(copy, T, first, field)      READ(T, (copy)[0], field)
+#define NEIGHBOUR_BITS(copy, T, first, field) READ_BITS(T, (copy)[0], field)
+#else
+#define PEEK(type, address)		   (*(const type *)(address))
+#define READ_NEIGHBOURS(copy, T, p, first) LOAD_INTO(copy, sizeof(copy), FIELD_ADDRESS(T, p, first))
+#define NEIGHBOUR(copy, T, first, field)                                                                               \
+	PEEK(typeof(({ ((T *)0)->field; })), WITHIN(copy, T, first, bpf_core_field_offset(T, field)))
+#define NEIGHBOUR_BITS(copy, T, first, field) BITS_AT(PEEK, T, field, WITHIN(copy, T, first, BITS_OFFSET(T, field)))
+
+/* The difference first: nothing may be subtracted from a pointer to the stack. */
+#define WITHIN(copy, T, first, offset)                                                                                 \
+	({                                                                                                             \
+		__u64 distance_ = (offset)-bpf_core_field_offset(T, first);                                            \
+		barrier_var(distance_);                                                                                \
+		(__u64)(copy) + distance_;                                                                             \
+	})
+#endif
+
+/*
+ * The current task, and T::field at p, which is that task or was read so: 5.11 and newer hand it out with its type,
+ * so that a load is no call, whatever else has to be read by calls.
+ */
+#ifdef BT_CASTS
+#define HAS_TYPED_TASK false
+#else
+#define HAS_TYPED_TASK bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+#endif
+
+static __always_inline struct task_struct *current_task(void)
+{
+	if (HAS_TYPED_TASK)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+#define OF_CURRENT(T, p, field)                                                                                        \
+	({                                                                                                             \
+		typeof(({ ((T *)0)->field; })) value_;                                                                 \
+		if (HAS_TYPED_TASK)                                                                                    \
+			value_ = (p)->field;                                                                           \
+		else                                                                                                   \
+			value_ = READ(T, p, field);                                                                    \
+		value_;                                                                                                \
+	})
+
 /* Or the compiler would split what `out` points to into its fields, and spill each on its own: the stack is small. */
 #define KEEP_IN_MEMORY(out) barrier_var(out)
 
@@ -87,7 +142,18 @@ static __always_inline const void *readable(__u64 address)
 #define read_word(address) LOAD(__u64, address)
 
 /* The n-th argument of a tracing program. The verifier takes `ctx[n]` for a pointer, with which it is stricter. */
+#ifdef BT_CASTS
 #define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
+#else
+#define ARGUMENT(n) as_number(ctx[n])
+
+/* What was negated is no pointer any more, for the verifiers that have no casts; and a load is no call. */
+static __always_inline __u64 as_number(__u64 pointer)
+{
+	asm volatile("%0 = -%0\n\t%0 = -%0" : "+r"(pointer));
+	return pointer;
+}
+#endif
 
 /*
  * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that

@@ -56,30 +56,63 @@ static __always_inline bool port_is_explicit(const struct sock *sk)
 	return READ_BITS(struct sock, sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
 }
 
-static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
+/* How a socket begins: skc_daddr to skc_bound_dev_if. */
+#define SOCK_HEAD	    __u64 head[BT_HEAD_WORDS]
+#define READ_HEAD(head, sk) READ_NEIGHBOURS(head, struct sock, sk, __sk_common.skc_daddr)
+#define HEAD(field)	    NEIGHBOUR(head, struct sock, __sk_common.skc_daddr, __sk_common.field)
+#define HEAD_BITS(field)    NEIGHBOUR_BITS(head, struct sock, __sk_common.skc_daddr, __sk_common.field)
+
+static __always_inline void addresses_of(struct bt_sock *out, const struct sock *sk, const __u64 *head)
 {
-	KEEP_IN_MEMORY(out);
-	out->family = READ(struct sock, sk, __sk_common.skc_family);
+	out->family = HEAD(skc_family);
 	if (out->family == AF_INET6) {
 		READ_INTO(out->local_addr, struct sock, sk, __sk_common.skc_v6_rcv_saddr);
 		READ_INTO(out->remote_addr, struct sock, sk, __sk_common.skc_v6_daddr);
 	} else {
-		*(__u32 *)out->local_addr = READ(struct sock, sk, __sk_common.skc_rcv_saddr);
-		*(__u32 *)out->remote_addr = READ(struct sock, sk, __sk_common.skc_daddr);
+		*(__u32 *)out->local_addr = HEAD(skc_rcv_saddr);
+		*(__u32 *)out->remote_addr = HEAD(skc_daddr);
 	}
-	out->remote_port = bpf_ntohs(READ(struct sock, sk, __sk_common.skc_dport));
+	out->remote_port = bpf_ntohs(HEAD(skc_dport));
+}
+
+static __always_inline void read_addresses(struct bt_sock *out, const struct sock *sk)
+{
+	SOCK_HEAD;
+
+	KEEP_IN_MEMORY(out);
+	READ_HEAD(head, sk);
+	addresses_of(out, sk, head);
+}
+
+static __always_inline void sock_common_of(struct bt_sock *out, const struct sock *sk, const __u64 *head)
+{
+	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+
+	addresses_of(out, sk, head);
+	out->local_port = HEAD(skc_num);
+	out->cookie = socket_cookie(sk);
+	out->netns = READ(struct net, net, ns.inum);
+	out->state = HEAD(skc_state);
 }
 
 /* The part that a TIME_WAIT socket has too. The fields in bt_sock beyond it are left alone. */
 static __always_inline void read_sock_common(struct bt_sock *out, const struct sock *sk)
 {
-	struct net *net = READ(struct sock, sk, __sk_common.skc_net.net);
+	SOCK_HEAD;
 
-	read_addresses(out, sk);
-	out->local_port = socket_port(sk);
-	out->cookie = socket_cookie(sk);
-	out->netns = READ(struct net, net, ns.inum);
-	out->state = READ(struct sock, sk, __sk_common.skc_state);
+	KEEP_IN_MEMORY(out);
+	READ_HEAD(head, sk);
+	sock_common_of(out, sk, head);
+}
+
+/* What the kernel's check compares. */
+static __always_inline void bound_of(struct bt_sock *out, const __u64 *head)
+{
+	out->bound_dev = HEAD(skc_bound_dev_if);
+	/* 2 is SK_FORCE_REUSE, of TCP_REPAIR */
+	out->opts |= (HEAD_BITS(skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
+	out->opts |= HEAD_BITS(skc_reuseport) * BT_OPT_REUSEPORT;
+	out->opts |= HEAD_BITS(skc_ipv6only) * BT_OPT_V6ONLY;
 }
 
 static __always_inline __u64 socket_inode(const struct sock *sk)
@@ -91,28 +124,40 @@ static __always_inline __u64 socket_inode(const struct sock *sk)
 	return READ(struct socket_alloc, socket - bpf_core_field_offset(struct socket_alloc, socket), vfs_inode.i_ino);
 }
 
+static __always_inline void read_kind(struct bt_sock *out, const struct sock *sk)
+{
+	__u64 kind[1];
+
+	READ_NEIGHBOURS(kind, struct sock, sk, sk_type);
+	out->protocol = NEIGHBOUR(kind, struct sock, sk_type, sk_protocol);
+	out->type = NEIGHBOUR(kind, struct sock, sk_type, sk_type);
+}
+
 /* `out` comes zeroed, but for an inode that is kept where the socket has none any more. */
-static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk)
+static __always_inline void sock_of(struct bt_sock *out, const struct sock *sk, const __u64 *head)
 {
 	__u64 inode = socket_inode(sk);
 
 	KEEP_IN_MEMORY(out);
-	read_sock_common(out, sk);
-	out->protocol = READ(struct sock, sk, sk_protocol);
-	out->type = READ(struct sock, sk, sk_type);
+	sock_common_of(out, sk, head);
+	read_kind(out, sk);
 	if (is_mptcp_subflow(sk, out->protocol, out->type))
 		out->protocol = IPPROTO_MPTCP;
 	if (out->type == SOCK_RAW)
 		out->local_port = 0; /* skc_num is the protocol number there */
-	out->bound_dev = READ(struct sock, sk, __sk_common.skc_bound_dev_if);
 	out->cgroup_id = socket_cgroup_id(sk);
 	out->opts = inet_options(sk);
-	/* 2 is SK_FORCE_REUSE, of TCP_REPAIR */
-	out->opts |= (READ_BITS(struct sock, sk, __sk_common.skc_reuse) + 1) / 2 * BT_OPT_REUSEADDR;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_reuseport) * BT_OPT_REUSEPORT;
-	out->opts |= READ_BITS(struct sock, sk, __sk_common.skc_ipv6only) * BT_OPT_V6ONLY;
+	bound_of(out, head);
 	if (inode)
 		out->inode = inode;
+}
+
+static __always_inline void read_sock(struct bt_sock *out, const struct sock *sk)
+{
+	SOCK_HEAD;
+
+	READ_HEAD(head, sk);
+	sock_of(out, sk, head);
 }
 
 /* The word of the current task. Inodes of sockets have 32 bits. */
@@ -173,6 +218,14 @@ static __always_inline bool take_told(const struct sock *sk)
 	return take_mark(told_name(sk));
 }
 
+/* Same of a descriptor's file, whose inode a socket has, and any subflow of it. */
+static __always_inline bool take_told_of_file(const struct file *file)
+{
+	struct inode *inode = READ(struct file, file, f_inode);
+
+	return take_mark((__u32)READ(struct inode, inode, i_ino) ?: ~0u);
+}
+
 /* Same, of a file that is a socket. */
 static __always_inline struct sock *inet_sock_of_file(const struct file *file)
 {
@@ -195,21 +248,19 @@ static __always_inline struct sock *sock_of_file(const struct file *file)
 	return inet_sock_of_file(file);
 }
 
-/* The inet socket behind a descriptor of the current task, or null. */
-static __always_inline struct sock *sock_of_fd(__u32 fd)
+/* What a descriptor of the current task is, or null. */
+static __always_inline struct file *file_of_fd(__u32 fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct files_struct *files = READ(struct task_struct, task, files);
+	struct task_struct *task = current_task();
+	struct files_struct *files = OF_CURRENT(struct task_struct, task, files);
 	struct fdtable *table;
-	struct file *file;
 
 	if (!files)
 		return 0;
-	table = READ(struct files_struct, files, fdt);
-	if (!table || fd >= READ(struct fdtable, table, max_fds))
+	table = OF_CURRENT(struct files_struct, files, fdt);
+	if (!table || fd >= OF_CURRENT(struct fdtable, table, max_fds))
 		return 0;
-	file = (struct file *)read_word((__u64)READ(struct fdtable, table, fd) + 8ull * fd);
-	return file ? sock_of_file(file) : 0;
+	return (struct file *)read_word((__u64)OF_CURRENT(struct fdtable, table, fd) + 8ull * fd);
 }
 
 struct bt_request {
@@ -228,17 +279,20 @@ static __always_inline void request_is_known(struct bt_request *out)
 /* From the kernel's copy of the address. `out` comes zeroed. */
 static __always_inline void read_request(struct bt_request *out, const void *address, int length)
 {
+	__u64 v4[1];
+
 	if (!address || length < (int)sizeof(struct sockaddr_in))
 		return;
-	out->family = READ(struct sockaddr_in, address, sin_family);
+	READ_NEIGHBOURS(v4, struct sockaddr_in, address, sin_family);
+	out->family = NEIGHBOUR(v4, struct sockaddr_in, sin_family, sin_family);
 	if (out->family == AF_INET6) {
 		if (length < 24) /* SIN6_LEN_RFC2133: without the scope */
 			return;
 		out->port = bpf_ntohs(READ(struct sockaddr_in6, address, sin6_port));
 		READ_INTO(out->addr, struct sockaddr_in6, address, sin6_addr);
 	} else {
-		out->port = bpf_ntohs(READ(struct sockaddr_in, address, sin_port));
-		*(__u32 *)out->addr = READ(struct sockaddr_in, address, sin_addr.s_addr);
+		out->port = bpf_ntohs(NEIGHBOUR(v4, struct sockaddr_in, sin_family, sin_port));
+		*(__u32 *)out->addr = NEIGHBOUR(v4, struct sockaddr_in, sin_family, sin_addr.s_addr);
 	}
 	request_is_known(out);
 }

@@ -72,14 +72,17 @@ static __always_inline void read_uid_and_comm(struct bt_task *out, struct task_s
 
 static __always_inline void read_task(struct bt_task *out)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	struct task_struct *parent = READ(struct task_struct, task, real_parent);
+	struct task_struct *task = current_task();
+	struct task_struct *leader = OF_CURRENT(struct task_struct, task, group_leader);
+	struct task_struct *parent = OF_CURRENT(struct task_struct, task, real_parent);
 
 	KEEP_IN_MEMORY(out);
-	out->key = read_process_key(task);
+	out->key.start_ns = OF_CURRENT(struct task_struct, leader, start_boottime);
+	out->key.pid = OF_CURRENT(struct task_struct, task, tgid);
+	out->key.exec_id = (__u32)OF_CURRENT(struct task_struct, task, self_exec_id);
 	out->cgroup_id = bt_config.cgroup_hierarchy ? task_cgroup_id(task) : bpf_get_current_cgroup_id();
 	out->tid = (__u32)bpf_get_current_pid_tgid();
-	out->ppid = READ(struct task_struct, parent, tgid);
+	out->ppid = OF_CURRENT(struct task_struct, parent, tgid);
 	out->pad = 0;
 	read_uid_and_comm(out, task);
 }
@@ -196,10 +199,18 @@ __attribute__((noinline)) int bt_describe_current(void)
 	return 0;
 }
 
+/* The process that was asked for last: where it is the same again, nobody has taken its place in the map. */
+static volatile struct bt_process_key last_described;
+
 /* Once. `key` is the current process's, read before. */
 static __always_inline void describe_once(const struct bt_process_key *key)
 {
-	if (!bpf_map_lookup_elem(&processes, key))
+	if (last_described.start_ns == key->start_ns && last_described.pid == key->pid &&
+	    last_described.exec_id == key->exec_id)
+		return;
+	if (bpf_map_lookup_elem(&processes, key))
+		last_described = *key;
+	else
 		bt_describe_current();
 }
 
@@ -232,9 +243,9 @@ static __always_inline void describe_once(const struct bt_process_key *key)
 static __always_inline bool is_compat(struct task_struct *task)
 {
 #if defined(__TARGET_ARCH_x86)
-	return READ(struct task_struct, task, thread_info.status) & TS_COMPAT;
+	return OF_CURRENT(struct task_struct, task, thread_info.status) & TS_COMPAT;
 #else
-	return READ(struct task_struct, task, thread_info.flags) & (1ul << 22); /* TIF_32BIT */
+	return OF_CURRENT(struct task_struct, task, thread_info.flags) & (1ul << 22); /* TIF_32BIT */
 #endif
 }
 
@@ -262,12 +273,19 @@ static __always_inline enum bt_op syscall_op(__u64 nr)
 }
 
 /* Where the saved user registers of a task lie; bpf_task_pt_regs() is newer than 5.10 and knows every stack layout. */
-static __always_inline struct pt_regs *current_regs(struct task_struct *task)
+static __always_inline long current_syscall(struct task_struct *task)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return (struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 -
-				  bpf_core_type_size(struct pt_regs));
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+#if defined(__TARGET_ARCH_x86)
+		return (long)regs->orig_ax;
+#else
+		return regs->syscallno;
+#endif
+	}
+	return regs_syscall((struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 -
+					       bpf_core_type_size(struct pt_regs)));
 }
 
 /*
@@ -276,11 +294,11 @@ static __always_inline struct pt_regs *current_regs(struct task_struct *task)
  */
 static __always_inline bool in_call(enum bt_op op)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 
-	if (READ(struct task_struct, task, flags) & (PF_IO_WORKER | PF_KTHREAD))
+	if (OF_CURRENT(struct task_struct, task, flags) & (PF_IO_WORKER | PF_KTHREAD))
 		return false;
-	return is_compat(task) || syscall_op(regs_syscall(current_regs(task))) == op;
+	return is_compat(task) || syscall_op(current_syscall(task)) == op;
 }
 
 /*
@@ -290,8 +308,8 @@ static __always_inline bool in_call(enum bt_op op)
 SEPARATE current_op(__u64 socket)
 {
 	const struct sock *sk = (const struct sock *)socket;
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	__u32 flags = READ(struct task_struct, task, flags);
+	struct task_struct *task = current_task();
+	__u32 flags = OF_CURRENT(struct task_struct, task, flags);
 
 	if (flags & PF_IO_WORKER)
 		return BT_OP_IO_URING;
@@ -303,7 +321,7 @@ SEPARATE current_op(__u64 socket)
 		return BT_OP_EXIT;
 	if (is_compat(task))
 		return BT_OP_UNKNOWN;
-	return syscall_op(regs_syscall(current_regs(task)));
+	return syscall_op(current_syscall(task));
 }
 
 /* The same where the hook itself tells which call it is, unless io_uring or the kernel made it. */

@@ -44,11 +44,13 @@ SEPARATE port_released(__u64 socket)
 	known = find_claim(sk, &key);
 	if (!known || known->stage != BT_CLAIM_HELD)
 		return 0;
+	if (!release_wanted(known)) {
+		bpf_map_delete_elem(&claims, &key);
+		return 0;
+	}
 	claim = *known;
 	if (bpf_map_delete_elem(&claims, &key))
 		return 0; /* another CPU was first */
-	if (!release_wanted(&claim))
-		return 0;
 	if (socket_port(sk)) {
 		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
 	} else {

@@ -25,7 +25,10 @@ SEPARATE connect_started(__u64 socket)
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
-	read_claimant(&claim, sk, current_op(socket));
+	if (ephemeral_untold())
+		read_untold_claimant(&claim, sk, current_op(socket));
+	else
+		read_claimant(&claim, sk, current_op(socket));
 	if (claim.wanted || bt_config.has_registry)
 		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
@@ -58,6 +61,8 @@ SEPARATE connect_completed(__u64 socket)
 		return 0; /* refused before it got one: the call's end tells */
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
+	if (ephemeral_untold())
+		return 0;
 	known->sock.state = TCP_SYN_SENT; /* entered just after the socket was read */
 	read_addresses(&known->sock, sk);
 	claim = *known;
@@ -120,7 +125,8 @@ static __always_inline void datagram_ended(const struct sock *sk, enum bt_op op,
 
 static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, __u64 address, int length, int result)
 {
-	struct sock *sk = sock_of_fd(fd);
+	struct file *file = file_of_fd(fd);
+	struct sock *sk = file ? sock_of_file(file) : 0;
 	__u16 protocol;
 
 	if (!sk)
@@ -236,7 +242,7 @@ static __always_inline int system_call_ended(struct pt_regs *regs, long result, 
 	default:
 		return 0;
 	}
-	if (is_compat((struct task_struct *)bpf_get_current_task()))
+	if (is_compat(current_task()))
 		return 0;
 #if defined(__TARGET_ARCH_x86)
 	args[0] = READ(struct pt_regs, regs, di);
@@ -308,7 +314,9 @@ int BPF_PROG(tp__tcp_destroy_sock)
 	__u64 key;
 	struct bt_claim *known = find_claim(sk, &key);
 
-	if (known && known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
+	if (!known)
+		return 0;
+	if (known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
 		bpf_map_delete_elem(&claims, &key);
 	else
 		port_released((__u64)sk);

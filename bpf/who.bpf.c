@@ -73,7 +73,8 @@ SEPARATE consider(__u64 address)
 
 	if (!search || !port_wanted(socket_port(sk)))
 		return 0;
-	read_bound(&search->other, sk);
+	READ_HEAD(search->head, sk);
+	read_bound(&search->other, sk, search->head);
 	holder = &search->found.holders[0];
 	read_holder(search, holder, address);
 	if (holder->sock.type != SOCK_RAW && state_wanted(holder->sock.state))

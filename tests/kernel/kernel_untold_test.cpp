@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Of what is not to be told the kernel side reads less, but still all that explains a later refusal.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "kernel_bindtrace.h"
+#include "kernel_socket.h"
+
+namespace bindtrace {
+namespace {
+
+void expect_holder(const Json& verdict, pid_t claimant, std::uint16_t target) {
+    EXPECT_EQ(verdict["cause"], "ephemeral");
+    ASSERT_EQ(verdict["holders"].size(), 1u) << verdict;
+    const Json& holder = verdict["holders"][0];
+    EXPECT_EQ(holder["acquired"], "connect");
+    EXPECT_NE(holder["since"], nullptr);
+    EXPECT_EQ(holder["remote_port"], target);
+    EXPECT_EQ(holder["process"]["pid"], claimant);
+    EXPECT_NE(holder["process"]["exe"], nullptr);
+    EXPECT_NE(holder["sockopt"], nullptr);
+}
+
+class Untold : public testing::TestWithParam<int> {};  // of an address family
+
+TEST_P(Untold, ConnectionIsRememberedForWhoeverIsRefusedBecauseOfIt) {
+    const Socket server(SOCK_STREAM, GetParam());
+    const std::uint16_t target = server.bind();
+    server.listen();
+    LateTracer tracer;  // which wants failures alone
+    ASSERT_TRUE(tracer.attached());
+    const Child client([&](int out) {
+        static const Socket open(SOCK_STREAM, GetParam());
+        open.connect(target);
+        tell_port(out, open.port());
+    });
+    const Socket accepted(server.accept(), std::in_place);
+    Socket late(SOCK_STREAM, AF_INET6);  // in the way of both families
+    sockaddr_in6 anywhere{};
+    anywhere.sin6_family = AF_INET6;
+    anywhere.sin6_port = htons(client.port());
+    expect_holder(tracer.verdict_on(late, anywhere), client.pid(), target);
+
+    const Child gone([&](int out) {
+        Socket first(SOCK_STREAM, GetParam());
+        first.connect(target);
+        tell_port(out, first.port());
+        const Socket last(server.accept(), std::in_place);
+        first.close();
+    });
+    anywhere.sin6_port = htons(gone.port());
+    const Json ended = tracer.verdict_on(late, anywhere);
+    EXPECT_EQ(ended["cause"], "time-wait");
+    ASSERT_EQ(ended["holders"].size(), 1u) << ended;
+    EXPECT_EQ(ended["holders"][0]["last_process"]["pid"], gone.pid()) << ended;
+    EXPECT_EQ(ended["holders"][0]["acquired"], "connect");
+    EXPECT_NE(ended["holders"][0]["since"], nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Untold, testing::Values(AF_INET, AF_INET6));
+
+}  // namespace
+}  // namespace bindtrace
