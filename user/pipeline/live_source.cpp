@@ -145,7 +145,11 @@ void LiveSource::tick() {
     enricher_.refresh();
     if (watch_) watch_->tick();
     tell_losses();
-    if (const auto sentence = portless_.look(boot_ns())) spdlog::warn("{}", *sentence);
+    if (auto warning = portless_.look(boot_ns())) {
+        warning->time_ns = enricher_.utc_ns(warning->ktime_ns);
+        ++portless_told_;
+        receiver_.warning(*warning);
+    }
 }
 
 void LiveSource::take(std::span<const std::byte> bytes) {
