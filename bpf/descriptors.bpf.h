@@ -33,20 +33,6 @@ static __always_inline void note_host(struct task_struct *task)
 /* What to do with one of them, given its struct file. Whoever includes this says. */
 SEPARATE look_at_file(__u64 file, __u64 task);
 
-/* Another process's task, as far as it can be told from outside. */
-static __always_inline void read_other_task(struct bt_task *out, struct task_struct *task)
-{
-	struct task_struct *parent = READ(struct task_struct, task, real_parent);
-	const struct cred *cred = READ(struct task_struct, task, real_cred);
-
-	out->key = read_process_key(task);
-	out->tid = out->key.pid;
-	out->ppid = READ(struct task_struct, parent, tgid);
-	out->uid = READ(struct cred, cred, uid.val);
-	out->cgroup_id = task_cgroup_id(task);
-	READ_INTO(out->comm, struct task_struct, task, comm);
-}
-
 SEPARATE look_at_fds(__u64 table, __u32 left, __u64 task)
 {
 	for (__u32 i = 0; i < FDS && i < left; i++) {

@@ -87,12 +87,33 @@ static __always_inline void read_task(struct bt_task *out)
 	read_uid_and_comm(out, task);
 }
 
+/* Another process's task, as far as it can be told from outside. */
+static __always_inline void read_other_task(struct bt_task *out, struct task_struct *task)
+{
+	struct task_struct *parent = READ(struct task_struct, task, real_parent);
+	const struct cred *cred = READ(struct task_struct, task, real_cred);
+
+	out->key = read_process_key(task);
+	out->tid = out->key.pid;
+	out->ppid = READ(struct task_struct, parent, tgid);
+	out->uid = READ(struct cred, cred, uid.val);
+	out->cgroup_id = task_cgroup_id(task);
+	READ_INTO(out->comm, struct task_struct, task, comm);
+}
+
 static __always_inline __u32 task_netns(struct task_struct *task)
 {
 	struct nsproxy *ns = READ(struct task_struct, task, nsproxy);
 	struct net *net = ns ? READ(struct nsproxy, ns, net_ns) : 0;
 
 	return net ? READ(struct net, net, ns.inum) : 0;
+}
+
+/* Is a network namespace called by it? Not by a thread of a process, nor by what the kernel runs by itself. */
+static __always_inline bool names_netns(struct task_struct *task)
+{
+	return task == READ(struct task_struct, task, group_leader) &&
+	       !(READ(struct task_struct, task, flags) & PF_KTHREAD);
 }
 
 #define EXE_COMPONENTS 24

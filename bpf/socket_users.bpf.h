@@ -5,6 +5,7 @@
 
 #include "claims.bpf.h"
 #include "descriptors.bpf.h"
+#include "netns_processes.bpf.h"
 
 static __always_inline bool same_process(const struct bt_process_key *one, const struct bt_process_key *other)
 {
@@ -53,12 +54,15 @@ SEPARATE look_at_file(__u64 file, __u64 task_address)
 	return 0;
 }
 
+/* One program for two questions: to load another takes ten milliseconds of each start. */
 SEC("iter/task")
 int iter__task(struct bpf_iter__task *ctx)
 {
 	__u64 task = read_word((__u64)ctx + __builtin_offsetof(struct bpf_iter__task, task));
 
-	if (task)
+	if (task && bt_netns_asked)
+		tell_if_inside(ctx, (struct task_struct *)task);
+	else if (task)
 		look_at_fds_of((struct task_struct *)task);
 	return 0;
 }

@@ -269,13 +269,12 @@ static __always_inline void list_tables(void)
 	}
 }
 
-/* The machine's first process comes first, so the host's is known. What the kernel runs by itself names nothing. */
+/* The machine's first process comes first, so the host's is known. */
 static __always_inline void tell_netns(struct task_struct *task)
 {
 	struct bt_netns_process told = {.netns = task_netns(task)};
 
-	if (!told.netns || told.netns == bt_host_netns || task != READ(struct task_struct, task, group_leader) ||
-	    READ(struct task_struct, task, flags) & PF_KTHREAD)
+	if (!told.netns || told.netns == bt_host_netns || !names_netns(task))
 		return;
 	read_other_task(&told.task, task);
 	if (bpf_ringbuf_output(&events, &told, sizeof(told), BPF_RB_NO_WAKEUP))

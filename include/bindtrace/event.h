@@ -171,7 +171,8 @@ struct bt_socket_user {
 	__u32 pad;
 };
 
-/* Told by `who` of each process that is not in the host's network namespace, so that nobody need search /proc. */
+/* Of a process, in which network namespace it is, so that nobody need search /proc: told by `who` of those that are not
+ * in the host's, and of those in one that is asked for. */
 struct bt_netns_process {
 	struct bt_task task;
 	__u32 netns; /* inum */

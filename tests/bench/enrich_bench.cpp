@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "crowd.h"
 #include "enrich/cgroup_paths.h"
@@ -12,6 +14,7 @@
 #include "enrich/netns_names.h"
 #include "enrich/netns_processes.h"
 #include "kernel/cgroup_tree.h"
+#include "kernel/tracer.h"
 #include "model/unit.h"
 
 namespace {
@@ -54,27 +57,36 @@ struct AmongOthers {
     }
 };
 
-// others_too: by another process than the one before, each time.
-void netns_warm(benchmark::State& state, bool others_too) {
+// By so many processes in turns.
+void netns_warm(benchmark::State& state) {
     AmongOthers among;
     if (among.inum == 0) return state.SkipWithError("not as root");
     Enricher enricher(std::nullopt, among.host, {.process = [](const bt_process_key&) { return bt_process{}; }});
     std::uint64_t round = 0;
     for (auto _ : state) {
-        among.event.task.key.start_ns = others_too ? ++round % 16 : 0;
+        among.event.task.key.start_ns = ++round % static_cast<std::uint64_t>(state.range(0));
         benchmark::DoNotOptimize(&enricher.enrich(among.event));
     }
     if (!enricher.context().netns_name) state.SkipWithError("not found");
 }
-BENCHMARK_CAPTURE(netns_warm, same_process, false);
-BENCHMARK_CAPTURE(netns_warm, other_process, true);
+BENCHMARK(netns_warm)->Arg(1)->Arg(8);
 
+// Not known yet: told by the kernel side.
 void netns_cold(benchmark::State& state) {
     AmongOthers among;
     if (among.inum == 0) return state.SkipWithError("not as root");
+    const KernelFacts facts = KernelFacts::probe();
+    std::unique_ptr<Tracer> tracer;
+    for (const Strategy strategy : kStrategies) {
+        auto opened = Tracer::open(strategy, facts, {.config = {}, .ring_bytes = 1 << 20, .cgroup = {}});
+        if (opened && !tracer) tracer = std::move(*opened);
+    }
+    if (!tracer) return state.SkipWithError("cannot trace");
+    const auto inside = [&](std::uint32_t inum) { return netns_processes(tracer->netns_processes(inum)); };
     bool found = false;
     for (auto _ : state) {
-        Enricher enricher(std::nullopt, among.host, {.process = [](const bt_process_key&) { return bt_process{}; }});
+        Enricher enricher(std::nullopt, among.host,
+                          {.process = [](const bt_process_key&) { return bt_process{}; }, .netns_processes = inside});
         found = enricher.enrich(among.event).netns_name.has_value();
     }
     if (!found) state.SkipWithError("not found");

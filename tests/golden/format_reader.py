@@ -127,7 +127,7 @@ class Block:
         self.difference(f, "time"), f.number(), f.part(self.holder), f.numbers(4), self.string(f)
         for _ in range(f.number()):
             f.number(), self.string(f)
-        self.string(f), self.string(f), f.number(), f.bytes(), f.bytes()
+        self.string(f), self.string(f), f.number(), f.bytes(), f.bytes(), f.numbers(2)
 
     def record(self, kind, f):
         takers = {

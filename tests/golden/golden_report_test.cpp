@@ -103,6 +103,7 @@ TEST_F(GoldenReport, WhatHappened) {
     grab.reserved = "9100";
     for (const std::int64_t second : {14, 15}) warn(grab, second);
     warn(warning(WarningReason::other_owner, by(held({"::", 9200}), kMetrics)), 16);
+    warn(service_without_port(), 17);
     tell(Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 38080}).hold({"0.0.0.0", 38080}), 80);
     expect_file("report", told());
     expect_file("report_timeline", drawn());

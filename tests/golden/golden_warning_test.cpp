@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is said when a port of the registry is taken by somebody else.
+// What is said when a port of the registry is taken by somebody else, and when a service runs on without its port.
 #include "diagnose/warning_words.h"
 #include "golden.h"
 #include "registry_warning.h"
@@ -47,6 +47,7 @@ TEST_F(Golden, Warning) {
     unknown.entry.owners.clear();
     unknown.entry.file = "a\x1b[31m.toml";
     add("who it is could not be determined, and hostile names", unknown);
+    add("a service that runs on without its port", service_without_port());
     expect_file("warning");
 }
 

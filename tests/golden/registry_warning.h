@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A claim of a port that the registry knows as somebody else's.
+// What a warning is of: a claim of a port that the registry knows as somebody else's, or a service without its port.
 #pragma once
 
 #include "../unit/host_state.h"
@@ -28,6 +28,21 @@ inline Warning warning(WarningReason reason, const HeldSocket& claim) {
     told.entry.owners = {{OwnerRule::Kind::unit, "node_exporter.service"}};
     told.entry.file = "ports.toml";
     told.entry.line = 3;
+    return told;
+}
+
+// A service that runs on without a port, ten seconds after it was refused.
+inline Warning service_without_port() {
+    Warning told;
+    told.time_ns = kTime;
+    told.ktime_ns = kKtime;
+    told.reason = WarningReason::service_without_port;
+    told.claim = by(held({"0.0.0.0", 9100}), kMetrics).holder;
+    told.claim.raw.substate = 0;
+    told.claim.raw.sock.state = 0;
+    told.claim.netns_name = "host";
+    told.refused_error = EADDRINUSE;
+    told.refused_ns = kKtime - 10'000'000'000;
     return told;
 }
 

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What a stream promises whatever runs: meta first and nothing missed after it, names for those that live for a moment,
 // no name that is somebody else's, and lines in time.
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -185,6 +191,46 @@ TEST_F(Stream, NamesNoNamespaceByItsPredecessor) {
         ++uses[nameless->json["netns"]["inum"]];
     }
     EXPECT_LT(uses.size(), 12u) << "no number was given twice: nothing has been tested";
+}
+
+// As where a host starts all its containers: each is told by whoever is in it, which is looked for at once; but for a
+// part of the time only, so that an emulator may not get to all of them.
+TEST_F(Stream, NamesEachOfManyNewNamespacesByItsProcess) {
+    constexpr int kProcesses = 40, kFirstPort = 18200;
+    Bindtrace bindtrace({"--json", "--events", "bind", "--addr", "127.66.7.7"});
+    ASSERT_TRUE(bindtrace.attached());
+    std::vector<pid_t> processes;
+    for (int i = 0; i < kProcesses; ++i) {
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            if (::unshare(CLONE_NEWNET) != 0) ::_exit(1);
+            const Socket socket(Kind::tcp);
+            const int on = 1;
+            ::setsockopt(socket.fd(), SOL_IP, IP_FREEBIND, &on, sizeof(on));
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_port = htons(static_cast<std::uint16_t>(kFirstPort + i));
+            address.sin_addr.s_addr = inet_addr("127.66.7.7");
+            if (::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) ::_exit(1);
+            for (;;) ::pause();
+        }
+        processes.push_back(pid);
+    }
+    int named = 0;
+    for (int i = 0; i < kProcesses; ++i) {
+        const Line* const bound = bindtrace.wait_for([&](const Line& it) { return it.json["port"] == kFirstPort + i; });
+        ASSERT_NE(bound, nullptr) << i;
+        const Json& process = bound->json["process"];
+        const Json& name = bound->json["netns"]["name"];
+        EXPECT_TRUE(name.is_null() || name.get<std::string>().find(process["pid"].dump()) != std::string::npos ||
+                    name == bound->json["unit"] || !bound->json["container"].is_null())
+            << bound->text;
+        named += name.is_null() ? 0 : 1;
+    }
+    for (const pid_t pid : processes) ::kill(pid, SIGKILL);
+    for (const pid_t pid : processes) ::waitpid(pid, nullptr, 0);
+    EXPECT_GT(named, kProcesses / 2);
 }
 
 TEST_F(Stream, PrintsALineSoonAfterItsEvent) {

@@ -199,9 +199,17 @@ TEST_F(SystemdPlaces, AServiceThatRunsOnWithoutItsPortIsTold) {
     bind_of(8409, "EADDRINUSE");
     std::this_thread::sleep_for(16s);
     EXPECT_EQ(systemctl({"is-active", "--quiet", "stays.service"}), 0) << "as far as systemd knows";
-    const std::string errors = watching.stop(SIGINT).errors;
-    EXPECT_NE(errors.find("stays.service runs on without tcp port 8409"), std::string::npos) << errors;
-    EXPECT_EQ(errors.find("leaves.service"), std::string::npos) << errors;
+    std::vector<Json> warnings;
+    for (const Line& line : watching.stop(SIGINT).lines)
+        if (line.json["type"] == "warning") warnings.push_back(line.json);
+    ASSERT_EQ(warnings.size(), 1u) << "of this one, once";
+    const Json& warning = warnings.front();
+    EXPECT_EQ(warning["reason"], "service-without-port");
+    EXPECT_EQ(warning["local_port"], 8409);
+    EXPECT_EQ(warning["result"], "EADDRINUSE");
+    EXPECT_TRUE(warning["registry"].is_null() && warning["holder"].is_null()) << warning;
+    EXPECT_EQ(warning["requester"]["unit"], "stays.service");
+    EXPECT_EQ(warning["advice"], Json({"once the port is free, systemctl restart stays.service"}));
     ::close(held);
     ASSERT_EQ(systemctl({"restart", "stays.service"}), 0);  // as advised
     bind_of(8409, "ok");

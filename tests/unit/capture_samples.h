@@ -193,6 +193,18 @@ inline Warning sampled_warning() {
     return warning;
 }
 
+inline Warning sampled_service_without_port() {
+    Warning warning = sampled_warning();
+    warning.reason = WarningReason::service_without_port;
+    warning.claim.last_process.reset();
+    warning.claim.process->cgroup_path = "/system.slice/shop.service";
+    warning.entry = {};
+    warning.unknown = warning.reserved = "";
+    warning.refused_error = 98;
+    warning.refused_ns = warning.ktime_ns - 3;
+    return warning;
+}
+
 inline Meta sampled_meta() {
     return {.time_ns = kUtcOffset + static_cast<std::int64_t>(kBegin),
             .ktime_ns = kBegin,

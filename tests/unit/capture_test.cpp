@@ -183,6 +183,7 @@ TEST(Capture, KeepsEveryFieldOfAWarning) {
     expect_comes_back(warning);
     warning.reason = WarningReason::ephemeral;  // its words have what is to be reserved
     expect_comes_back(warning);
+    expect_comes_back(sampled_service_without_port());
     warning.reason = WarningReason::unknown_owner;
     warning.entry.address.reset();
     warning.entry.netns.reset();

@@ -114,6 +114,24 @@ TEST(Csv, AWarningIsARow) {
     EXPECT_FALSE(warning["advice"].empty());
 }
 
+TEST(Csv, AServiceWithoutItsPortHoldsNothing) {
+    CsvSink sink;
+    std::string out;
+    Teller(sink, out).warning(sampled_service_without_port());
+    const Rows rows = parse_csv(out);
+    ASSERT_EQ(rows.size(), 2u);
+    ASSERT_EQ(rows[1].size(), rows[0].size());
+    std::map<std::string, std::string> warning;
+    for (std::size_t i = 0; i < rows[0].size(); ++i) warning[rows[0][i]] = rows[1][i];
+    EXPECT_EQ(warning["local_port"], "32819");
+    EXPECT_EQ(warning["result"], "EADDRINUSE");
+    EXPECT_EQ(warning["pid"], "4071");
+    EXPECT_EQ(warning["unit"], "shop.service");
+    EXPECT_EQ(warning["warning_reason"], "service-without-port");
+    for (const char* const none : {"holder_pid", "holder_local_port", "registry_entry", "registry_owner"})
+        EXPECT_EQ(warning[none], "") << none;
+}
+
 TEST(Csv, AFieldIsNoFormula) {
     for (const std::string text : {"=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"}) {
         std::string out;

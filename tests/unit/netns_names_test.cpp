@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <map>
+#include <thread>
+
 #include "temp_dir.h"
 #include "wait_until.h"
 
@@ -138,23 +142,79 @@ TEST(NetnsNames, AreNoneThatAThreadOfTheKernelGives) {
     EXPECT_EQ(names.name(proc.inum("second")), std::nullopt);
 }
 
-TEST(NetnsNames, TakesProcessesFromWhoeverHasThem) {
+// Whoever has the processes of a network namespace: here, of those that were added to it.
+struct Inside {
     const Proc proc;
-    proc.add("30", "blue", 9);
-    const std::uint32_t blue = proc.inum("blue");
+    std::map<std::uint32_t, NetnsProcesses> processes;
     int looks = 0;
-    NetnsNames names(
-        1, [](const NetnsProcesses& processes) { return std::optional(processes.front().comm); }, "/nosuch/folder",
-        proc.folder / "proc",
-        [&] {
-            ++looks;
-            return NetnsProcesses{{.pid = 30, .netns = blue, .started = 1, .comm = "told"},
-                                  {.pid = 31, .netns = blue, .started = 2, .comm = "younger"}};
-        });
-    EXPECT_EQ(names.name(1), "host");
-    EXPECT_EQ(looks, 0) << "only where it is needed";
-    EXPECT_EQ(names.name(blue), "told");
-    EXPECT_EQ(looks, 1);
+    std::chrono::milliseconds takes{};
+    NetnsNames names{1, [](const NetnsProcesses& found) { return std::optional(found.front().comm); }, "/nosuch/folder",
+                     proc.folder / "proc",
+                     [this](std::uint32_t inum) {
+                         ++looks;
+                         std::this_thread::sleep_for(takes);
+                         return processes[inum];
+                     }};
+
+    std::uint32_t add(std::uint32_t pid, const std::string& netns) {
+        proc.add(std::to_string(pid), netns, 9);
+        const std::uint32_t inum = proc.inum(netns);
+        processes[inum].push_back({.pid = pid, .netns = inum, .started = pid, .comm = "app" + std::to_string(pid)});
+        return inum;
+    }
+};
+
+bt_process_key process(std::uint32_t pid) {
+    return {.start_ns = pid, .pid = pid, .exec_id = 1};
+}
+
+TEST(NetnsNames, AsksWhoeverHasTheProcessesOfEachThatIsNew) {
+    Inside inside;
+    const std::uint32_t blue = inside.add(30, "blue");
+    inside.add(31, "blue");
+    EXPECT_EQ(inside.names.name(1), "host");
+    EXPECT_EQ(inside.looks, 0) << "only where it is needed";
+    EXPECT_EQ(inside.names.name(blue), "app30");
+    const std::uint32_t red = inside.add(40, "red");
+    EXPECT_EQ(inside.names.name(red), "app40") << "at once, whatever was looked at before";
+    EXPECT_EQ(inside.looks, 2);
+    std::filesystem::remove_all(inside.proc.folder / "proc/30");
+    inside.processes[blue].erase(inside.processes[blue].begin());
+    EXPECT_EQ(inside.names.name(blue), "app31") << "the next oldest, at once";
+}
+
+TEST(NetnsNames, LooksForNoMoreThanAPartOfTheTime) {
+    Inside inside;
+    inside.takes = std::chrono::milliseconds(30);  // more than a fiftieth of a second
+    const std::uint32_t blue = inside.add(30, "blue"), red = inside.add(40, "red");
+    EXPECT_EQ(inside.names.name(blue), "app30");
+    EXPECT_EQ(inside.names.name(red), std::nullopt);
+    EXPECT_EQ(inside.looks, 1);
+    EXPECT_TRUE(wait_until([&] { return inside.names.name(red) == "app40"; }));
+}
+
+TEST(NetnsNames, LearnsThatItsOldestProcessIsCalledOtherwiseByNow) {
+    Inside inside;
+    const std::uint32_t blue = inside.add(30, "blue");
+    EXPECT_EQ(inside.names.name(blue), "app30");
+    inside.processes[blue].front().comm = "container web";  // which was not written down yet
+    EXPECT_TRUE(wait_until([&] { return inside.names.name(blue) == "container web"; }));
+}
+
+// To ask /proc takes longer than all else that an event needs. (What is seen of that: it is not missed while they go
+// on, for a tenth of a second. A machine may take longer than that to get here.)
+TEST(NetnsNames, DoesNotAskAgainWhileSeveralProcessesTakeTurns) {
+    EXPECT_TRUE(wait_until([] {
+        Inside inside;
+        const std::uint32_t blue = inside.add(30, "blue");
+        for (int round = 0; round < 2; ++round)
+            for (std::uint32_t pid = 30; pid < 38; ++pid) inside.names.name(blue, process(pid));
+        std::filesystem::remove_all(inside.proc.folder / "proc/30");
+        inside.processes.clear();
+        for (std::uint32_t pid = 30; pid < 38; ++pid)
+            if (!inside.names.name(blue, process(pid))) return false;
+        return !inside.names.name(blue, process(38)) && !inside.names.name(blue, process(30));
+    }));
 }
 
 }  // namespace

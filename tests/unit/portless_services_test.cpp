@@ -7,6 +7,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <vector>
+
+#include "diagnose/warning_words.h"
 
 namespace bindtrace {
 namespace {
@@ -42,6 +46,12 @@ struct PortlessServicesTest : testing::Test {
         services.succeeded(event_of(pid, port, 0), context_of(cgroup_path));
     }
 
+    // What is told of the look at that time; nothing where nothing is.
+    std::string told_at(std::uint64_t second) {
+        const auto warning = services.look(second * kSecond);
+        return warning ? words_of(*warning).summary : "";
+    }
+
     bool alive = true;
     PortlessServices services{[this](const bt_process_key&) { return alive; }};
 };
@@ -49,19 +59,46 @@ struct PortlessServicesTest : testing::Test {
 TEST_F(PortlessServicesTest, TellsOnceOfOneThatStaysWithoutItsPort) {
     refuse(7, "/system.slice/shop.service");
     refuse(7, "/system.slice/shop.service");
-    EXPECT_EQ(services.look(101 * kSecond), std::nullopt) << "it may be about to end";
-    EXPECT_EQ(services.look(112 * kSecond),
-              "shop.service runs on without tcp port 8080, which jav\\x1b[7] was refused 12 s ago (EADDRINUSE): "
-              "systemctl calls it active all the same; once the port is free, systemctl restart shop.service");
+    EXPECT_EQ(told_at(101), "") << "it may be about to end";
+    EXPECT_EQ(told_at(112),
+              "shop.service runs on without tcp port 8080, which jav\x1b[7] was refused 12 s ago "
+              "(EADDRINUSE): systemctl calls it active all the same");
     refuse(7, "/system.slice/shop.service");
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    EXPECT_EQ(told_at(200), "");
+}
+
+TEST_F(PortlessServicesTest, TellsWhatWasRefusedToWhom) {
+    Event event = event_of(7, 8080, EADDRINUSE);
+    event.addr_family = event.sock.family = AF_INET;
+    event.addr[0] = 127;
+    Context context = context_of("/system.slice/shop.service");
+    context.user = "shop";
+    context.netns_name = "host";
+    services.refused(event, context, {});
+    const auto warning = services.look(110 * kSecond);
+    ASSERT_TRUE(warning);
+    EXPECT_EQ(warning->reason, WarningReason::service_without_port);
+    EXPECT_FALSE(is_of_registry(*warning));
+    EXPECT_EQ(warning->ktime_ns, 110 * kSecond);
+    EXPECT_EQ(warning->refused_ns, 100 * kSecond);
+    EXPECT_EQ(warning->refused_error, EADDRINUSE);
+    const Holder& claim = warning->claim;
+    EXPECT_EQ(claim.raw.sock.local_port, 8080);
+    EXPECT_EQ(claim.raw.sock.local_addr[0], 127);
+    EXPECT_EQ(claim.raw.has_claim, 0) << "it has none";
+    EXPECT_EQ(claim.netns_name, "host");
+    ASSERT_TRUE(claim.process);
+    EXPECT_EQ(claim.process->task.key.pid, 7u);
+    EXPECT_EQ(claim.process->user, "shop");
+    EXPECT_EQ(unit_of(claim), "shop.service");
 }
 
 TEST_F(PortlessServicesTest, NamesTheManagerOfAUsersUnit) {
     refuse(7, "/user.slice/user-1000.slice/user@1000.service/app.slice/vite.service");
     const auto told = services.look(200 * kSecond);
     ASSERT_TRUE(told);
-    EXPECT_NE(told->find("systemctl --user -M 1000@ restart vite.service"), std::string::npos) << *told;
+    EXPECT_EQ(words_of(*told).advice,
+              std::vector<std::string>{"once the port is free, systemctl --user -M 1000@ restart vite.service"});
 }
 
 // It is a container that has not got its port, and not the daemon.
@@ -69,15 +106,15 @@ TEST_F(PortlessServicesTest, SaysNothingOfOneThatPublishesPortsOfContainers) {
     Event event = event_of(7, 8080, EADDRINUSE);
     std::memcpy(event.task.comm, "dockerd", 8);
     services.refused(event, context_of("/system.slice/docker.service"), {});
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    EXPECT_EQ(told_at(200), "");
 }
 
 TEST_F(PortlessServicesTest, SaysNothingOfOneThatHasEnded) {
     refuse(7, "/system.slice/shop.service");
     alive = false;
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    EXPECT_EQ(told_at(200), "");
     alive = true;
-    EXPECT_EQ(services.look(201 * kSecond), std::nullopt) << "forgotten";
+    EXPECT_EQ(told_at(201), "") << "forgotten";
 }
 
 TEST_F(PortlessServicesTest, SaysNothingOfAUnitThatHasThePort) {
@@ -85,15 +122,15 @@ TEST_F(PortlessServicesTest, SaysNothingOfAUnitThatHasThePort) {
     succeed(8, "/system.slice/shop.service", 8081);
     succeed(8, "/system.slice/other.service");
     succeed(9, "/system.slice/shop.service");  // it tried again, or another process of it
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    EXPECT_EQ(told_at(200), "");
     Holder own;
     own.process.emplace().cgroup_path = "/system.slice/shop.service";
     refuse(7, "/system.slice/shop.service", 8080, {own});
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt) << "it had it all the time";
+    EXPECT_EQ(told_at(200), "") << "it had it all the time";
     refuse(7, "/system.slice/shop.service");
     succeed(8, "/system.slice/shop.service", 8081);
     succeed(8, "/system.slice/other.service");
-    EXPECT_NE(services.look(200 * kSecond), std::nullopt);
+    EXPECT_NE(told_at(200), "");
 }
 
 TEST_F(PortlessServicesTest, OnlyOfServicesAndOnlySoMany) {
@@ -101,7 +138,7 @@ TEST_F(PortlessServicesTest, OnlyOfServicesAndOnlySoMany) {
     refuse(2, "/init.scope");
     refuse(3, "/");
     refuse(4, "/system.slice/shop.service", 0);
-    EXPECT_EQ(services.look(200 * kSecond), std::nullopt);
+    EXPECT_EQ(told_at(200), "");
     for (std::uint32_t pid = 1; pid <= 1000; ++pid) refuse(pid, "/system.slice/shop.service");
     int told = 0;
     for (std::uint64_t second = 200; second < 400; ++second) told += services.look(second * kSecond) ? 1 : 0;

@@ -166,6 +166,9 @@ TEST_F(Redaction, LeavesNothingInAnyFormat) {
         warning.entry.owners.push_back({OwnerRule::Kind::user, "us\"er"});
         warning.reason = WarningReason::ephemeral;  // whose words have the network namespace
         receiver.warning(warning);
+        warning = sampled_service_without_port();
+        warning.claim.process->cgroup_path = "/system.slice/secret.service";
+        receiver.warning(warning);
         receiver.checkpoint({.ports = {{.holder = sampled_holder(3), .processes = 1}}});
     };
     JsonSink json(true);  // the host in each line

@@ -79,6 +79,16 @@ TEST_F(Report, WarningsOfOnePartyAreOneGroup) {
     EXPECT_NE(json.find("\"warnings\":[{\"reason\":\"container-published\""), std::string::npos) << json;
 }
 
+TEST_F(Report, TellsAServiceWithoutItsPortAsNoEntryOfARegistry) {
+    gather_.warning(sampled_service_without_port());
+    std::string text, json;
+    append_report_text(text, gather_.summary(), false);
+    EXPECT_NE(text.find("shop.service runs on without tcp port 32819"), std::string::npos) << text;
+    append_report_json(json, gather_.summary());
+    EXPECT_NE(json.find("\"reason\":\"service-without-port\""), std::string::npos) << json;
+    EXPECT_NE(json.find("\"registry\":null,\"who\":{"), std::string::npos) << json;
+}
+
 TEST_F(Report, GroupsFailuresOfOnePartyForOneReason) {
     for (std::uint32_t pid = 100; pid < 105; ++pid) fail("a.service", 8080, 0, pid);
     fail("b.service", 8080);

@@ -66,6 +66,8 @@ void BlockDecoder::take_warning(WireReader& body, Receiver& receiver) {
     warning.entry = port_entry(body);
     warning.unknown = body.bytes();
     warning.reserved = body.bytes();
+    warning.refused_error = static_cast<int>(std::min<std::uint64_t>(body.number(), 0xffff));
+    warning.refused_ns = body.number();
     budget_ = budget;  // it is gone in a moment
     if (!body.failed()) receiver.warning(warning);
 }

@@ -90,6 +90,8 @@ void BlockEncoder::warning(const Warning& warning) {
     body.number(entry.line);
     body.bytes(warning.unknown);
     body.bytes(warning.reserved);
+    body.number(static_cast<std::uint64_t>(warning.refused_error));
+    body.number(warning.refused_ns);
     write(RecordKind::warning, body);
     note_time(warning.ktime_ns);
 }

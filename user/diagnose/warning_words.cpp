@@ -3,8 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+#include <string_view>
+
 #include "diagnose/holder_words.h"
 #include "model/endpoint.h"
+#include "model/names.h"
 
 namespace bindtrace {
 namespace {
@@ -24,14 +28,32 @@ std::string how(const Warning& warning) {
             return "; whether that is its owner could not be determined: " + warning.unknown;
         case WarningReason::other_owner:
         case WarningReason::container_published:
+        case WarningReason::service_without_port:
             return "";
     }
     return "";
 }
 
+WarningWords words_of_service(const Warning& warning) {
+    const bt_sock& sock = warning.claim.raw.sock;
+    const Owner* const owner = owner_of(warning.claim);
+    const UnitPlace place = place_of(warning.claim);
+    if (owner == nullptr || !place.unit) return {};  // of a capture that somebody made up
+    const std::string_view comm(owner->task.comm, strnlen(owner->task.comm, sizeof(owner->task.comm)));
+    WarningWords words;
+    words.summary = fmt::format(
+        "{} runs on without {} port {}, which {}[{}] was refused {} s ago ({}): systemctl calls it active all the same",
+        *place.unit, protocol_name(sock.protocol, sock.type), sock.local_port, comm, owner->task.key.pid,
+        (warning.ktime_ns - warning.refused_ns) / 1'000'000'000, errno_name(warning.refused_error));
+    words.advice.push_back(fmt::format("once the port is free, {} restart {}",
+                                       systemctl_of(place, owner->user, owner->task.uid), *place.unit));
+    return words;
+}
+
 }  // namespace
 
 WarningWords words_of(const Warning& warning) {
+    if (!is_of_registry(warning)) return words_of_service(warning);
     const PortEntry& entry = warning.entry;
     const std::string owner = entry.owners.empty() ? "to be free" : "registered for " + owners_text(entry.owners);
     WarningWords words;

@@ -14,7 +14,13 @@ namespace bindtrace {
 
 namespace {
 
-constexpr std::chrono::milliseconds kGoesOn{100};
+using std::chrono::milliseconds, std::chrono::seconds;
+
+constexpr milliseconds kGoesOn{100};
+
+// What is known of one is looked up again after that: its container may have been written down by then.
+constexpr seconds kNamed{1};
+constexpr milliseconds kUnnamed{20};
 
 // By Podman or a CNI plugin, which tells nobody anything: "netns-2b5a9a20-59ae-76c4-b214-04a9efa4d74f".
 bool is_made_up(std::string_view name) {
@@ -26,6 +32,12 @@ bool is_made_up(std::string_view name) {
     });
 }
 
+NetnsProcesses processes_in(std::uint32_t inum, const std::string& proc, std::uint32_t host) {
+    NetnsProcesses processes = netns_processes(proc, host);
+    std::erase_if(processes, [inum](const NetnsProcess& process) { return process.netns != inum; });
+    return processes;
+}
+
 }  // namespace
 
 NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, std::string proc, Look look)
@@ -34,6 +46,7 @@ NetnsNames::NetnsNames(std::uint32_t host, NameOf name_of, std::string folder, s
       folder_(std::move(folder)),
       proc_(std::move(proc)),
       look_(std::move(look)) {
+    if (!look_) look_ = [proc = proc_, host](std::uint32_t inum) { return processes_in(inum, proc, host); };
     rescan(Clock::now());
 }
 
@@ -47,31 +60,40 @@ std::optional<std::string_view> NetnsNames::name(std::uint32_t inum, const bt_pr
     const auto now = Clock::now();
     rescan(now);
     if (inum == 0) return std::nullopt;
-    auto given = names_.find(inum);
-    if (given == names_.end() && look_for_new(now)) given = names_.find(inum);
-    if (given != names_.end() && !is_made_up(given->second)) return given->second;
-    if (look_at_processes(now)) given = names_.find(inum);
-    if (given != names_.end() && !is_made_up(given->second)) return given->second;
-    if (const auto by_process = name_by_process(inum, seen_in_it, now)) return by_process;
-    return given != names_.end() ? std::optional<std::string_view>(given->second) : std::nullopt;
+    auto given = given_name(inum);
+    if (given && !is_made_up(*given)) return given;
+    ByProcess* known = by_process_.find(inum);
+    const bool is_right = known != nullptr && known->name && is_still_right(*known, inum, seen_in_it, now);
+    if (now >= next_look_ && (known == nullptr || now - known->looked >= (is_right ? kNamed : kUnnamed))) {
+        next_scan_ = now;
+        rescan(now);
+        given = given_name(inum);
+        if (given && !is_made_up(*given)) return given;
+        known = &look_at(inum, now);
+    }
+    return known != nullptr && known->name ? std::optional<std::string_view>(*known->name) : given;
 }
 
-// Asked each time, since the number may be another one's by now; but for a process that goes on in the same namespace:
-// to ask takes longer than all else that an event needs.
-std::optional<std::string_view> NetnsNames::name_by_process(std::uint32_t inum, const bt_process_key& seen_in_it,
-                                                            Clock::time_point now) {
-    const auto found = names_by_process_.find(inum);
-    if (found == names_by_process_.end()) return std::nullopt;
-    ByProcess& known = found->second;
-    if (seen_in_it.pid != 0 && is_same_process(seen_in_it, known.seen_in_it) && now - known.checked < kGoesOn)
-        return known.name;
-    if (inum_of(proc_ + "/" + std::to_string(known.pid) + "/ns/net") == inum) {
-        known.seen_in_it = seen_in_it;
-        known.checked = now;
-        return known.name;
+std::optional<std::string_view> NetnsNames::given_name(std::uint32_t inum) const {
+    const auto found = names_.find(inum);
+    return found == names_.end() ? std::nullopt : std::optional<std::string_view>(found->second);
+}
+
+// Asked each time, since the number may be another one's by now; but for those that go on in the same namespace, which
+// may take turns: to ask takes longer than all else that an event needs.
+bool NetnsNames::is_still_right(ByProcess& known, std::uint32_t inum, const bt_process_key& seen_in_it,
+                                Clock::time_point now) {
+    const bool goes_on = seen_in_it.pid != 0 && std::ranges::any_of(known.seen, [&](const bt_process_key& one) {
+                             return is_same_process(one, seen_in_it);
+                         });
+    if (goes_on && now - known.checked < kGoesOn) return true;
+    if (inum_of(proc_ + "/" + std::to_string(known.pid) + "/ns/net") != inum) {
+        known = {};
+        return false;
     }
-    names_by_process_.erase(found);
-    return std::nullopt;
+    if (!goes_on) known.seen[known.next_seen++ % known.seen.size()] = seen_in_it;
+    known.checked = now;
+    return true;
 }
 
 // At most once a second, but then always: the number of a namespace that has gone is soon used for another one.
@@ -86,33 +108,19 @@ void NetnsNames::rescan(Clock::time_point now) {
     if (host_ != 0) names_[host_] = "host";
 }
 
-// One that is not known may have come since the last look: looked for at once, but for no more than one part in fifty
-// of the time.
-bool NetnsNames::look_for_new(Clock::time_point now) {
-    if (now < next_new_) return false;
-    next_scan_ = now;
-    rescan(now);
-    next_new_ = now + std::max<Clock::duration>(std::chrono::milliseconds(20), (Clock::now() - now) * 50);
-    return true;
-}
-
-// At most once a second, and where there are many processes less often: it takes one part in fifty of the time at most.
-// With the names that were given meanwhile, which are to be preferred.
-bool NetnsNames::look_at_processes(Clock::time_point now) {
-    if (now < next_look_) return false;
-    next_scan_ = now;
-    rescan(now);
-    std::unordered_map<std::uint32_t, NetnsProcesses> by_netns;
-    for (NetnsProcess& process : look_ ? look_() : netns_processes(proc_, host_))
-        by_netns[process.netns].push_back(std::move(process));
-    names_by_process_.clear();
-    for (const auto& [netns, processes] : by_netns) {
-        if (auto name = name_of_(processes))
-            names_by_process_[netns] = {.name = std::move(*name), .pid = processes.front().pid};
+// To look takes one part in fifty of the time at most: so many at once as that is in a second, for where many come up
+// together.
+NetnsNames::ByProcess& NetnsNames::look_at(std::uint32_t inum, Clock::time_point now) {
+    const auto begun = Clock::now();
+    const NetnsProcesses processes = look_(inum);
+    next_look_ = std::max(next_look_, now - seconds(1)) + (Clock::now() - begun) * 50;
+    ByProcess found;
+    found.looked = found.checked = now;
+    if (!processes.empty()) {
+        found.name = name_of_(processes);
+        found.pid = processes.front().pid;
     }
-    const auto taken = Clock::now() - now;
-    next_look_ = now + std::max<Clock::duration>(std::chrono::seconds(1), taken * 50);
-    return true;
+    return by_process_.insert(inum, std::move(found));
 }
 
 }  // namespace bindtrace

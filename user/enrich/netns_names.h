@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <unordered_map>
 
 #include "bindtrace/event.h"
+#include "core/bounded_cache.h"
 #include "enrich/netns_processes.h"
 
 namespace bindtrace {
@@ -21,8 +24,8 @@ class NetnsNames {
     // Given the processes in one, the oldest first and at least one.
     using NameOf = std::function<std::optional<std::string>(const NetnsProcesses&)>;
 
-    // All that are not in the host's, the oldest first.
-    using Look = std::function<NetnsProcesses()>;
+    // All that are in that one, the oldest first.
+    using Look = std::function<NetnsProcesses(std::uint32_t inum)>;
 
     // host: inode number, 0 = not known. Without a `look` of its own it looks into /proc.
     explicit NetnsNames(
@@ -37,25 +40,28 @@ class NetnsNames {
   private:
     using Clock = std::chrono::steady_clock;
 
+    // By the processes in it.
+    struct ByProcess {
+        std::optional<std::string> name;  // nothing: there were none
+        std::uint32_t pid = 0;            // the oldest
+        std::array<bt_process_key, 8> seen{};
+        std::size_t next_seen = 0;
+        Clock::time_point looked{}, checked{};
+    };
+    static constexpr std::size_t kByProcess = 1024;
+
     void rescan(Clock::time_point now);
-    std::optional<std::string_view> name_by_process(std::uint32_t inum, const bt_process_key& seen_in_it,
-                                                    Clock::time_point now);
-    bool look_for_new(Clock::time_point now);
-    bool look_at_processes(Clock::time_point now);
+    std::optional<std::string_view> given_name(std::uint32_t inum) const;
+    bool is_still_right(ByProcess& known, std::uint32_t inum, const bt_process_key& seen_in_it, Clock::time_point now);
+    ByProcess& look_at(std::uint32_t inum, Clock::time_point now);
 
     std::uint32_t host_;
     NameOf name_of_;
     std::string folder_, proc_;
     Look look_;
-    Clock::time_point next_scan_{}, next_new_{}, next_look_{};
+    Clock::time_point next_scan_{}, next_look_{};
     std::unordered_map<std::uint32_t, std::string> names_;
-    struct ByProcess {
-        std::string name;
-        std::uint32_t pid = 0;  // the oldest
-        bt_process_key seen_in_it{};
-        Clock::time_point checked{};
-    };
-    std::unordered_map<std::uint32_t, ByProcess> names_by_process_;
+    BoundedCache<std::uint32_t, ByProcess> by_process_{kByProcess};
 };
 
 }  // namespace bindtrace

@@ -5,13 +5,22 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "enrich/netns_names.h"
 #include "enrich/proc_stat.h"
 
 namespace bindtrace {
+namespace {
+
+void put_in_order(NetnsProcesses& processes) {
+    std::ranges::sort(processes, {}, [](const NetnsProcess& one) { return std::pair(one.started, one.pid); });
+}
+
+}  // namespace
 
 NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host) {
     NetnsProcesses found;
@@ -29,10 +38,21 @@ NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host) {
         found.push_back(
             {.pid = pid, .ppid = stat->ppid, .netns = *netns, .started = stat->start_ticks, .comm = stat->comm});
     }
-    std::ranges::sort(found, [](const NetnsProcess& one, const NetnsProcess& other) {
-        return std::pair(one.started, one.pid) < std::pair(other.started, other.pid);
-    });
+    put_in_order(found);
     return found;
+}
+
+NetnsProcesses netns_processes(std::span<const bt_netns_process> told) {
+    NetnsProcesses processes;
+    for (const auto& [task, netns, unused] : told)
+        processes.push_back({.pid = task.key.pid,
+                             .ppid = task.ppid,
+                             .netns = netns,
+                             .started = task.key.start_ns,
+                             .comm = std::string(task.comm, strnlen(task.comm, sizeof(task.comm))),
+                             .cgroup_id = task.cgroup_id});
+    put_in_order(processes);
+    return processes;
 }
 
 std::vector<std::uint32_t> open_netns(const std::string& proc, std::uint32_t pid) {

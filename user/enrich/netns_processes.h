@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "bindtrace/event.h"
 
 namespace bindtrace {
 
@@ -22,6 +25,9 @@ using NetnsProcesses = std::vector<NetnsProcess>;
 // All processes that are in another network namespace than the one with the number `host`, the oldest first; without
 // the kernel's own and those that we may not look at. Reads all of /proc: some milliseconds for a thousand processes.
 NetnsProcesses netns_processes(const std::string& proc, std::uint32_t host);
+
+// The same of what the kernel side told.
+NetnsProcesses netns_processes(std::span<const bt_netns_process> told);
 
 // Network namespaces that a process keeps open, by a descriptor of a path below /run or of "net:[...]".
 std::vector<std::uint32_t> open_netns(const std::string& proc, std::uint32_t pid);

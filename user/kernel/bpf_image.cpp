@@ -24,6 +24,7 @@ class SkeletonImage final : public BpfImage {
     volatile std::uint32_t& armed() override { return skeleton().data->bt_armed; }
     volatile std::uint32_t& consumer_sleeps() override { return skeleton().data->bt_consumer_sleeps; }
     std::uint32_t host_netns() override { return skeleton().data->bt_host_netns; }
+    volatile std::uint32_t& netns_asked() override { return skeleton().data->bt_netns_asked; }
 
   private:
     Skeleton& skeleton() { return *opened_.skeleton; }

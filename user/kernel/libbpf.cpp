@@ -54,16 +54,23 @@ Error bpf_error(const std::string& what, int code) {
 }
 
 Status run_iterator(const bpf_program* program) {
+    const auto nothing = read_iterator(program);
+    return nothing ? Status{} : nothing.error();
+}
+
+Result<std::vector<std::byte>> read_iterator(const bpf_program* program) {
     const auto destroy = [](bpf_link* link) { bpf_link__destroy(link); };
     const std::string name = bpf_program__name(program);
     const std::unique_ptr<bpf_link, decltype(destroy)> link(bpf_program__attach_iter(program, nullptr), destroy);
     if (!link) return bpf_error("cannot attach " + name, errno);
     const UniqueFd reader(bpf_iter_create(bpf_link__fd(link.get())));
     if (!reader.valid()) return bpf_error("cannot run " + name, errno);
-    std::array<char, 4096> nothing{};
+    std::vector<std::byte> all;
+    std::array<std::byte, 4096> part{};
     for (;;) {
-        const ssize_t got = read(reader.get(), nothing.data(), nothing.size());
-        if (got == 0) return {};
+        const ssize_t got = read(reader.get(), part.data(), part.size());
+        if (got > 0) all.insert(all.end(), part.begin(), part.begin() + got);
+        if (got == 0) return all;
         if (got < 0 && errno != EAGAIN && errno != EINTR) return bpf_error("cannot run " + name, errno);
     }
 }

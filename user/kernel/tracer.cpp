@@ -110,6 +110,16 @@ void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
         bpf_map_lookup_elem(fd, &slot, &users[slot]);
 }
 
+std::vector<bt_netns_process> Tracer::netns_processes(std::uint32_t inum) const {
+    image_->netns_asked() = inum;
+    const auto told = read_iterator(bpf_object__find_program_by_name(image_->object(), "iter__task"));
+    image_->netns_asked() = 0;
+    if (!told) return {};
+    std::vector<bt_netns_process> processes(told->size() / sizeof(bt_netns_process));
+    std::memcpy(processes.data(), told->data(), processes.size() * sizeof(bt_netns_process));
+    return processes;
+}
+
 bpf_map* Tracer::map(const char* name) const {
     return bpf_object__find_map_by_name(image_->object(), name);
 }

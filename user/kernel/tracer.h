@@ -88,6 +88,9 @@ class Tracer {
     // Fills in `task` of each. At most BT_HOLDERS.
     void find_socket_users(std::span<bt_socket_user> users) const;
 
+    // Those that are in it; none where that cannot be told.
+    std::vector<bt_netns_process> netns_processes(std::uint32_t inum) const;
+
     // The path of a cgroup that was made or removed since the start, if it still has it.
     std::optional<std::string> cgroup_path(std::uint64_t id) const;
 

@@ -66,7 +66,7 @@ class Receiver {
     // `findings` of a failure; null where it succeeded.
     virtual void event(const Event& event, const Context& context, const Findings* findings) = 0;
     virtual void loss(const Loss& loss) = 0;
-    // With --registry.
+    // Of a claim that goes against --registry, or of a service without its port.
     virtual void warning(const Warning& /*warning*/) {}
 
     // Only of captures: what follows, until the next such call, is of this recording.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A claim of a port that the registry gives to somebody else, told when it is made: its owner has not failed yet.
+// What goes wrong without a failed call that would tell of it: a claim of a port that the registry gives to somebody
+// else, whose owner has not failed yet; a service that runs on without a port that it was refused.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,12 @@
 namespace bindtrace {
 
 enum class WarningReason : std::uint8_t {
-    other_owner,          // bound by number
-    ephemeral,            // the kernel chose it
-    container_published,  // it leads into a container
-    reuseport_join,       // shared with the owner, who notices nothing
-    unknown_owner,        // whose it is now could not be determined
+    other_owner,           // bound by number
+    ephemeral,             // the kernel chose it
+    container_published,   // it leads into a container
+    reuseport_join,        // shared with the owner, who notices nothing
+    unknown_owner,         // whose it is now could not be determined
+    service_without_port,  // no registry says so
 };
 std::string_view warning_reason_name(WarningReason reason);
 
@@ -27,12 +29,20 @@ struct Warning {
     std::int64_t time_ns = 0;  // UTC, since the epoch
     std::uint64_t ktime_ns = 0;
     WarningReason reason{};
-    Holder claim;
+    Holder claim;         // of service_without_port: what was refused, and the process that was
     PortEntry entry;      // that it goes against
     std::string unknown;  // of unknown_owner: why, a clause
     std::string
         reserved;  // what net.ipv4.ip_local_reserved_ports would have to be; empty = not known, or it is already
+    // Of service_without_port: the errno, and when, by the boot-time clock.
+    int refused_error = 0;
+    std::uint64_t refused_ns = 0;
 };
+
+// Is it about an entry of the registry, and a claim that was made?
+inline bool is_of_registry(const Warning& warning) {
+    return warning.reason != WarningReason::service_without_port;
+}
 
 struct WarningWords {
     std::string summary;              // one sentence

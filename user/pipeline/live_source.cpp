@@ -115,11 +115,13 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
     : tracer_(tracer),
       filter_(filter),
       receiver_(receiver),
-      enricher_(facts.cgroup_mount(), tracer.host_netns(),
-                {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
-                 .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
-                 .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
-                 .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}) {
+      enricher_(
+          facts.cgroup_mount(), tracer.host_netns(),
+          {.process = [&tracer](const bt_process_key& key) { return tracer.process(key); },
+           .cgroup_path = [&tracer](std::uint64_t id) { return tracer.cgroup_path(id); },
+           .socket_users = [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
+           .netns_processes = [&tracer](std::uint32_t inum) { return netns_processes(tracer.netns_processes(inum)); },
+           .warn = [](const std::string& sentence) { spdlog::warn("{}", sentence); }}) {
     if (registry == nullptr) return;
     watch_.emplace(
         *registry, enricher_, [&tracer](std::span<bt_socket_user> users) { tracer.find_socket_users(users); },
@@ -142,7 +144,11 @@ void LiveSource::tick() {
     enricher_.refresh();
     if (watch_) watch_->tick();
     tell_losses();
-    if (const auto sentence = portless_.look(boot_ns())) spdlog::warn("{}", *sentence);
+    if (auto warning = portless_.look(boot_ns())) {
+        warning->time_ns = enricher_.utc_ns(warning->ktime_ns);
+        ++portless_told_;
+        receiver_.warning(*warning);
+    }
 }
 
 void LiveSource::take(std::span<const std::byte> bytes) {

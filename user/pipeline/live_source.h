@@ -44,7 +44,7 @@ class LiveSource {
     std::uint64_t events() const { return events_; }
     std::uint64_t failures() const { return failures_; }
     std::uint64_t lost() const { return lost_; }
-    std::uint64_t warnings() const { return watch_ ? watch_->warnings() : 0; }
+    std::uint64_t warnings() const { return portless_told_ + (watch_ ? watch_->warnings() : 0); }
 
   private:
     using Looks = std::unordered_map<std::uint32_t, std::int64_t>;  // by netns: not before, boot-time clock
@@ -69,7 +69,7 @@ class LiveSource {
     Looks ranges_looked_at_, addresses_looked_at_;
     const Tracer::Handler handler_ = [this](std::span<const std::byte> bytes) { take(bytes); };
     std::array<std::uint64_t, 5> told_{};  // by LossReason
-    std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0;
+    std::uint64_t events_ = 0, failures_ = 0, lost_ = 0, undecoded_ = 0, portless_told_ = 0;
 };
 
 }  // namespace bindtrace

@@ -11,6 +11,7 @@
 
 #include "model/conflict.h"
 #include "model/record.h"
+#include "model/warning.h"
 
 namespace bindtrace {
 
@@ -25,17 +26,17 @@ class PortlessServices {
     // Any event that is no failure: the unit may have got the port after all.
     void succeeded(const Event& event, const Context& context);
 
-    // Each second, by the boot-time clock. A sentence on one that has stayed so; once for each process and port.
-    std::optional<std::string> look(std::uint64_t now_ns);
+    // Each second, by the boot-time clock. One that has stayed so, without the time in UTC; once for each process and
+    // port.
+    std::optional<Warning> look(std::uint64_t now_ns);
 
   private:
     static constexpr std::size_t kWatched = 64;
 
     struct Watched {
         Event event;
+        Holder claim;
         std::string unit;
-        std::string restart;  // the command
-        std::uint16_t port = 0;
         bool told = false;
     };
 

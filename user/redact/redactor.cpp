@@ -205,7 +205,7 @@ void Redactor::redact(PortEntry& entry) const {
 void Redactor::warning(const Warning& warning) {
     Warning redacted = warning;
     redact(redacted.claim);
-    redact(redacted.entry);
+    if (is_of_registry(warning)) redact(redacted.entry);
     next_.warning(redacted);
 }
 

@@ -81,11 +81,12 @@ void CsvSink::meta(const Meta& meta, std::string& out) {
     hosts_.name(meta.host);
 }
 
-// Who has the port is its holder.
+// Who has the port is its holder; who was refused it is the process.
 void CsvSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
     heading(out);
     const bt_sock& sock = warning.claim.raw.sock;
-    cells_.assign(std::size(kEventColumns) + std::size(kProcessColumns), {});
+    const Owner* const owner = owner_of(warning.claim);
+    cells_.assign(std::size(kEventColumns), {});
     cells_[0] = writer_.time(warning.time_ns);
     cells_[1] = static_cast<std::int64_t>(warning.ktime_ns);
     cells_[2] = "warning";
@@ -93,14 +94,22 @@ void CsvSink::warning(const Warning& warning, const WarningWords& words, std::st
     cells_[column("family")] = std::string(family_word(sock.family));
     cells_[column("local_port")] = std::int64_t{sock.local_port};
     cells_[column("summary")] = escaped(words.summary);
-    writer_.holder(warning.claim, warning.ktime_ns, cells_);
-    if (const Owner* const owner = owner_of(warning.claim)) writer_.process(fields_of(*owner), cells_);
+    if (is_of_registry(warning)) {
+        cells_.resize(cells_.size() + std::size(kProcessColumns));
+        writer_.holder(warning.claim, warning.ktime_ns, cells_);
+    } else {
+        cells_[column("result")] = std::string(errno_name(warning.refused_error));
+        if (const auto unit = unit_of(warning.claim)) cells_[column("unit")] = escaped(*unit);
+    }
+    if (owner != nullptr) writer_.process(fields_of(*owner), cells_);
     cells_.resize(kColumns);
     cells_[kAdvice] = all_of(words.advice);
     cells_[kHost] = escaped(hosts_.current());
     cells_[kWarning] = std::string(warning_reason_name(warning.reason));
-    cells_[kEntry] = escaped(fmt::format("{}:{}", warning.entry.file, warning.entry.line));
-    cells_[kOwner] = escaped(owners_text(warning.entry.owners));
+    if (is_of_registry(warning)) {
+        cells_[kEntry] = escaped(fmt::format("{}:{}", warning.entry.file, warning.entry.line));
+        cells_[kOwner] = escaped(owners_text(warning.entry.owners));
+    }
     row(out);
 }
 

@@ -27,4 +27,12 @@ void write_port_entry(JsonLine& line, const PortEntry& entry) {
     line.raw("]");
 }
 
+void write_registry_entry(JsonLine& line, const PortEntry& entry) {
+    line.raw("{");
+    write_port_entry(line, entry);
+    line.raw(",\"netns\":");
+    line.string_or_null(entry.netns);
+    line.raw("}");
+}
+
 }  // namespace bindtrace

@@ -6,7 +6,10 @@
 
 namespace bindtrace {
 
-// Members of an object, for `check` and for warnings: file, line, port, last_port, proto, addr and owners.
+// Members of an object: file, line, port, last_port, proto, addr and owners.
 void write_port_entry(JsonLine& line, const PortEntry& entry);
+
+// The object `registry` of a warning: these, and the name of its network namespace.
+void write_registry_entry(JsonLine& line, const PortEntry& entry);
 
 }  // namespace bindtrace

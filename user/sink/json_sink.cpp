@@ -168,6 +168,7 @@ void JsonSink::loss(const Loss& loss, std::string& out) {
 
 void JsonSink::warning(const Warning& warning, const WarningWords& words, std::string& out) {
     const bt_sock& sock = warning.claim.raw.sock;
+    const bool of_registry = is_of_registry(warning);
     JsonLine line(out);
     write_start(line, "warning", warning.time_ns, warning.ktime_ns);
     write_host(line);
@@ -181,13 +182,21 @@ void JsonSink::warning(const Warning& warning, const WarningWords& words, std::s
     line.address_or_null(true, sock.family, sock.local_addr);
     line.raw(",\"local_port\":");
     line.number(sock.local_port);
-    line.raw(",\"registry\":{");
-    write_port_entry(line, warning.entry);
-    line.raw(",\"netns\":");
-    line.string_or_null(warning.entry.netns);
-    line.raw("},\"holder\":{");
-    write_holder_fields(line, warning.claim, warning.ktime_ns, holder_times_);
-    line.raw("},\"unknown\":");
+    line.raw(",\"result\":");
+    line.word_or_null(of_registry ? "" : errno_name(warning.refused_error));
+    line.raw(",\"registry\":");
+    of_registry ? write_registry_entry(line, warning.entry) : line.null();
+    const auto party = [&](bool is_there) {
+        if (!is_there) return line.null();
+        line.raw("{");
+        write_holder_fields(line, warning.claim, warning.ktime_ns, holder_times_);
+        line.raw("}");
+    };
+    line.raw(",\"holder\":");
+    party(of_registry);
+    line.raw(",\"requester\":");
+    party(!of_registry);
+    line.raw(",\"unknown\":");
     warning.unknown.empty() ? line.null() : line.string(warning.unknown);
     line.raw(",\"summary\":");
     line.string(words.summary);

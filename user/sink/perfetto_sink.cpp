@@ -297,7 +297,7 @@ void PerfettoSink::warning(const Warning& warning, const WarningWords& words, st
     const std::string_view reason = warning_reason_name(warning.reason);
     ProtoMessage told = track_event(kInstant, "warning", fmt::format("warning: {}", reason));
     annotate_socket(told, sock);
-    annotate(told, "owner", owners_text(warning.entry.owners));
+    if (is_of_registry(warning)) annotate(told, "owner", owners_text(warning.entry.owners));
     annotate(told, "summary", words.summary);
     if (const Owner* const owner = owner_of(warning.claim)) annotate_process(told, fields_of(*owner));
     packet(warning.ktime_ns, std::move(told), lane.tracks[0], out);

@@ -154,11 +154,9 @@ class Writer {
         line_.word_or_null(warning_reason_name(group.last.reason));
         line_.raw(",");
         write(group.place);
-        line_.raw(",\"registry\":{");
-        write_port_entry(line_, group.last.entry);
-        line_.raw(",\"netns\":");
-        line_.string_or_null(group.last.entry.netns);
-        line_.raw("},\"who\":");
+        line_.raw(",\"registry\":");
+        is_of_registry(group.last) ? write_registry_entry(line_, group.last.entry) : line_.null();
+        line_.raw(",\"who\":");
         write(group.who);
         write_count(group);
         line_.raw(",\"summary\":");

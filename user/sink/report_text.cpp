@@ -55,7 +55,8 @@ class Writer {
         write_totals();
         write_damage();
         section("CONFLICTS", summary_.conflicts, kConflictsShown, "failure");
-        section("WARNINGS: ports of the registry that others took", summary_.warnings, kOthersShown, "warning");
+        section("WARNINGS: ports of the registry that others took, services without their port", summary_.warnings,
+                kOthersShown, "warning");
         section("RACES with clients for a source port", summary_.races, kOthersShown, "race");
         section("PORTS THAT CHANGED HANDS", summary_.hand_overs, kOthersShown, "change");
         write_loops();

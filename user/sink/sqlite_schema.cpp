@@ -100,7 +100,8 @@ std::string sqlite_schema() {
         " processes" +
         columns(kHolderColumns) +
         ");\n"
-        "-- Ports of a registry that somebody else took, who is told as the holder.\n"
+        "-- Ports of a registry that somebody else took, who is told as the holder; and ports that a service runs on "
+        "without,\n-- with the process that was refused them (reason service-without-port).\n"
         "CREATE TABLE warnings (recording INTEGER, time TEXT, time_ns INTEGER, ktime_ns INTEGER, reason TEXT, proto "
         "TEXT,"
         " file TEXT, line INTEGER, entry TEXT, owner TEXT, process INTEGER REFERENCES processes" +

@@ -156,16 +156,17 @@ void SqliteSink::warning(const Warning& warning, const WarningWords& words, std:
     const bt_sock& sock = warning.claim.raw.sock;
     const PortEntry& entry = warning.entry;
     const Owner* const owner = owner_of(warning.claim);
+    const bool of_registry = is_of_registry(warning);
     cells_ = {recording_,
               writer_.time(warning.time_ns),
               warning.time_ns,
               static_cast<std::int64_t>(warning.ktime_ns),
               std::string(warning_reason_name(warning.reason)),
               std::string(protocol_name(sock.protocol, sock.type)),
-              escaped(entry.file),
-              std::int64_t{entry.line},
-              escaped(place_text(entry)),
-              escaped(owners_text(entry.owners)),
+              of_registry ? escaped(entry.file) : Cell(),
+              of_registry ? std::int64_t{entry.line} : Cell(),
+              of_registry ? escaped(place_text(entry)) : Cell(),
+              of_registry ? escaped(owners_text(entry.owners)) : Cell(),
               owner != nullptr ? process(fields_of(*owner)) : Cell()};
     writer_.holder(warning.claim, warning.ktime_ns, cells_);
     cells_.emplace_back(escaped(words.summary));

@@ -156,7 +156,7 @@ function drawOthers() {
     `${spanText(one)}: ${one.summary} `, one.advice.length ? element('span', {class: 'fix'}, element('b', {}, 'Fix: '),
     one.advice[0]) : null];
   byId('others').replaceChildren(...[
-    section('Warnings: ports of the registry that others took', report.warnings, report.not_kept.warnings, warning),
+    section('Warnings: ports of the registry that others took, services without their port', report.warnings, report.not_kept.warnings, warning),
     section('Races with clients for a source port', report.races, report.not_kept.races, race),
     section('Restart loops', report.restart_loops, null, loop),
     section('Ports that changed hands', report.changed_hands, report.not_kept.changed_hands, change),
