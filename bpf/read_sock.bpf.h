@@ -126,11 +126,8 @@ static __always_inline __u64 socket_inode(const struct sock *sk)
 
 static __always_inline void read_kind(struct bt_sock *out, const struct sock *sk)
 {
-	__u64 kind[1];
-
-	READ_NEIGHBOURS(kind, struct sock, sk, sk_type);
-	out->protocol = NEIGHBOUR(kind, struct sock, sk_type, sk_protocol);
-	out->type = NEIGHBOUR(kind, struct sock, sk_type, sk_type);
+	out->protocol = READ(struct sock, sk, sk_protocol); /* neighbours too, but 7.x has turned them round */
+	out->type = READ(struct sock, sk, sk_type);
 }
 
 /* `out` comes zeroed, but for an inode that is kept where the socket has none any more. */

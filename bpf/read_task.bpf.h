@@ -293,7 +293,8 @@ static __always_inline enum bt_op syscall_op(__u64 nr)
 	return nr < sizeof(kSyscallOps) ? kSyscallOps[nr] : BT_OP_UNKNOWN;
 }
 
-/* Where the saved user registers of a task lie; bpf_task_pt_regs() is newer than 5.10 and knows every stack layout. */
+/* Its system call, from the saved user registers; bpf_task_pt_regs() is newer than 5.10 and knows where every stack has
+ * them. */
 static __always_inline long current_syscall(struct task_struct *task)
 {
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {

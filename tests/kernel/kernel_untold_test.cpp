@@ -50,7 +50,7 @@ TEST_P(Untold, ConnectionIsRememberedForWhoeverIsRefusedBecauseOfIt) {
     });
     anywhere.sin6_port = htons(gone.port());
     const Json ended = tracer.verdict_on(late, anywhere);
-    EXPECT_EQ(ended["cause"], "time-wait");
+    EXPECT_TRUE(ended["cause"] == "time-wait" || ended["cause"] == "closing") << ended;  // its last segment may be late
     ASSERT_EQ(ended["holders"].size(), 1u) << ended;
     EXPECT_EQ(ended["holders"][0]["last_process"]["pid"], gone.pid()) << ended;
     EXPECT_EQ(ended["holders"][0]["acquired"], "connect");
