@@ -4,7 +4,8 @@
 //     claim_bench ROUNDS SCALE STRATEGIES BINDTRACE [NAME COMMAND]...
 //
 // Each round makes the same calls bare, under bindtrace by each of the strategies (fentry,kprobe) with more and with
-// less wanted of it, and under each COMMAND, another tool that prints a line for each bind. SCALE says how many calls.
+// less wanted of it, and under each COMMAND, which is another tool that prints a line for each bind, or one that says
+// "attached". SCALE says how many calls.
 //
 // What counts is the processor time of the thread that makes the calls: a program attached to the kernel runs in it,
 // and what a tracer does elsewhere is not in it. In a guest with --icount a nanosecond of it is an instruction.
@@ -36,7 +37,8 @@ using namespace std::chrono_literals;
 
 constexpr std::uint16_t kFirstPort = 10'000, kTakenPort = 18'080;
 constexpr int kBatch = 500;
-constexpr const char* kOwn = "claim_bench";  // this program's name, in an event's line
+constexpr const char* kOwn = "claim_bench";    // this program's name, in an event's line
+constexpr const char* kAttached = "attached";  // the line of empty_programs
 
 sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
@@ -154,7 +156,7 @@ class Tracer {
     explicit Tracer(const Way& way) : process_({"/bin/sh", "-c", "exec " + way.command}) {
         reader_ = std::thread([this, ready = std::string_view(way.ready)] {
             while (const auto line = process_.read_line())
-                if (!ready_ && line->find(ready) != std::string::npos) ready_ = true;
+                if (!ready_ && (line->find(ready) != std::string::npos || *line == kAttached)) ready_ = true;
             over_ = true;
         });
         const auto deadline = std::chrono::steady_clock::now() + 300s;
