@@ -374,6 +374,7 @@ void listener_of_many(Story& story) {
 }
 
 void refused_requests(Story& story) {
+    let_it_rest();
     Sock sock(story, kTcp4);
     verdict(sock.bind({"10.99.99.99", 8080}, EADDRNOTAVAIL), "address-not-local")
         .event["conflict"]["local_addresses"] = {{"has", {{{"interface", "lo"}, {"addr", "127.0.0.1"}}}}};
@@ -405,6 +406,7 @@ void refused_requests(Story& story) {
 // The address is there, but the kernel does not know yet whether it is alone with it. A port of its own, since failures
 // are counted.
 void address_not_ready(Story& story) {
+    let_it_rest();
     add_tentative_address("fd00::1");
     Sock early(story, kTcp6);
     Json& conflict = verdict(early.bind({"fd00::1", 8094}, EADDRNOTAVAIL), "address-not-local").event["conflict"];

@@ -139,6 +139,7 @@ void udp_client(Story& story) {
 // A link's address, asked for with the scope of another link, or of none. A port of its own, since failures are
 // counted.
 void scope_of_another_link(Story& story) {
+    let_it_rest();
     add_tentative_address("fe80::77");
     until_no_address_is_tentative();
     const std::uint32_t link = ::if_nametoindex("bt-tap");
