@@ -144,7 +144,7 @@ TEST(NetnsNames, AreNoneThatAThreadOfTheKernelGives) {
 
 // Whoever has the processes of a network namespace: here, of those that were added to it.
 struct Inside {
-    const Proc proc;
+    const Proc proc{};
     std::map<std::uint32_t, NetnsProcesses> processes;
     int looks = 0;
     std::chrono::milliseconds takes{};
