@@ -95,15 +95,21 @@ TEST(Csv, EveryRowHasEveryColumn) {
     EXPECT_EQ(loss["loss_reason"], "ring-buffer-full");
 }
 
-TEST(Csv, AWarningIsARow) {
+// By column.
+std::map<std::string, std::string> row_of(const Warning& warning) {
     CsvSink sink;
     std::string out;
-    Teller(sink, out).warning(sampled_warning());
+    Teller(sink, out).warning(warning);
     const Rows rows = parse_csv(out);
-    ASSERT_EQ(rows.size(), 2u);
-    ASSERT_EQ(rows[1].size(), rows[0].size());
-    std::map<std::string, std::string> warning;
-    for (std::size_t i = 0; i < rows[0].size(); ++i) warning[rows[0][i]] = rows[1][i];
+    std::map<std::string, std::string> row;
+    EXPECT_TRUE(rows.size() == 2 && rows[1].size() == rows[0].size()) << out;
+    if (testing::Test::HasFailure()) return row;
+    for (std::size_t i = 0; i < rows[0].size(); ++i) row[rows[0][i]] = rows[1][i];
+    return row;
+}
+
+TEST(Csv, AWarningIsARow) {
+    auto warning = row_of(sampled_warning());
     EXPECT_EQ(warning["type"], "warning");
     EXPECT_EQ(warning["local_port"], "32819");
     EXPECT_EQ(warning["holder_pid"], "4071");
@@ -115,14 +121,7 @@ TEST(Csv, AWarningIsARow) {
 }
 
 TEST(Csv, AServiceWithoutItsPortHoldsNothing) {
-    CsvSink sink;
-    std::string out;
-    Teller(sink, out).warning(sampled_service_without_port());
-    const Rows rows = parse_csv(out);
-    ASSERT_EQ(rows.size(), 2u);
-    ASSERT_EQ(rows[1].size(), rows[0].size());
-    std::map<std::string, std::string> warning;
-    for (std::size_t i = 0; i < rows[0].size(); ++i) warning[rows[0][i]] = rows[1][i];
+    auto warning = row_of(sampled_service_without_port());
     EXPECT_EQ(warning["local_port"], "32819");
     EXPECT_EQ(warning["result"], "EADDRINUSE");
     EXPECT_EQ(warning["pid"], "4071");
