@@ -38,7 +38,7 @@ using namespace std::chrono_literals;
 constexpr std::uint16_t kFirstPort = 10'000, kTakenPort = 18'080;
 constexpr int kBatch = 500;
 constexpr const char* kOwn = "claim_bench";    // this program's name, in an event's line
-constexpr const char* kAttached = "attached";  // the line of empty_programs
+constexpr const char* kAttached = "attached";  // the line of floor_programs
 
 sockaddr_in loopback(std::uint16_t port) {
     sockaddr_in address{};
