@@ -57,7 +57,7 @@ TEST(CaptureFiles, NoneOutgrowsItsBoundWhateverIsHeld) {
         port.holder.process->process->cmdline = {{std::to_string(random()), std::to_string(random())}};
     }
     ASSERT_TRUE(writer.start(sampled_meta(), sampled_host(), ports, true));
-    for (std::uint64_t i = 0; i < 120; ++i) {
+    for (std::uint64_t i = 0; i < 40; ++i) {
         NetnsFacts facts;
         facts.inum = static_cast<std::uint32_t>(i);
         for (int setting = 0; setting < 10; ++setting)

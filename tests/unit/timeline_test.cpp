@@ -290,8 +290,8 @@ TEST_F(Drawn, NoMoreAtOnceThanThereIsRoomFor) {
 }
 
 // Whatever happens; and each name is as long as names get, and each of its characters takes six in JSON.
-TEST_F(Drawn, PageOfAMillionEventsIsBounded) {
-    constexpr std::uint64_t kRounds = 333'334;
+TEST_F(Drawn, PageIsBoundedHoweverMuchHappened) {
+    constexpr std::uint64_t kRounds = 50'000;
     for (std::uint64_t i = 0; i < kRounds; ++i) {
         const std::string comm = "\x01\x02\x03" + std::to_string(i);
         const auto port = static_cast<std::uint16_t>(1 + i * 7919 % 3000);
