@@ -70,12 +70,10 @@ SEPARATE connect_completed(__u64 socket)
 	return 0;
 }
 
-/* A connect has failed. Only a refused port is told; other failures are not about one. */
-SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, int result)
+/* A connect has failed. For want of a port? A bound socket is refused its own where another one has that peer. */
+SEPARATE port_refused(__u64 socket, int result)
 {
 	const struct sock *sk = (const struct sock *)socket;
-	struct bt_claim claim = {};
-	struct bt_request request = {};
 	struct bt_claim *known;
 	bool pending;
 	__u64 key;
@@ -84,8 +82,18 @@ SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, 
 	pending = known && known->stage == BT_CLAIM_PENDING;
 	if (pending)
 		bpf_map_delete_elem(&claims, &key);
-	if (result != -EADDRNOTAVAIL || !(pending || socket_port(sk)))
-		return 0;
+	if (result == -ENOMEM)
+		return pending;
+	return result == -EADDRNOTAVAIL && (pending || socket_port(sk));
+}
+
+/* Only that is told; other failures are not about a port. */
+SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, int result)
+{
+	const struct sock *sk = (const struct sock *)socket;
+	struct bt_claim claim = {};
+	struct bt_request request = {};
+
 	read_claimant(&claim, sk, current_op(socket));
 	claim.since_ns = bpf_ktime_get_boot_ns();
 	if (!claim.sock.local_port)
@@ -102,11 +110,11 @@ SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, 
 /* connect(2), or a send with TCP Fast Open, has ended. */
 static __always_inline void stream_ended(const struct sock *sk, enum bt_op op, __u64 address, int length, int result)
 {
-	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL &&
+	if (op != BT_OP_CONNECT && result != -EADDRNOTAVAIL && result != -ENOMEM &&
 	    READ(struct sock, sk, __sk_common.skc_state) != TCP_SYN_SENT)
 		return;
 	connect_completed((__u64)sk);
-	if (result && result != -EINPROGRESS)
+	if (result && result != -EINPROGRESS && port_refused((__u64)sk, result))
 		connect_failed((__u64)sk, op, address, length, result);
 }
 

@@ -56,6 +56,7 @@ constexpr AcceptableSkip kAcceptableSkips[] = {
      [](int version) { return version < 601; }},
     {"landlock-", "the kernel has no Landlock for UDP ports", [](int version) { return version < 702; }},
     {"compat-", "the kernel has no 32-bit calls", has},
+    {"connect-enomem-", "its memory is not to be used up", [](int) { return true; }},
 };
 
 // Of the kernels that tools/guest boots; nothing elsewhere, where a kernel may be without anything.

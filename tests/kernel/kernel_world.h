@@ -4,7 +4,8 @@
 // Environment: BINDTRACE and PROVOKE (paths; default: beside this program), BT_STRATEGY (auto, fentry, kprobe or
 // tracepoint, the default), BT_SLOW=1 (also the cases that take a minute), BT_DEADLINE (seconds to wait for one event,
 // 20), BT_SHORT_LIVED (how many processes, 1000), BT_FLOOD_SECONDS (1), BT_DUMP=FILE (the matched events of each case
-// without what differs from run to run, one JSON object a line, to be compared between strategies).
+// without what differs from run to run, one JSON object a line, to be compared between strategies), BT_EXHAUST_MEMORY=1
+// (also the cases for which the machine must have no memory for a moment: only for a guest).
 #pragma once
 
 #include <gtest/gtest.h>

@@ -30,7 +30,7 @@ std::vector<Case> all_cases() {
           time_wait_cases,     process_cases,         cgroup_cases,        protocol_cases,        mptcp_cases,
           uring_cases,         state_cases,           conflict_cases,      conflict_advice_cases, conflict_unit_cases,
           conflict_ipv6_cases, conflict_shared_cases, landlock_cases,      sysctl_cases,          range_cases,
-          capability_cases,    compat_cases}) {
+          capability_cases,    compat_cases,          no_memory_cases}) {
         std::vector<Case> some = topic();
         cases.insert(cases.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
     }

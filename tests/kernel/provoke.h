@@ -34,6 +34,7 @@ std::vector<Case> reuse_cases();
 std::vector<Case> dual_stack_cases();
 std::vector<Case> listen_cases();
 std::vector<Case> tcp_autobind_cases();
+std::vector<Case> no_memory_cases();
 std::vector<Case> udp_autobind_cases();
 std::vector<Case> release_cases();
 std::vector<Case> inheritance_cases();

@@ -83,6 +83,8 @@ class Sock {
     Expectation& event(const char* type, const char* op, Span span, int error);
     Expectation& bound(const char* op, const Endpoint& ask, const Outcome& outcome);
     Expectation& listening(const char* op, const Outcome& outcome);
+    void connected(const Endpoint& to, const Outcome& outcome);
+    Expectation& left_without_port(const Endpoint& to, const Outcome& outcome);
     Expectation& autobound(const char* op, Span span, const std::optional<Endpoint>& to);
     Expectation& released(const char* op, Span span);
     // By the TIME_WAIT socket that took it over, which nobody has open.

@@ -26,9 +26,13 @@ void Sock::connect(const Endpoint& to, int error) {
     const SocketAddress address = to_socket_address(to);
     const Outcome outcome = timed([&] { return ::connect(fd_, address.get(), address.size); });
     must_be(outcome, error, "connect " + to_text(to));
+    connected(to, outcome);
+}
+
+void Sock::connected(const Endpoint& to, const Outcome& outcome) {
     if (!claim_) autobound("connect", outcome.span, to);
     look();
-    if (error == EINPROGRESS) add_remote(last_look_, to);
+    if (last_look_["remote_addr"].is_null()) add_remote(last_look_, to);  // not told by the kernel while in SYN_SENT
 }
 
 void Sock::connect_refused(const Endpoint& to) {
@@ -48,7 +52,11 @@ Expectation& Sock::connect_without_port(const Endpoint& to, int error) {
     const SocketAddress address = to_socket_address(to);
     const Outcome outcome = timed([&] { return ::connect(fd_, address.get(), address.size); });
     must_be(outcome, error, "connect " + to_text(to));
-    Expectation& line = event("autobind", "connect", outcome.span, error);
+    return left_without_port(to, outcome);
+}
+
+Expectation& Sock::left_without_port(const Endpoint& to, const Outcome& outcome) {
+    Expectation& line = event("autobind", "connect", outcome.span, outcome.error);
     line.event["addr"] = nullptr;
     line.event["port"] = nullptr;
     add_local(line.event);
