@@ -31,6 +31,7 @@ struct World {
 };
 
 const std::string kDockerPath = "/system.slice/docker-" + kDockerId + ".scope";
+constexpr std::int64_t kNow = 0;  // files are read each time, as those that have just changed
 const std::string kPodPath = "/kubepods/burstable/pod6c5b1d9a-0f3e-4c52-9d86-0c1f7f5b7d11/" + kPodId;
 
 void expect(const ContainerFacts& facts, const std::string& runtime, const std::string& name,
@@ -298,10 +299,11 @@ TEST(Containers, OfADockerAreReadAsFarAsThatTakesNoLongTime) {
     };
     for (int i = 10; i < 30; ++i)
         world.root.write("var/lib/docker/containers/" + id(i) + "/config.v2.json", text_of(i));
-    const auto known = docker_containers(world.containers.files(), std::nullopt, 8080);
+    DockerContainers docker(world.containers.files());
+    const auto known = docker.with_port(std::nullopt, 8080, kNow);
     ASSERT_TRUE(known);
     EXPECT_EQ(known->size(), 11u) << "ten of 3 MiB, and the small one";
-    EXPECT_EQ(docker_containers(world.containers.files(), std::nullopt, 8081)->size(), 0u) << "nobody has that port";
+    EXPECT_EQ(docker.with_port(std::nullopt, 8081, kNow)->size(), 0u) << "nobody has that port";
 }
 
 // Ten thousand containers, and many more that come and go.

@@ -15,6 +15,8 @@ using nlohmann::json;
 // Docker writes some 3 to 10 KiB of each. Those of a user, who may have put anything there, are not to take long.
 constexpr std::size_t kAllOfThem = std::size_t{32} << 20;
 
+constexpr const char* kConfig = "/config.v2.json";
+
 std::optional<std::string> containers_folder(const StateFiles& files, std::optional<std::uint32_t> user) {
     const auto home = user ? files.home(*user) : std::optional<std::string>("");
     if (!home) return std::nullopt;
@@ -50,15 +52,8 @@ std::vector<PortMapping> ports_in(const json& network) {
     return ports;
 }
 
-// left: bytes that may still be read. Nothing where the word is not in the file.
-std::optional<DockerContainer> read(const StateFiles& files, const std::string& folder, std::string_view id,
-                                    std::size_t& left, std::string_view word = "") {
-    const auto text =
-        files.text(folder + "/" + std::string(id) + "/config.v2.json", std::min(left, StateFiles::kLargest));
-    if (!text) return std::nullopt;
-    left -= text->size();
-    if (text->find(word) == std::string::npos) return std::nullopt;
-    const json config = json::parse(*text, nullptr, false);
+std::optional<DockerContainer> parse(std::string_view text, std::string_view id) {
+    const json config = json::parse(text, nullptr, false);
     if (string_in(config, "ID") != id) return std::nullopt;
     DockerContainer found;
     Container& container = found.facts.container.emplace();
@@ -86,23 +81,59 @@ std::optional<DockerContainer> read(const StateFiles& files, const std::string& 
 std::optional<DockerContainer> docker_container(const StateFiles& files, std::string_view id,
                                                 std::optional<std::uint32_t> user) {
     const auto folder = containers_folder(files, user);
-    std::size_t left = StateFiles::kLargest;
-    return folder ? read(files, *folder, id, left) : std::nullopt;
+    const auto text = folder ? files.text(*folder + "/" + std::string(id) + kConfig) : std::nullopt;
+    return text ? parse(*text, id) : std::nullopt;
 }
 
-std::optional<std::vector<DockerContainer>> docker_containers(const StateFiles& files,
-                                                              std::optional<std::uint32_t> user,
-                                                              std::uint16_t host_port) {
-    const auto folder = containers_folder(files, user);
-    const std::string word = '"' + std::to_string(host_port) + '"';
-    if (!folder || !files.can_read(*folder)) return std::nullopt;
-    std::vector<DockerContainer> all;
-    std::size_t left = kAllOfThem;
-    for (const std::string& id : files.names(*folder)) {
-        if (auto found = is_container_id(id) ? read(files, *folder, id, left, word) : std::nullopt)
-            all.push_back(std::move(*found));
+DockerContainers::Numbers DockerContainers::numbers_in(std::string_view text) {
+    constexpr std::size_t kDigits = 5;
+    Numbers numbers;
+    for (std::size_t begin = text.find('"') + 1; begin != 0;) {
+        const std::size_t end = text.find('"', begin);
+        const auto port = end - begin <= kDigits ? port_of(text.substr(begin, end - begin)) : std::nullopt;
+        if (port) numbers.push_back(*port);
+        begin = end + 1;
     }
-    return all;
+    std::ranges::sort(numbers);
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+    return {numbers.begin(), numbers.end()};  // as large as it need be
+}
+
+// A container that comes or goes changes the folder.
+DockerContainers::Names DockerContainers::names(const StateFolder& folder, std::int64_t now_ns) {
+    const auto stamp = files_.stamp(folder, ".");
+    const Names* noted = stamp ? names_.find(*stamp) : nullptr;
+    if (noted != nullptr) return *noted;
+    std::vector<std::string> found = StateFiles::names(folder);
+    std::erase_if(found, [](const std::string& name) { return !is_container_id(name); });
+    for (std::string& name : found) name += kConfig;
+    auto names = std::make_shared<const std::vector<std::string>>(std::move(found));
+    if (stamp && names->size() <= kFiles) names_.keep(*stamp, now_ns, names);
+    return names;
+}
+
+std::optional<std::vector<DockerContainer>> DockerContainers::with_port(std::optional<std::uint32_t> user,
+                                                                        std::uint16_t host_port, std::int64_t now_ns) {
+    const auto path = containers_folder(files_, user);
+    const auto folder = path ? files_.folder(*path) : std::nullopt;
+    if (!folder) return std::nullopt;
+    std::vector<DockerContainer> found;
+    std::size_t left = kAllOfThem;
+    const bool is_first = numbers_.size() == 0;
+    for (const Names all = names(*folder, now_ns); const std::string& name : *all) {
+        const auto stamp = is_first ? std::nullopt : files_.stamp(*folder, name);
+        const Numbers* noted = stamp ? numbers_.find(*stamp) : nullptr;
+        if (noted != nullptr && !std::ranges::binary_search(*noted, host_port)) continue;
+        const auto file = files_.read(*folder, name, std::min(left, StateFiles::kLargest));
+        if (!file) continue;
+        left -= file->text.size();
+        Numbers numbers = numbers_in(file->text);
+        const bool may_have_it = std::ranges::binary_search(numbers, host_port);
+        if (numbers.size() <= kNumbers) numbers_.keep(file->stamp, now_ns, std::move(numbers));
+        if (auto container = may_have_it ? parse(file->text, name.substr(0, name.find('/'))) : std::nullopt)
+            found.push_back(std::move(*container));
+    }
+    return found;
 }
 
 }  // namespace bindtrace

@@ -123,13 +123,14 @@ std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, con
     return match_of(mappings, sock).container_port;
 }
 
-const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner, std::uint16_t host_port) {
+const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner, std::uint16_t host_port,
+                                                                          std::int64_t now_ns) {
     const auto user = user_of(owner);
     const std::uint64_t key = std::uint64_t{user.value_or(0)} << 16 | host_port;
     DockerLook* look = docker_.find(key);
     const auto now = std::chrono::steady_clock::now();
     if (look == nullptr || now >= look->until)
-        look = &docker_.insert(key, {.containers = docker_containers(containers_.files(), user, host_port),
+        look = &docker_.insert(key, {.containers = docker_containers_.with_port(user, host_port, now_ns),
                                      .until = now + std::chrono::seconds(1)});
     return look->containers;
 }
@@ -138,7 +139,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
                                                                    std::int64_t now_ns) {
     const auto arguments = docker_proxy_arguments(argv_of(owner));
     if (!arguments || arguments->host_port != sock.local_port) return std::nullopt;
-    const auto& known = docker(owner, sock.local_port);
+    const auto& known = docker(owner, sock.local_port, now_ns);
     if (!known) return std::nullopt;
     Behind behind{.published = {.host_port = arguments->host_port,
                                 .container_port = arguments->container_port,
@@ -159,8 +160,9 @@ std::optional<PublishedPorts::Behind> PublishedPorts::docker_proxy(const Owner& 
     return behind;
 }
 
-std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner, const bt_sock& sock) {
-    const auto& known = docker(owner, sock.local_port);
+std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner, const bt_sock& sock,
+                                                              std::int64_t now_ns) {
+    const auto& known = docker(owner, sock.local_port, now_ns);
     if (!known) return std::nullopt;
     MappingMatch best;
     const DockerContainer* behind = nullptr;  // none where two fit as well: which of them it is, is not known
@@ -179,7 +181,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::dockerd(const Owner& owner
 bool PublishedPorts::is_daemons_own(const Owner& owner, const bt_sock& sock, std::optional<std::int64_t> since_ns,
                                     std::int64_t now_ns) {
     if (program_of(owner) != "dockerd" || (since_ns && now_ns - *since_ns < kStartsNs)) return false;
-    const auto& known = docker(owner, sock.local_port);
+    const auto& known = docker(owner, sock.local_port, now_ns);
     return known && std::ranges::none_of(*known, [&](const DockerContainer& container) {
                return match_of(container.ports, sock).fit != Fit::none;
            });
@@ -223,7 +225,7 @@ std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owne
 std::optional<PublishedPorts::Behind> PublishedPorts::look(const std::string& program, const Owner& owner,
                                                            const bt_sock& sock, std::int64_t now_ns) {
     if (program == "docker-proxy") return docker_proxy(owner, sock, now_ns);
-    if (program == "dockerd" || program == "rootlesskit") return dockerd(owner, sock);
+    if (program == "dockerd" || program == "rootlesskit") return dockerd(owner, sock, now_ns);
     if (program == "conmon") return podman(conmon_container(argv_of(owner)), owner, sock);
     if (program == "slirp4netns") return podman(slirp4netns_container(argv_of(owner)), owner, sock);
     return by_netns(owner, sock);

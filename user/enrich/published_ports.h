@@ -45,7 +45,7 @@ std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, con
 class PublishedPorts {
   public:
     explicit PublishedPorts(Containers& containers, std::string proc = "/proc")
-        : containers_(containers), proc_(std::move(proc)) {}
+        : containers_(containers), docker_containers_(containers.files()), proc_(std::move(proc)) {}
 
     struct Behind {
         Published published;
@@ -92,15 +92,17 @@ class PublishedPorts {
     static constexpr std::int64_t kStartsNs = 30'000'000'000;  // that a container may take to be written down
 
     std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
-    std::optional<Behind> dockerd(const Owner& owner, const bt_sock& sock);
+    std::optional<Behind> dockerd(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
     std::optional<Behind> podman(const std::optional<std::string>& id, const Owner& owner, const bt_sock& sock);
     std::optional<std::uint16_t> podman_target(const std::string& id, const Owner& owner, const bt_sock& sock) const;
     std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
 
     // Those of the Docker that this process belongs to that may have published the port; at most a second old.
-    const std::optional<std::vector<DockerContainer>>& docker(const Owner& owner, std::uint16_t host_port);
+    const std::optional<std::vector<DockerContainer>>& docker(const Owner& owner, std::uint16_t host_port,
+                                                              std::int64_t now_ns);
 
     Containers& containers_;
+    DockerContainers docker_containers_;
     std::string proc_;
     BoundedCache<std::uint64_t, DockerLook> docker_{kDockerLooks};  // by user and port
     BoundedCache<SocketKey, Seen, HashSocketKey> seen_{kSeen};

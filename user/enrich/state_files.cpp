@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "enrich/state_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -9,35 +10,64 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <system_error>
-
-#include "core/unique_fd.h"
+#include <string_view>
 
 namespace bindtrace {
 
+namespace {
+
+FileStamp stamp_of(const struct stat& status) {
+    const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000LL + time.tv_nsec; };
+    return {.device = status.st_dev,
+            .inode = status.st_ino,
+            .size = status.st_size,
+            .modified_ns = ns(status.st_mtim),
+            .changed_ns = ns(status.st_ctim)};
+}
+
+}  // namespace
+
 std::optional<std::string> StateFiles::text(const std::string& path, std::size_t largest) const {
+    auto file = read_at(AT_FDCWD, "", root_ + path, largest);
+    return file ? std::optional(std::move(file->text)) : std::nullopt;
+}
+
+std::optional<StateFile> StateFiles::read(const StateFolder& folder, const std::string& name,
+                                          std::size_t largest) const {
+    return read_at(folder.fd.get(), folder.path + "/", name, largest);
+}
+
+std::optional<StateFile> StateFiles::read_at(int folder, const std::string& above, const std::string& name,
+                                             std::size_t largest) const {
     // Not to wait for a writer where somebody has put a pipe there.
-    const UniqueFd file(open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    const UniqueFd file(openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!file.valid()) {
-        refused(path, errno);
+        refused(above + name, errno);
         return std::nullopt;
     }
     struct stat status {};
     if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
         static_cast<std::size_t>(status.st_size) > largest)
         return std::nullopt;
-    std::string text(static_cast<std::size_t>(status.st_size), '\0');
+    StateFile found{.text = std::string(static_cast<std::size_t>(status.st_size), '\0'), .stamp = stamp_of(status)};
+    std::string& text = found.text;
     std::size_t used = 0;
     while (used < text.size()) {
-        const ssize_t got = read(file.get(), text.data() + used, text.size() - used);
+        const ssize_t got = ::read(file.get(), text.data() + used, text.size() - used);
         if (got <= 0) break;
         used += static_cast<std::size_t>(got);
     }
     text.resize(used);
-    return text;
+    return found;
+}
+
+std::optional<FileStamp> StateFiles::stamp(const StateFolder& folder, const std::string& name) const {
+    struct stat status {};
+    if (fstatat(folder.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) return stamp_of(status);
+    refused(folder.path + "/" + name, errno);
+    return std::nullopt;
 }
 
 std::optional<nlohmann::json> StateFiles::json(const std::string& path) const {
@@ -48,13 +78,30 @@ std::optional<nlohmann::json> StateFiles::json(const std::string& path) const {
     return parsed;
 }
 
-std::vector<std::string> StateFiles::names(const std::string& folder) const {
+std::optional<StateFolder> StateFiles::folder(const std::string& path) const {
+    StateFolder found{.path = root_ + path,
+                      .fd = UniqueFd(open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY))};
+    if (found.fd.valid() && faccessat(found.fd.get(), ".", R_OK | X_OK, AT_EACCESS) == 0) return found;
+    refused(found.path, errno);
+    return std::nullopt;
+}
+
+std::vector<std::string> StateFiles::names(const std::string& path) const {
+    const auto found = folder(path);
+    return found ? names(*found) : std::vector<std::string>();
+}
+
+std::vector<std::string> StateFiles::names(const StateFolder& folder) {
     std::vector<std::string> found;
-    std::error_code error;
-    std::filesystem::directory_iterator entry(root_ + folder, error), end;
-    refused(folder, error.value());
-    for (; !error && entry != end && found.size() < kEntries; entry.increment(error))
-        found.push_back(entry->path().filename());
+    // Opened anew: copies of a descriptor share the place up to which it is read.
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(
+        fdopendir(openat(folder.fd.get(), ".", O_RDONLY | O_CLOEXEC | O_DIRECTORY)), closedir);
+    while (entries && found.size() < kEntries) {
+        const dirent* entry = readdir(entries.get());
+        if (entry == nullptr) break;
+        const std::string_view name = entry->d_name;
+        if (name != "." && name != "..") found.emplace_back(name);
+    }
     std::ranges::sort(found);
     return found;
 }
@@ -75,7 +122,7 @@ bool StateFiles::can_read(const std::string& folder) const {
 void StateFiles::refused(const std::string& path, int error) const {
     if ((error != EACCES && error != EPERM) || warned_) return;
     warned_ = true;
-    warn_("may not read " + root_ + path +
+    warn_("may not read " + path +
           ": containers are told by their ids alone (run as root, or with cap_dac_read_search)");
 }
 

@@ -8,7 +8,21 @@
 #include <string>
 #include <vector>
 
+#include "core/unique_fd.h"
+#include "enrich/file_notes.h"
+
 namespace bindtrace {
+
+struct StateFile {
+    std::string text;
+    FileStamp stamp;  // from before it was read
+};
+
+// Held open, for a look at many files below it: to walk there for each takes a third more time.
+struct StateFolder {
+    std::string path;
+    UniqueFd fd;
+};
 
 // The files in which container runtimes keep their state. Some belong to users who may put anything there: only regular
 // files are read, none that is large, and what is no JSON is not there.
@@ -26,7 +40,14 @@ class StateFiles {
     std::optional<nlohmann::json> json(const std::string& path) const;
 
     // Names of what is in a folder, in order; at most kEntries.
-    std::vector<std::string> names(const std::string& folder) const;
+    std::vector<std::string> names(const std::string& path) const;
+
+    // Nothing where the folder is not there, or we may not look into it.
+    std::optional<StateFolder> folder(const std::string& path) const;
+    static std::vector<std::string> names(const StateFolder& folder);
+    std::optional<FileStamp> stamp(const StateFolder& folder, const std::string& name) const;
+    std::optional<StateFile> read(const StateFolder& folder, const std::string& name,
+                                  std::size_t largest = kLargest) const;
 
     // The home folder of a user, by the passwd file.
     std::optional<std::string> home(std::uint32_t uid) const;
@@ -36,6 +57,9 @@ class StateFiles {
   private:
     static constexpr std::size_t kEntries = 10'000;
 
+    // above: the path of the folder, where that is not in the name.
+    std::optional<StateFile> read_at(int folder, const std::string& above, const std::string& name,
+                                     std::size_t largest) const;
     void refused(const std::string& path, int error) const;
 
     std::string root_;
