@@ -123,8 +123,7 @@ CpuTime cpu_at_rest(pid_t pid) {
 // A hundredth of them, a tenth, and all.
 void bench_load(const std::string& format, const std::string& command, std::uint64_t events) {
     ChildProcess tracer({"/bin/sh", "-c", "exec " + command + " --pid " + std::to_string(getpid())});
-    while (memory_mib(tracer.pid(), "VmRSS") == 0) std::this_thread::sleep_for(1ms);
-    std::this_thread::sleep_for(2s);  // attached: `record` does not say when
+    cpu_at_rest(tracer.pid());  // it has attached
     tell("most memory that was resident", format + ", at start", "MiB", {memory_mib(tracer.pid(), "VmRSS")});
     std::uint64_t made = 0;
     for (const unsigned part : {100u, 10u, 1u}) {
