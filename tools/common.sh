@@ -28,6 +28,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
 
 if command -v ccache >/dev/null; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 # what one clone has compiled, another need not
 fi
 
 say() { echo "${0##*/}: $*" >&2; }
