@@ -22,7 +22,8 @@ def stages(text):
     samples = {}
     for run in json.loads(text)["benchmarks"]:
         if run["run_type"] == "iteration" and not run.get("error_occurred") and not run.get("skipped"):
-            samples.setdefault(run["run_name"], []).append(1e9 / run.get("items_per_second", 1e9 / run["cpu_time"]))
+            time = run["real_time" if run["run_name"].endswith("/manual_time") else "cpu_time"]
+            samples.setdefault(run["run_name"], []).append(1e9 / run.get("items_per_second", 1e9 / time))
     return samples
 
 

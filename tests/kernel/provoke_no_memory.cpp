@@ -33,6 +33,7 @@
 namespace bindtrace {
 namespace {
 
+constexpr const char* kRealTime = "/proc/sys/kernel/sched_rt_runtime_us";
 constexpr std::size_t kSockets = 800;  // more than there are notes at hand
 
 void run_alone_on(int processor) {
@@ -127,6 +128,8 @@ std::vector<Outcome> connect_without_memory(const std::vector<int>& clients, con
     const MinFree min_free;
     give_up_notes();
     write_file("/proc/self/oom_score_adj", "-1000");
+    const std::string real_time = read_file(kRealTime);
+    write_file(kRealTime, "-1");  // or others would get a twentieth of each second
     bool asked = false, restored = false;
     {
         const AllProcessors alone;
@@ -136,6 +139,7 @@ std::vector<Outcome> connect_without_memory(const std::vector<int>& clients, con
         }
         restored = min_free.restore();
     }
+    write_file(kRealTime, real_time);
     must(asked && restored, "vm.min_free_kbytes cannot be written");
     outcomes.resize(count);
     return outcomes;

@@ -24,6 +24,7 @@ class UniqueFd {
     }
 
     int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
     bool valid() const { return fd_ >= 0; }
 
   private:

@@ -2,6 +2,7 @@
 #include "enrich/docker_state.h"
 
 #include <algorithm>
+#include <bitset>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -88,14 +89,15 @@ std::optional<DockerContainer> docker_container(const StateFiles& files, std::st
 DockerContainers::Numbers DockerContainers::numbers_in(std::string_view text) {
     constexpr std::size_t kDigits = 5;
     Numbers numbers;
+    std::bitset<65'536> seen;  // whoever writes such a file may repeat one a million times
     for (std::size_t begin = text.find('"') + 1; begin != 0;) {
         const std::size_t end = text.find('"', begin);
         const auto port = end - begin <= kDigits ? port_of(text.substr(begin, end - begin)) : std::nullopt;
-        if (port) numbers.push_back(*port);
+        if (port && !seen[*port]) numbers.push_back(*port);
+        if (port) seen[*port] = true;
         begin = end + 1;
     }
     std::ranges::sort(numbers);
-    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
     return {numbers.begin(), numbers.end()};  // as large as it need be
 }
 
@@ -104,10 +106,11 @@ DockerContainers::Names DockerContainers::names(const StateFolder& folder, std::
     const auto stamp = files_.stamp(folder, ".");
     const Names* noted = stamp ? names_.find(*stamp) : nullptr;
     if (noted != nullptr) return *noted;
-    std::vector<std::string> found = StateFiles::names(folder);
-    std::erase_if(found, [](const std::string& name) { return !is_container_id(name); });
-    for (std::string& name : found) name += kConfig;
-    auto names = std::make_shared<const std::vector<std::string>>(std::move(found));
+    auto found = StateFiles::names(folder);
+    if (!found) return nullptr;
+    std::erase_if(*found, [](const std::string& name) { return !is_container_id(name); });
+    for (std::string& name : *found) name += kConfig;
+    auto names = std::make_shared<const std::vector<std::string>>(std::move(*found));
     if (stamp && names->size() <= kFiles) names_.keep(*stamp, now_ns, names);
     return names;
 }
@@ -116,11 +119,12 @@ std::optional<std::vector<DockerContainer>> DockerContainers::with_port(std::opt
                                                                         std::uint16_t host_port, std::int64_t now_ns) {
     const auto path = containers_folder(files_, user);
     const auto folder = path ? files_.folder(*path) : std::nullopt;
-    if (!folder) return std::nullopt;
+    const Names all = folder ? names(*folder, now_ns) : nullptr;
+    if (!all) return std::nullopt;
     std::vector<DockerContainer> found;
     std::size_t left = kAllOfThem;
     const bool is_first = numbers_.size() == 0;
-    for (const Names all = names(*folder, now_ns); const std::string& name : *all) {
+    for (const std::string& name : *all) {
         const auto stamp = is_first ? std::nullopt : files_.stamp(*folder, name);
         const Numbers* noted = stamp ? numbers_.find(*stamp) : nullptr;
         if (noted != nullptr && !std::ranges::binary_search(*noted, host_port)) continue;

@@ -19,7 +19,11 @@ namespace bindtrace {
 namespace {
 
 FileStamp stamp_of(const struct stat& status) {
-    const auto ns = [](const timespec& time) { return time.tv_sec * 1'000'000'000LL + time.tv_nsec; };
+    // A file may be dated as somebody likes: within what 64 bits hold of nanoseconds.
+    const auto ns = [](const timespec& time) {
+        constexpr std::int64_t kMost = 9'000'000'000;
+        return std::clamp<std::int64_t>(time.tv_sec, -kMost, kMost) * 1'000'000'000 + time.tv_nsec;
+    };
     return {.device = status.st_dev,
             .inode = status.st_ino,
             .size = status.st_size,
@@ -56,7 +60,8 @@ std::optional<StateFile> StateFiles::read_at(int folder, const std::string& abov
     std::size_t used = 0;
     while (used < text.size()) {
         const ssize_t got = ::read(file.get(), text.data() + used, text.size() - used);
-        if (got <= 0) break;
+        if (got < 0) return std::nullopt;
+        if (got == 0) break;
         used += static_cast<std::size_t>(got);
     }
     text.resize(used);
@@ -88,16 +93,20 @@ std::optional<StateFolder> StateFiles::folder(const std::string& path) const {
 
 std::vector<std::string> StateFiles::names(const std::string& path) const {
     const auto found = folder(path);
-    return found ? names(*found) : std::vector<std::string>();
+    return found ? names(*found).value_or(std::vector<std::string>()) : std::vector<std::string>();
 }
 
-std::vector<std::string> StateFiles::names(const StateFolder& folder) {
+std::optional<std::vector<std::string>> StateFiles::names(const StateFolder& folder) {
     std::vector<std::string> found;
     // Opened anew: copies of a descriptor share the place up to which it is read.
-    const std::unique_ptr<DIR, int (*)(DIR*)> entries(
-        fdopendir(openat(folder.fd.get(), ".", O_RDONLY | O_CLOEXEC | O_DIRECTORY)), closedir);
-    while (entries && found.size() < kEntries) {
+    UniqueFd fd(openat(folder.fd.get(), ".", O_RDONLY | O_CLOEXEC | O_DIRECTORY));
+    const std::unique_ptr<DIR, int (*)(DIR*)> entries(fdopendir(fd.get()), closedir);
+    if (!entries) return std::nullopt;
+    fd.release();  // now it is theirs
+    while (found.size() < kEntries) {
+        errno = 0;
         const dirent* entry = readdir(entries.get());
+        if (entry == nullptr && errno != 0) return std::nullopt;
         if (entry == nullptr) break;
         const std::string_view name = entry->d_name;
         if (name != "." && name != "..") found.emplace_back(name);

@@ -44,7 +44,8 @@ class StateFiles {
 
     // Nothing where the folder is not there, or we may not look into it.
     std::optional<StateFolder> folder(const std::string& path) const;
-    static std::vector<std::string> names(const StateFolder& folder);
+    // Nothing where not all of it can be read.
+    static std::optional<std::vector<std::string>> names(const StateFolder& folder);
     std::optional<FileStamp> stamp(const StateFolder& folder, const std::string& name) const;
     std::optional<StateFile> read(const StateFolder& folder, const std::string& name,
                                   std::size_t largest = kLargest) const;
