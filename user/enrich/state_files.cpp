@@ -125,7 +125,7 @@ std::optional<std::string> StateFiles::home(std::uint32_t uid) const {
 }
 
 bool StateFiles::can_read(const std::string& folder) const {
-    return access((root_ + folder).c_str(), R_OK | X_OK) == 0;
+    return faccessat(AT_FDCWD, (root_ + folder).c_str(), R_OK | X_OK, AT_EACCESS) == 0;
 }
 
 void StateFiles::refused(const std::string& path, int error) const {
