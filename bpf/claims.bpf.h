@@ -9,6 +9,7 @@
 #ifndef BT_CLAIMS_BPF_H
 #define BT_CLAIMS_BPF_H
 
+#include "claim_store.bpf.h"
 #include "emit.bpf.h"
 
 /* Also for a TIME_WAIT socket. Sets the key it was found under. */
@@ -19,14 +20,14 @@ static __always_inline struct bt_claim *find_claim(const struct sock *sk, __u64 
 
 	if (cookie) {
 		*key = cookie;
-		claim = bpf_map_lookup_elem(&claims, key);
+		claim = claim_at(*key);
 		if (claim)
 			return claim;
 	}
 	if (!bt_claims_by_address)
 		return 0;
 	*key = (__u64)sk; /* claimed before somebody asked for its cookie */
-	return bpf_map_lookup_elem(&claims, key);
+	return claim_at(*key);
 }
 
 static __always_inline void read_claim(struct bt_claim *claim, enum bt_op op)
@@ -82,7 +83,7 @@ static __always_inline bool claims_ports(__u16 protocol)
 static __always_inline bool take_claim(const struct sock *sk, const struct bt_claim *claim)
 {
 	__u64 key;
-	int error; /* the helper returns an int; before 6.2 the upper half of the register is not its sign */
+	int error;
 
 	if (!claims_ports(claim->sock.protocol))
 		return false;
@@ -97,7 +98,7 @@ static __always_inline bool take_claim(const struct sock *sk, const struct bt_cl
 		key = (__u64)sk;
 		bt_claims_by_address = 1;
 	}
-	error = bpf_map_update_elem(&claims, &key, claim, BPF_NOEXIST);
+	error = insert_claim(key, claim);
 	if (error && error != -EEXIST)
 		count(BT_COUNT_CLAIMS_FULL);
 	return !error;

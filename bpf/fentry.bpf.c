@@ -13,7 +13,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define SOCK(n) ((const struct sock *)ARGUMENT(n))
+#define SOCK(n)	     ((const struct sock *)ARGUMENT(n))
+#define TIME_WAIT(n) ((const struct inet_timewait_sock *)ARGUMENT(n))
 
 /* Of an argument that is a struct socket. */
 #ifdef BT_CASTS
@@ -183,21 +184,21 @@ int BPF_PROG(fentry__ping_unhash, struct sock *sk)
 SEC("fentry/inet_twsk_hashdance")
 int BPF_PROG(fentry__inet_twsk_hashdance, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	time_wait_took_over(SOCK(1), tw);
+	time_wait_took_over(SOCK(1), TIME_WAIT(0));
 	return 0;
 }
 
 SEC("fentry/inet_twsk_hashdance_schedule")
 int BPF_PROG(fentry__inet_twsk_hashdance_schedule, struct inet_timewait_sock *tw, struct sock *sk)
 {
-	time_wait_took_over(SOCK(1), tw);
+	time_wait_took_over(SOCK(1), TIME_WAIT(0));
 	return 0;
 }
 
 SEC("fentry/inet_twsk_bind_unhash")
 int BPF_PROG(fentry__inet_twsk_bind_unhash, struct inet_timewait_sock *tw)
 {
-	time_wait_ended(tw);
+	time_wait_ended(TIME_WAIT(0));
 	return 0;
 }
 

@@ -34,11 +34,11 @@ static __always_inline struct bt_claim *claim_of(const struct bt_sock *holder, _
 {
 	__u64 cookie = holder->cookie;
 	bool time_wait = holder->state == TCP_TIME_WAIT;
-	struct bt_claim *claim = bpf_map_lookup_elem(&claims, &cookie);
+	struct bt_claim *claim = claim_at(cookie);
 
 	if (claim && (!time_wait || claim->sock.local_port == holder->local_port))
 		return claim;
-	claim = bpf_map_lookup_elem(&claims, &address);
+	claim = claim_at(address);
 #ifdef BT_STRATEGY_TRACEPOINT
 	if (!claim && time_wait)
 		claim = bpf_map_lookup_elem(&lingering, &cookie);

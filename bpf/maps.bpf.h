@@ -47,14 +47,6 @@ struct bt_claim {
 	struct bt_sock sock;
 };
 
-/* By socket cookie, which a TIME_WAIT socket inherits; by address of the socket where it has no cookie. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, __u64);
-	__type(value, struct bt_claim);
-} claims SEC(".maps");
-
 #ifdef BT_STRATEGY_TRACEPOINT
 #define BT_LINGERING 8192
 

@@ -45,11 +45,11 @@ SEPARATE port_released(__u64 socket)
 	if (!known || known->stage != BT_CLAIM_HELD)
 		return 0;
 	if (!release_wanted(known)) {
-		bpf_map_delete_elem(&claims, &key);
+		remove_claim(key);
 		return 0;
 	}
 	claim = *known;
-	if (bpf_map_delete_elem(&claims, &key))
+	if (!remove_claim(key))
 		return 0; /* another CPU was first */
 	if (socket_port(sk)) {
 		read_sock(&claim.sock, sk); /* keeps the inode, which tcp_close() has already cut off */
@@ -79,11 +79,11 @@ static __always_inline void hand_over_claim(const struct sock *sk, const struct 
 		return;
 	claim = *known;
 	/* In before out: a bind that fails meanwhile finds it in one of the two places. */
-	full = bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY);
-	if (bpf_map_delete_elem(&claims, &key))
-		bpf_map_delete_elem(&claims, &tw_key); /* another CPU was first */
-	else if (full)
-		bpf_map_update_elem(&claims, &tw_key, &claim, BPF_ANY); /* now there is room for one */
+	full = replace_claim(tw_key, &claim);
+	if (!remove_claim(key))
+		remove_claim(tw_key);			/* another CPU was first */
+	else if (full && replace_claim(tw_key, &claim)) /* there may be room for one now */
+		count(BT_COUNT_CLAIMS_FULL);
 }
 
 static __always_inline void tell_time_wait(const struct sock *sk, const struct inet_timewait_sock *tw)
@@ -101,13 +101,13 @@ static __always_inline void time_wait_took_over(const struct sock *sk, const str
 /* By key, where the socket itself may not be looked into. */
 static __always_inline void claim_released(__u64 key, enum bt_op op)
 {
-	struct bt_claim *known = bpf_map_lookup_elem(&claims, &key);
+	struct bt_claim *known = claim_at(key);
 	struct bt_claim claim;
 
 	if (!known || known->stage != BT_CLAIM_HELD)
 		return;
 	claim = *known;
-	if (!bpf_map_delete_elem(&claims, &key))
+	if (remove_claim(key))
 		tell_release(&claim, op);
 }
 
@@ -115,13 +115,13 @@ static __always_inline void claim_released(__u64 key, enum bt_op op)
 static __always_inline void time_wait_ended(const struct inet_timewait_sock *tw)
 {
 	__u64 key = (__u64)tw;
-	struct bt_claim *known = bpf_map_lookup_elem(&claims, &key);
+	struct bt_claim *known = claim_at(key);
 	struct bt_claim claim;
 
 	if (!known)
 		return;
 	claim = *known;
-	if (bpf_map_delete_elem(&claims, &key))
+	if (!remove_claim(key))
 		return;
 	read_sock_common(&claim.sock, (const struct sock *)tw); /* both begin with sock_common */
 	claim.sock.inode = 0;

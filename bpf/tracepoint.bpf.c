@@ -81,7 +81,7 @@ SEPARATE port_refused(__u64 socket, int result)
 	known = find_claim(sk, &key);
 	pending = known && known->stage == BT_CLAIM_PENDING;
 	if (pending)
-		bpf_map_delete_elem(&claims, &key);
+		remove_claim(key);
 	if (result == -ENOMEM)
 		return pending;
 	return result == -EADDRNOTAVAIL && (pending || socket_port(sk));
@@ -198,11 +198,11 @@ SEPARATE lingers(__u64 socket, __u64 time_wait)
 	struct bt_claim *claim;
 
 	hand_over_claim(sk, (const struct inet_timewait_sock *)time_wait);
-	claim = bpf_map_lookup_elem(&claims, &time_wait);
+	claim = claim_at(time_wait);
 	if (claim) {
 		if (bpf_map_update_elem(&lingering, &cookie, claim, BPF_ANY))
 			count(BT_COUNT_CLAIMS_FULL);
-		bpf_map_delete_elem(&claims, &time_wait);
+		remove_claim(time_wait);
 		keep_order(cookie);
 	}
 	return 0;
@@ -325,7 +325,7 @@ int BPF_PROG(tp__tcp_destroy_sock)
 	if (!known)
 		return 0;
 	if (known->stage == BT_CLAIM_PENDING) /* failed before it had a port, and nobody was told */
-		bpf_map_delete_elem(&claims, &key);
+		remove_claim(key);
 	else
 		port_released((__u64)sk);
 	return 0;
