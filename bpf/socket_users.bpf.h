@@ -54,7 +54,8 @@ SEPARATE look_at_file(__u64 file, __u64 task_address)
 	return 0;
 }
 
-/* One program for two questions: to load another takes ten milliseconds of each start. */
+/* One program for two questions: to have the way to all descriptors verified again takes ten milliseconds of each
+ * start. */
 SEC("iter/task")
 int iter__task(struct bpf_iter__task *ctx)
 {

@@ -23,8 +23,11 @@
 #define BT_CGROUP_LEN 512  /* path in the hierarchy, cut to this */
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
-/* No helper's number: stands for bpf_rdonly_cast() until user space puts in which function that is in the kernel. */
-#define BT_CAST_CALL 0x7bbb0001
+/* No helpers' numbers: stand for functions of the kernel until user space puts in which they are. */
+#define BT_CAST_CALL		  0x7bbb0001 /* bpf_rdonly_cast() */
+#define BT_ITER_TASK_NEW_CALL	  0x7bbb0002 /* bpf_iter_task_new() and so on */
+#define BT_ITER_TASK_NEXT_CALL	  0x7bbb0003
+#define BT_ITER_TASK_DESTROY_CALL 0x7bbb0004
 
 enum bt_kind {
 	BT_KIND_BIND = 1,
@@ -177,6 +180,16 @@ struct bt_netns_process {
 	struct bt_task task;
 	__u32 netns; /* inum */
 	__u32 pad;
+};
+
+/* Those in one network namespace, by one walk over all processes. It is no answer where there are more of either. */
+#define BT_WALK_LOOKS	  16384 /* a millisecond, in which nobody else has the CPU */
+#define BT_WALK_PROCESSES 256
+
+struct bt_netns_walk {
+	__u32 looks;
+	__u32 found;
+	struct bt_netns_process processes[BT_WALK_PROCESSES];
 };
 
 struct bt_ancestor {

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -51,6 +52,27 @@ inline std::set<BpfObject> bpf_objects_of(pid_t pid) {
 
 inline int bpf_call(int command, bpf_attr& attr) {
     return static_cast<int>(syscall(SYS_bpf, command, &attr, sizeof(attr)));
+}
+
+// How often a program of a running bindtrace has run while the kernel counted that; nothing where it has none.
+inline std::optional<std::uint64_t> runs_of(pid_t pid, std::string_view program) {
+    for (const BpfObject& object : bpf_objects_of(pid)) {
+        bpf_attr attr{};
+        attr.prog_id = object.id;
+        const UniqueFd fd(object.kind == "prog_id:" ? bpf_call(BPF_PROG_GET_FD_BY_ID, attr) : -1);
+        bpf_prog_info info{};
+        attr = {};
+        attr.info = {.bpf_fd = static_cast<__u32>(fd.get()), .info_len = sizeof(info), .info = as_u64(&info)};
+        if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, attr) == 0 && info.name == program) return info.run_cnt;
+    }
+    return std::nullopt;
+}
+
+// While it is open.
+inline UniqueFd count_runs() {
+    bpf_attr attr{};
+    attr.enable_stats.type = BPF_STATS_RUN_TIME;
+    return UniqueFd(bpf_call(BPF_ENABLE_STATS, attr));
 }
 
 // How many events the programs of a running bindtrace have put into the ring buffer.

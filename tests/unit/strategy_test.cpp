@@ -245,6 +245,14 @@ TEST(Choose, TakesTheSnapshotAlways) {
     for (const Strategy strategy : kStrategies) EXPECT_TRUE(loads(choose_on(strategy, {}), "iter__task_file"));
 }
 
+TEST(Choose, WalksOverProcessesWhereTheKernelLetsAProgram) {
+    for (const Strategy strategy : kStrategies) {
+        EXPECT_FALSE(loads(choose_on(strategy, {}), "walk__netns"));
+        EXPECT_TRUE(loads(choose_on(strategy, {{"bpf_iter_task_new", 3}}), "walk__netns"));
+        EXPECT_TRUE(choose_on(strategy, linux_6_12()).missing.empty()) << "nothing is lost without";
+    }
+}
+
 TEST(Choose, BacksUpTheTracepointThatMayBePreempted) {
     const auto arity = [](const char*) { return std::nullopt; };
     for (const bool preempts : {true, false}) {

@@ -25,6 +25,7 @@ class SkeletonImage final : public BpfImage {
     volatile std::uint32_t& consumer_sleeps() override { return skeleton().data->bt_consumer_sleeps; }
     std::uint32_t host_netns() override { return skeleton().data->bt_host_netns; }
     volatile std::uint32_t& netns_asked() override { return skeleton().data->bt_netns_asked; }
+    const bt_netns_walk& netns_walk() override { return skeleton().bss->bt_netns_walk; }
 
   private:
     Skeleton& skeleton() { return *opened_.skeleton; }

@@ -30,6 +30,7 @@ class BpfImage {
     virtual volatile std::uint32_t& consumer_sleeps() = 0;
     virtual std::uint32_t host_netns() = 0;
     virtual volatile std::uint32_t& netns_asked() = 0;
+    virtual const bt_netns_walk& netns_walk() = 0;
 };
 
 }  // namespace bindtrace

@@ -36,8 +36,7 @@ Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFact
     return tracer;
 }
 
-Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
-    prepare_tracing_programs(facts);
+Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice) {
     image_ = BpfImage::open(strategy_, facts.can_cast, facts.btf());
     if (!image_) return bpf_error("cannot open the BPF programs", errno);
     bt_config& config = image_->config();
@@ -47,14 +46,24 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     config.cgroup_hierarchy = facts.cgroup_hierarchy();
     config.locked_down = !facts.can_read_kernel;
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
-    const Choice choice = choose(strategy_, facts.traits(), config.kinds);
-    missing_ = choice.missing;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, image_->object())
         bpf_program__set_autoload(program, std::ranges::count(choice.load, bpf_program__name(program)) != 0);
     bpf_map__set_max_entries(map("events"), options.ring_bytes);
     if (const int error = image_->load(); error != 0) return bpf_error("the kernel refused the BPF programs", -error);
-    if (config.has_cgroup) {
+    return {};
+}
+
+Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
+    prepare_tracing_programs(facts);
+    Choice choice = choose(strategy_, facts.traits(), options.config.kinds);
+    missing_ = choice.missing;
+    Status loaded = load_programs(facts, options, choice);
+    // What a verifier thinks of iterators differs from one kernel to the next, and iter__task answers the same.
+    if (!loaded && loaded.error().code != EPERM && std::erase(choice.load, "walk__netns") != 0)
+        loaded = load_programs(facts, options, choice);
+    if (!loaded) return loaded;
+    if (options.config.has_cgroup) {
         const int fd = options.cgroup.get();
         const __u32 slot = 0;
         if (bpf_map_update_elem(bpf_map__fd(map("cgroups")), &slot, &fd, BPF_ANY) != 0)
@@ -63,7 +72,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     if (const auto& mount = facts.cgroups.cgroup2_mount)
         cgroup_root_ = UniqueFd(::open(mount->c_str(), O_DIRECTORY | O_CLOEXEC));
     for (const std::string& name : choice.load) {  // in this order: what ends a claim before what makes one
-        program = bpf_object__find_program_by_name(image_->object(), name.c_str());
+        bpf_program* const program = bpf_object__find_program_by_name(image_->object(), name.c_str());
         if (!program) continue;
         programs_.emplace_back(bpf_program__fd(program), name);
         if (Status attached = attach(program); !attached) return attached;
@@ -73,7 +82,7 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
 
 Status Tracer::attach(bpf_program* program) {
     const std::string name = bpf_program__name(program);
-    if (name.starts_with("iter__")) return {};  // run by take_snapshot()
+    if (name.starts_with("iter__") || name.starts_with("walk__")) return {};  // run when they are needed
     bpf_link* link = nullptr;
     if (name.starts_with("cgroup__")) {
         if (cgroup_root_.valid()) link = bpf_program__attach_cgroup(program, cgroup_root_.get());
@@ -110,13 +119,25 @@ void Tracer::find_socket_users(std::span<bt_socket_user> users) const {
         bpf_map_lookup_elem(fd, &slot, &users[slot]);
 }
 
+std::optional<std::span<const bt_netns_process>> Tracer::walk() const {
+    const int fd = bpf_program__fd(bpf_object__find_program_by_name(image_->object(), "walk__netns"));
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    if (fd < 0 || bpf_prog_test_run_opts(fd, &options) != 0) return std::nullopt;
+    const bt_netns_walk& walk = image_->netns_walk();
+    if (walk.looks == 0 || walk.looks > BT_WALK_LOOKS || walk.found > BT_WALK_PROCESSES) return std::nullopt;
+    return std::span(walk.processes).first(walk.found);
+}
+
 std::vector<bt_netns_process> Tracer::netns_processes(std::uint32_t inum) const {
     image_->netns_asked() = inum;
-    const auto told = read_iterator(bpf_object__find_program_by_name(image_->object(), "iter__task"));
+    std::vector<bt_netns_process> processes;
+    if (const auto walked = walk()) {
+        processes.assign(walked->begin(), walked->end());
+    } else if (const auto told = read_iterator(bpf_object__find_program_by_name(image_->object(), "iter__task"))) {
+        processes.resize(told->size() / sizeof(bt_netns_process));
+        std::memcpy(processes.data(), told->data(), processes.size() * sizeof(bt_netns_process));
+    }
     image_->netns_asked() = 0;
-    if (!told) return {};
-    std::vector<bt_netns_process> processes(told->size() / sizeof(bt_netns_process));
-    std::memcpy(processes.data(), told->data(), processes.size() * sizeof(bt_netns_process));
     return processes;
 }
 

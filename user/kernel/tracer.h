@@ -101,9 +101,12 @@ class Tracer {
 
     Tracer() = default;
     Status load(const KernelFacts& facts, const TracerOptions& options);
+    Status load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice);
     Status attach(bpf_program* program);
     Status take_snapshot() const;
     Status run(const char* iterator) const;
+    // Those in the network namespace that is asked for; nothing where the kernel cannot, or there are too many.
+    std::optional<std::span<const bt_netns_process>> walk() const;
     bpf_map* map(const char* name) const;
     std::vector<ProgramMisses> program_misses() const;
 

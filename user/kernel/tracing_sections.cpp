@@ -17,10 +17,17 @@
 namespace bindtrace {
 namespace {
 
+constexpr const char* kUnattached = "raw_tp";
 constexpr std::pair<const char*, bpf_attach_type> kSections[] = {{"fentry+", BPF_TRACE_FENTRY},
                                                                  {"fexit+", BPF_TRACE_FEXIT},
                                                                  {"tp_btf+", BPF_TRACE_RAW_TP},
-                                                                 {"iter+", BPF_TRACE_ITER}};
+                                                                 {"iter+", BPF_TRACE_ITER},
+                                                                 {kUnattached, bpf_attach_type{}}};
+
+constexpr std::pair<int, const char*> kFunctions[] = {{BT_CAST_CALL, "bpf_rdonly_cast"},
+                                                      {BT_ITER_TASK_NEW_CALL, "bpf_iter_task_new"},
+                                                      {BT_ITER_TASK_NEXT_CALL, "bpf_iter_task_next"},
+                                                      {BT_ITER_TASK_DESTROY_CALL, "bpf_iter_task_destroy"}};
 
 // The id of what a section such as "fexit/inet_bind" names.
 std::optional<std::uint32_t> target_id(const KernelFacts& facts, std::string_view section) {
@@ -38,20 +45,25 @@ bool is_helper_call(const bpf_insn& instruction, int helper) {
 const KernelFacts* known_facts = nullptr;
 
 int prepare(bpf_program* program, bpf_prog_load_opts* options, long) {
-    const auto target = target_id(*known_facts, bpf_program__section_name(program));
-    if (!target) return -ESRCH;
-    options->attach_btf_id = *target;
+    const std::string_view section = bpf_program__section_name(program);
+    if (section != kUnattached) {
+        const auto target = target_id(*known_facts, section);
+        if (!target) return -ESRCH;
+        options->attach_btf_id = *target;
+    }
     const bpf_insn* instructions = bpf_program__insns(program);
     std::vector<bpf_insn> patched(instructions, instructions + bpf_program__insn_cnt(program));
-    const auto cast = known_facts->function_id("bpf_rdonly_cast");
     for (bpf_insn& instruction : patched) {
         if (is_helper_call(instruction, BPF_FUNC_probe_read)) instruction.imm = BPF_FUNC_probe_read_user;
-        if (!cast || !is_helper_call(instruction, BT_CAST_CALL)) continue;
-        instruction.src_reg = BPF_PSEUDO_KFUNC_CALL;
-        instruction.imm = static_cast<int>(*cast);
+        for (const auto& [number, name] : kFunctions) {
+            const auto function = is_helper_call(instruction, number) ? known_facts->function_id(name) : std::nullopt;
+            if (!function) continue;
+            instruction.src_reg = BPF_PSEUDO_KFUNC_CALL;
+            instruction.imm = static_cast<int>(*function);
+        }
     }
     if (const int error = bpf_program__set_insns(program, patched.data(), patched.size()); error != 0) return error;
-    return bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
+    return section == kUnattached ? 0 : bpf_program__set_type(program, BPF_PROG_TYPE_TRACING);
 }
 
 }  // namespace
