@@ -115,6 +115,11 @@ DockerContainers::Names DockerContainers::names(const StateFolder& folder, std::
     return names;
 }
 
+void DockerContainers::read_ahead(std::int64_t now_ns) {
+    const auto path = containers_folder(files_.without_warnings(), std::nullopt);
+    if (path && files_.can_read(*path)) with_port(std::nullopt, 0, now_ns);  // which nobody has
+}
+
 std::optional<std::vector<DockerContainer>> DockerContainers::with_port(std::optional<std::uint32_t> user,
                                                                         std::uint16_t host_port, std::int64_t now_ns) {
     const auto path = containers_folder(files_, user);

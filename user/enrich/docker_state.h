@@ -32,6 +32,10 @@ class DockerContainers {
   public:
     explicit DockerContainers(const StateFiles& files) : files_(files) {}
 
+    // Root's, so that whoever asks first need not wait for that. What we may not read is not told before it is asked
+    // for.
+    void read_ahead(std::int64_t now_ns);
+
     // Nothing where we may not look. now_ns: UTC, and not in the future.
     std::optional<std::vector<DockerContainer>> with_port(std::optional<std::uint32_t> user, std::uint16_t host_port,
                                                           std::int64_t now_ns);

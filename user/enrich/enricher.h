@@ -38,6 +38,9 @@ class Enricher {
     Enricher(const Enricher&) = delete;
     Enricher& operator=(const Enricher&) = delete;
 
+    // Before the first event, where they come as they happen: what would take it longest to find out.
+    void read_ahead() { published_.read_ahead(clock_ns(CLOCK_REALTIME)); }
+
     // Lives until the next call.
     const Context& enrich(const Event& event);
 

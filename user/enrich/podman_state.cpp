@@ -9,7 +9,6 @@
 #include <string>
 
 #include "enrich/json_parts.h"
-#include "enrich/podman_database.h"
 
 namespace bindtrace {
 namespace {
@@ -123,7 +122,8 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
     return std::nullopt;
 }
 
-std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id, std::optional<std::uint32_t> user) {
+std::vector<PortMapping> podman_ports(const StateFiles& files, PodmanDatabases& databases, std::string_view id,
+                                      std::optional<std::uint32_t> user) {
     if (!user) {
         constexpr const char* kFolder = "/run/containers/networks/firewall/ports";
         for (const std::string& name : files.names(kFolder)) {
@@ -133,7 +133,7 @@ std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view 
         }
     }
     const auto storage = storage_of(files, user);
-    const auto config = storage ? podman_config(files, *storage, id) : std::nullopt;
+    const auto config = storage ? databases.config(files, *storage, id) : std::nullopt;
     return ports_in(config.value_or(""), "newPortMappings");
 }
 

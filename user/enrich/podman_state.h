@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "enrich/podman_database.h"
 #include "enrich/port_mapping.h"
 #include "enrich/state_files.h"
 #include "model/container.h"
@@ -19,6 +20,7 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
 
 // Of a running container, from what netavark notes for the firewall, which it does for root's alone; else from the
 // database.
-std::vector<PortMapping> podman_ports(const StateFiles& files, std::string_view id, std::optional<std::uint32_t> user);
+std::vector<PortMapping> podman_ports(const StateFiles& files, PodmanDatabases& databases, std::string_view id,
+                                      std::optional<std::uint32_t> user);
 
 }  // namespace bindtrace

@@ -200,8 +200,8 @@ std::optional<PublishedPorts::Behind> PublishedPorts::podman(const std::optional
 }
 
 std::optional<std::uint16_t> PublishedPorts::podman_target(const std::string& id, const Owner& owner,
-                                                           const bt_sock& sock) const {
-    return match_of(podman_ports(containers_.files(), id, user_of(owner)), sock).container_port;
+                                                           const bt_sock& sock) {
+    return match_of(podman_ports(containers_.files(), podman_databases_, id, user_of(owner)), sock).container_port;
 }
 
 std::optional<PublishedPorts::Behind> PublishedPorts::by_netns(const Owner& owner, const bt_sock& sock) {

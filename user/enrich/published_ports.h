@@ -20,6 +20,7 @@
 
 #include "enrich/containers.h"
 #include "enrich/docker_state.h"
+#include "enrich/podman_database.h"
 #include "model/conflict.h"
 
 namespace bindtrace {
@@ -46,6 +47,9 @@ class PublishedPorts {
   public:
     explicit PublishedPorts(Containers& containers, std::string proc = "/proc")
         : containers_(containers), docker_containers_(containers.files()), proc_(std::move(proc)) {}
+
+    // What there is to be read before the first question.
+    void read_ahead(std::int64_t now_ns) { docker_containers_.read_ahead(now_ns); }
 
     struct Behind {
         Published published;
@@ -94,7 +98,7 @@ class PublishedPorts {
     std::optional<Behind> docker_proxy(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
     std::optional<Behind> dockerd(const Owner& owner, const bt_sock& sock, std::int64_t now_ns);
     std::optional<Behind> podman(const std::optional<std::string>& id, const Owner& owner, const bt_sock& sock);
-    std::optional<std::uint16_t> podman_target(const std::string& id, const Owner& owner, const bt_sock& sock) const;
+    std::optional<std::uint16_t> podman_target(const std::string& id, const Owner& owner, const bt_sock& sock);
     std::optional<Behind> by_netns(const Owner& owner, const bt_sock& sock);
 
     // Those of the Docker that this process belongs to that may have published the port; at most a second old.
@@ -103,6 +107,7 @@ class PublishedPorts {
 
     Containers& containers_;
     DockerContainers docker_containers_;
+    PodmanDatabases podman_databases_;
     std::string proc_;
     BoundedCache<std::uint64_t, DockerLook> docker_{kDockerLooks};  // by user and port
     BoundedCache<SocketKey, Seen, HashSocketKey> seen_{kSeen};

@@ -43,10 +43,14 @@ std::optional<StateFile> StateFiles::read(const StateFolder& folder, const std::
     return read_at(folder.fd.get(), folder.path + "/", name, largest);
 }
 
-std::optional<StateFile> StateFiles::read_at(int folder, const std::string& above, const std::string& name,
-                                             std::size_t largest) const {
+std::optional<StateFiles::Opened> StateFiles::open(const std::string& path, std::size_t largest) const {
+    return open_at(AT_FDCWD, "", root_ + path, largest);
+}
+
+std::optional<StateFiles::Opened> StateFiles::open_at(int folder, const std::string& above, const std::string& name,
+                                                      std::size_t largest) const {
     // Not to wait for a writer where somebody has put a pipe there.
-    const UniqueFd file(openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    UniqueFd file(openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     if (!file.valid()) {
         refused(above + name, errno);
         return std::nullopt;
@@ -55,11 +59,18 @@ std::optional<StateFile> StateFiles::read_at(int folder, const std::string& abov
     if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
         static_cast<std::size_t>(status.st_size) > largest)
         return std::nullopt;
-    StateFile found{.text = std::string(static_cast<std::size_t>(status.st_size), '\0'), .stamp = stamp_of(status)};
+    return Opened{.fd = std::move(file), .stamp = stamp_of(status)};
+}
+
+std::optional<StateFile> StateFiles::read_at(int folder, const std::string& above, const std::string& name,
+                                             std::size_t largest) const {
+    const auto file = open_at(folder, above, name, largest);
+    if (!file) return std::nullopt;
+    StateFile found{.text = std::string(static_cast<std::size_t>(file->stamp.size), '\0'), .stamp = file->stamp};
     std::string& text = found.text;
     std::size_t used = 0;
     while (used < text.size()) {
-        const ssize_t got = ::read(file.get(), text.data() + used, text.size() - used);
+        const ssize_t got = ::read(file->fd.get(), text.data() + used, text.size() - used);
         if (got < 0) return std::nullopt;
         if (got == 0) break;
         used += static_cast<std::size_t>(got);
@@ -85,7 +96,7 @@ std::optional<nlohmann::json> StateFiles::json(const std::string& path) const {
 
 std::optional<StateFolder> StateFiles::folder(const std::string& path) const {
     StateFolder found{.path = root_ + path,
-                      .fd = UniqueFd(open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY))};
+                      .fd = UniqueFd(::open((root_ + path).c_str(), O_RDONLY | O_CLOEXEC | O_DIRECTORY))};
     if (found.fd.valid() && faccessat(found.fd.get(), ".", R_OK | X_OK, AT_EACCESS) == 0) return found;
     refused(found.path, errno);
     return std::nullopt;

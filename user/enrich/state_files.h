@@ -35,9 +35,20 @@ class StateFiles {
     // root: put before each path; for tests.
     explicit StateFiles(std::string root, Warn warn) : root_(std::move(root)), warn_(std::move(warn)) {}
 
+    StateFiles without_warnings() const {
+        return StateFiles(root_, [](const std::string&) {});
+    }
+
     // Nothing where the file is not there, or not what it should be. Where we may not read it, that is said, once.
     std::optional<std::string> text(const std::string& path, std::size_t largest = kLargest) const;
     std::optional<nlohmann::json> json(const std::string& path) const;
+
+    // The same, to be read by somebody else.
+    struct Opened {
+        UniqueFd fd;
+        FileStamp stamp;
+    };
+    std::optional<Opened> open(const std::string& path, std::size_t largest = kLargest) const;
 
     // Names of what is in a folder, in order; at most kEntries.
     std::vector<std::string> names(const std::string& path) const;
@@ -59,6 +70,8 @@ class StateFiles {
     static constexpr std::size_t kEntries = 10'000;
 
     // above: the path of the folder, where that is not in the name.
+    std::optional<Opened> open_at(int folder, const std::string& above, const std::string& name,
+                                  std::size_t largest) const;
     std::optional<StateFile> read_at(int folder, const std::string& above, const std::string& name,
                                      std::size_t largest) const;
     void refused(const std::string& path, int error) const;

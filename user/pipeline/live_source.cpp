@@ -129,6 +129,7 @@ LiveSource::LiveSource(Tracer& tracer, const KernelFacts& facts, const Filter& f
 }
 
 Meta LiveSource::start(const KernelFacts& facts, const std::vector<std::string>& filter_text) {
+    enricher_.read_ahead();
     tracer_.arm();
     const std::uint64_t now = boot_ns();
     return {.time_ns = enricher_.utc_ns(now),
