@@ -24,6 +24,11 @@ struct {
 /* How many are in the hash, or about to be: where it is 0 nobody need look there. */
 volatile __u32 bt_claims_hashed SEC(".data") = 0;
 
+static __always_inline struct bt_claim *claim_in_hash(__u64 key)
+{
+	return bt_claims_hashed ? bpf_map_lookup_elem(&claims, &key) : 0;
+}
+
 #ifdef BT_CASTS
 struct bt_claim_slot {
 	__u64 taken_by; /* a key; 0 = free */
@@ -59,6 +64,8 @@ static __always_inline int insert_into_slot(__u64 key, const struct bt_claim *cl
 
 	if (!slot)
 		return -EBUSY;
+	if (claim_in_hash(key))
+		return -EEXIST;
 	taken_by = __sync_val_compare_and_swap(&slot->taken_by, 0, key);
 	if (taken_by)
 		return taken_by == key ? -EEXIST : -EBUSY;
@@ -93,11 +100,6 @@ static __always_inline bool remove_from_slot(__u64 key)
 }
 #endif
 
-static __always_inline struct bt_claim *claim_in_hash(__u64 key)
-{
-	return bt_claims_hashed ? bpf_map_lookup_elem(&claims, &key) : 0;
-}
-
 static __always_inline struct bt_claim *claim_at(__u64 key)
 {
 	struct bt_claim *claim = claim_in_slot(key);
@@ -110,8 +112,6 @@ static __always_inline int insert_claim(__u64 key, const struct bt_claim *claim)
 {
 	int error; /* the helper returns an int; before 6.2 the upper half of the register is not its sign */
 
-	if (claim_in_hash(key))
-		return -EEXIST;
 	error = insert_into_slot(key, claim);
 	if (error != -EBUSY)
 		return error;

@@ -54,16 +54,30 @@ inline int bpf_call(int command, bpf_attr& attr) {
     return static_cast<int>(syscall(SYS_bpf, command, &attr, sizeof(attr)));
 }
 
+inline UniqueFd open_object(const BpfObject& object) {
+    bpf_attr attr{};
+    attr.prog_id = object.id;  // at the same place for all of them
+    return UniqueFd(bpf_call(object.kind == "prog_id:"  ? BPF_PROG_GET_FD_BY_ID
+                             : object.kind == "map_id:" ? BPF_MAP_GET_FD_BY_ID
+                                                        : BPF_LINK_GET_FD_BY_ID,
+                             attr));
+}
+
+template <typename Info>
+std::optional<Info> info_of(const UniqueFd& fd) {
+    Info info{};
+    bpf_attr attr{};
+    attr.info = {.bpf_fd = static_cast<__u32>(fd.get()), .info_len = sizeof(info), .info = as_u64(&info)};
+    if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, attr) != 0) return std::nullopt;
+    return info;
+}
+
 // How often a program of a running bindtrace has run while the kernel counted that; nothing where it has none.
 inline std::optional<std::uint64_t> runs_of(pid_t pid, std::string_view program) {
     for (const BpfObject& object : bpf_objects_of(pid)) {
-        bpf_attr attr{};
-        attr.prog_id = object.id;
-        const UniqueFd fd(object.kind == "prog_id:" ? bpf_call(BPF_PROG_GET_FD_BY_ID, attr) : -1);
-        bpf_prog_info info{};
-        attr = {};
-        attr.info = {.bpf_fd = static_cast<__u32>(fd.get()), .info_len = sizeof(info), .info = as_u64(&info)};
-        if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, attr) == 0 && info.name == program) return info.run_cnt;
+        if (object.kind != "prog_id:") continue;
+        const auto info = info_of<bpf_prog_info>(open_object(object));
+        if (info && info->name == program) return info->run_cnt;
     }
     return std::nullopt;
 }
@@ -78,16 +92,13 @@ inline UniqueFd count_runs() {
 // How many events the programs of a running bindtrace have put into the ring buffer.
 inline std::uint64_t events_submitted(pid_t pid) {
     for (const BpfObject& object : bpf_objects_of(pid)) {
-        bpf_attr attr{};
-        attr.map_id = object.id;
-        const UniqueFd map(object.kind == "map_id:" ? bpf_call(BPF_MAP_GET_FD_BY_ID, attr) : -1);
-        bpf_map_info info{};
-        attr = {};
-        attr.info = {.bpf_fd = static_cast<__u32>(map.get()), .info_len = sizeof(info), .info = as_u64(&info)};
-        if (bpf_call(BPF_OBJ_GET_INFO_BY_FD, attr) != 0 || std::string_view(info.name) != "counters") continue;
+        if (object.kind != "map_id:") continue;
+        const UniqueFd map = open_object(object);
+        const auto info = info_of<bpf_map_info>(map);
+        if (!info || std::string_view(info->name) != "counters") continue;
         const __u32 slot = BT_COUNT_EVENTS;
         std::array<std::uint64_t, 4096> per_cpu{};  // as many as any kernel has
-        attr = {};
+        bpf_attr attr{};
         attr.map_fd = static_cast<__u32>(map.get());
         attr.key = as_u64(&slot);
         attr.value = as_u64(per_cpu.data());
@@ -99,13 +110,8 @@ inline std::uint64_t events_submitted(pid_t pid) {
 
 // The kernel frees them some time after the last descriptor, and gives no number again before all others.
 inline bool is_gone(const BpfObject& object, std::chrono::steady_clock::time_point deadline) {
-    bpf_attr attr{};
-    attr.prog_id = object.id;  // at the same place for all of them
-    const int command = object.kind == "prog_id:"  ? BPF_PROG_GET_FD_BY_ID
-                        : object.kind == "map_id:" ? BPF_MAP_GET_FD_BY_ID
-                                                   : BPF_LINK_GET_FD_BY_ID;
     do {
-        const UniqueFd fd(bpf_call(command, attr));
+        const UniqueFd fd = open_object(object);
         if (fd.get() < 0) return errno == ENOENT;
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     } while (std::chrono::steady_clock::now() < deadline);

@@ -2,10 +2,8 @@
 #include "enrich/podman_database.h"
 
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include <memory>
-#include <span>
 #include <string>
 
 #include "enrich/json_parts.h"
@@ -23,16 +21,6 @@ constexpr std::size_t kLargestKept = std::size_t{1} << 20;
 constexpr int kLargestValue = 1 << 20;
 constexpr int kBroken = 64;      // configurations that do not end
 constexpr int kSteps = 100'000;  // of SQLite's own machine; a look-up takes some hundred
-
-bool read_whole(int fd, std::span<unsigned char> bytes) {
-    std::size_t used = 0;
-    while (used < bytes.size()) {
-        const ssize_t got = pread(fd, bytes.data() + used, bytes.size() - used, static_cast<off_t>(used));
-        if (got <= 0) return false;
-        used += static_cast<std::size_t>(got);
-    }
-    return true;
-}
 
 // `code`: what SQLite said last.
 std::optional<std::string> look_up(sqlite3* database, std::string_view id, int& code) {
@@ -75,14 +63,13 @@ void PodmanDatabases::Opened::close() {
 }
 
 PodmanDatabases::Opened PodmanDatabases::open(const FileStamp& stamp) {
-    Opened found{
-        .stamp = stamp, .bytes = std::vector<unsigned char>(static_cast<std::size_t>(stamp.size)), .database = nullptr};
+    Opened found{.stamp = stamp, .bytes = std::vector<char>(static_cast<std::size_t>(stamp.size)), .database = nullptr};
     sqlite3* opened = nullptr;
     const int result = sqlite3_open_v2(":memory:", &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
     found.database.reset(opened);
     const auto size = static_cast<sqlite3_int64>(stamp.size);
-    if (result != SQLITE_OK ||
-        sqlite3_deserialize(opened, "main", found.bytes.data(), size, size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK) {
+    if (result != SQLITE_OK || sqlite3_deserialize(opened, "main", reinterpret_cast<unsigned char*>(found.bytes.data()),
+                                                   size, size, SQLITE_DESERIALIZE_READONLY) != SQLITE_OK) {
         found.database.reset();
         return found;
     }
@@ -108,7 +95,8 @@ std::optional<std::string> PodmanDatabases::in_sqlite(const StateFiles& files, c
     if (known == nullptr || !known->database) known = &opened_.insert(path, open(file->stamp));
     int code = SQLITE_ERROR;
     std::optional<std::string> config;
-    if (known->database && read_whole(file->fd.get(), known->bytes)) config = look_up(known->database.get(), id, code);
+    if (known->database && StateFiles::read(*file, known->bytes) == known->bytes.size())
+        config = look_up(known->database.get(), id, code);
     if ((code != SQLITE_ROW && code != SQLITE_DONE) || known->bytes.size() > kLargestKept)
         known->close();
     else

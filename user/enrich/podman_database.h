@@ -31,8 +31,8 @@ class PodmanDatabases {
         void operator()(sqlite3* database) const;
     };
     struct Opened {
-        FileStamp stamp;                   // as it was opened
-        std::vector<unsigned char> bytes;  // of the file; must outlive the database
+        FileStamp stamp;          // as it was opened
+        std::vector<char> bytes;  // of the file; must outlive the database
         std::unique_ptr<sqlite3, Close> database;
 
         void close();

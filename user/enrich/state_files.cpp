@@ -67,16 +67,21 @@ std::optional<StateFile> StateFiles::read_at(int folder, const std::string& abov
     const auto file = open_at(folder, above, name, largest);
     if (!file) return std::nullopt;
     StateFile found{.text = std::string(static_cast<std::size_t>(file->stamp.size), '\0'), .stamp = file->stamp};
-    std::string& text = found.text;
+    const auto used = read(*file, found.text);
+    if (!used) return std::nullopt;
+    found.text.resize(*used);
+    return found;
+}
+
+std::optional<std::size_t> StateFiles::read(const Opened& file, std::span<char> bytes) {
     std::size_t used = 0;
-    while (used < text.size()) {
-        const ssize_t got = ::read(file->fd.get(), text.data() + used, text.size() - used);
+    while (used < bytes.size()) {
+        const ssize_t got = ::read(file.fd.get(), bytes.data() + used, bytes.size() - used);
         if (got < 0) return std::nullopt;
         if (got == 0) break;
         used += static_cast<std::size_t>(got);
     }
-    text.resize(used);
-    return found;
+    return used;
 }
 
 std::optional<FileStamp> StateFiles::stamp(const StateFolder& folder, const std::string& name) const {

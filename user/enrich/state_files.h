@@ -5,6 +5,7 @@
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,12 +44,14 @@ class StateFiles {
     std::optional<std::string> text(const std::string& path, std::size_t largest = kLargest) const;
     std::optional<nlohmann::json> json(const std::string& path) const;
 
-    // The same, to be read by somebody else.
+    // The same, to be read into a place that is there already.
     struct Opened {
         UniqueFd fd;
         FileStamp stamp;
     };
     std::optional<Opened> open(const std::string& path, std::size_t largest = kLargest) const;
+    // How much was there; nothing where it cannot be read.
+    static std::optional<std::size_t> read(const Opened& file, std::span<char> bytes);
 
     // Names of what is in a folder, in order; at most kEntries.
     std::vector<std::string> names(const std::string& path) const;
