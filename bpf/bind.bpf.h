@@ -29,7 +29,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 		read_task(&claim.task);
 		claim.sock.netns = task_netns((struct task_struct *)bpf_get_current_task());
 		claim.flags = BT_EVENT_HAS_TASK;
-		claim.wanted = !filters_tasks() || task_wanted();
+		claim.wanted = task_wanted();
 		claim.op = BT_OP_BIND;
 	}
 	fact.op = claim.op;

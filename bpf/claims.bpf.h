@@ -34,7 +34,7 @@ static __always_inline void read_claim(struct bt_claim *claim, enum bt_op op)
 {
 	read_task(&claim->task);
 	claim->flags = BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
-	claim->wanted = !filters_tasks() || task_wanted();
+	claim->wanted = task_wanted();
 	claim->stage = BT_CLAIM_HELD;
 	claim->op = op;
 }
@@ -52,8 +52,10 @@ static __always_inline void read_claimant(struct bt_claim *claim, const struct s
  */
 static __always_inline bool ephemeral_untold(void)
 {
-	return !bt_config.has_registry && (bt_config.failed_only || bt_config.no_ephemeral ||
-					   !(bt_config.kinds & (1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE)));
+	if (bt_config.has_registry)
+		return false;
+	return (bt_config.filters_facts && (bt_config.failed_only || bt_config.no_ephemeral)) ||
+	       !(bt_config.kinds & (1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE));
 }
 
 /* What is needed then. The caller knows that the kernel chose the port. */

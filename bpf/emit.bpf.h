@@ -57,9 +57,15 @@ static __always_inline __u32 protocol_bit(const struct bt_sock *sock)
 	return BT_PROTO_OTHER;
 }
 
-/* Does the current task pass --pid, --uid and --cgroup? Only to be asked in process context. */
+/*
+ * Does the current task pass --pid, --uid and --cgroup? Only to be asked in process context. Here and below one flag
+ * stands before all the questions: the kernel cuts each that is answered out of the program, which takes it time in
+ * proportion to the whole program's length, or all of them at once.
+ */
 static __always_inline bool task_wanted(void)
 {
+	if (!bt_config.filters_tasks)
+		return true;
 	if (bt_config.pid && bt_config.pid != bpf_get_current_pid_tgid() >> 32)
 		return false;
 	if (bt_config.has_uid && bt_config.uid != (__u32)bpf_get_current_uid_gid())
@@ -67,11 +73,6 @@ static __always_inline bool task_wanted(void)
 	if (bt_config.has_cgroup && bpf_current_task_under_cgroup(&cgroups, 0) != 1)
 		return false;
 	return true;
-}
-
-static __always_inline bool filters_tasks(void)
-{
-	return bt_config.pid || bt_config.has_uid || bt_config.has_cgroup;
 }
 
 static __always_inline bool is_elsewhere(const struct bt_fact *fact, const struct bt_task *task)
@@ -89,6 +90,8 @@ static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct
 {
 	if (!bt_armed || !(bt_config.kinds & (1u << fact->kind)))
 		return false;
+	if (!bt_config.filters_facts)
+		return true;
 	if (bt_config.failed_only && !fact->error)
 		return false;
 	if (bt_config.no_ephemeral && fact->flags & BT_EVENT_EPHEMERAL && !fact->error)

@@ -57,32 +57,18 @@ static __always_inline const void *readable(__u64 address)
 /* Same for an array or an embedded struct, into dst of the same size. */
 #define READ_INTO(dst, T, p, field) LOAD_INTO(dst, sizeof(((T *)0)->field), FIELD_ADDRESS(T, p, field))
 
-/* Same for a bit field. */
-#define READ_BITS(T, p, field) BITS_AT(LOAD, T, field, (__u64)(p) + BITS_OFFSET(T, field))
+/*
+ * Same for a bit field. A whole word, whose other bits are shifted out: how wide the field's own unit is depends on the
+ * kernel, and the verifier takes longer to cut out the branches for all other widths than to walk what is left.
+ */
+#define READ_BITS(T, p, field) BITS_OF(T, field, LOAD(__u64, (__u64)(p) + BITS_OFFSET(T, field)), 0)
 
 #define BITS_OFFSET(T, field) __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_OFFSET)
 
-#define BITS_AT(LOAD, T, field, address)                                                                               \
-	({                                                                                                             \
-		__u64 at_ = (address);                                                                                 \
-		__u64 bits_ = 0;                                                                                       \
-		switch (__builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_BYTE_SIZE)) {                         \
-		case 1:                                                                                                \
-			bits_ = LOAD(__u8, at_);                                                                       \
-			break;                                                                                         \
-		case 2:                                                                                                \
-			bits_ = LOAD(__u16, at_);                                                                      \
-			break;                                                                                         \
-		case 4:                                                                                                \
-			bits_ = LOAD(__u32, at_);                                                                      \
-			break;                                                                                         \
-		case 8:                                                                                                \
-			bits_ = LOAD(__u64, at_);                                                                      \
-			break;                                                                                         \
-		}                                                                                                      \
-		bits_ <<= __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_LSHIFT_U64);                        \
-		bits_ >> __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_RSHIFT_U64);                         \
-	})
+/* Its unit begins `skipped` bytes into the word; both architectures are little-endian. */
+#define BITS_OF(T, field, word, skipped)                                                                               \
+	((__u64)(word) << (__builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_LSHIFT_U64) - 8 * (skipped)) >>    \
+	 __builtin_preserve_field_info(((T *)0)->field, BPF_FIELD_RSHIFT_U64))
 
 /*
  * Some fields of T that lie side by side, `first` the first of them, into `copy` (an array of words): by one call where
@@ -96,15 +82,19 @@ static __always_inline const void *readable(__u64 address)
 #define PEEK(type, address)		   (*(const type *)(address))
 #define READ_NEIGHBOURS(copy, T, p, first) LOAD_INTO(copy, sizeof(copy), FIELD_ADDRESS(T, p, first))
 #define NEIGHBOUR(copy, T, first, field)                                                                               \
-	PEEK(typeof(({ ((T *)0)->field; })), WITHIN(copy, T, first, bpf_core_field_offset(T, field)))
-#define NEIGHBOUR_BITS(copy, T, first, field) BITS_AT(PEEK, T, field, WITHIN(copy, T, first, BITS_OFFSET(T, field)))
+	PEEK(typeof(({ ((T *)0)->field; })), (__u64)(copy) + DISTANCE(T, first, bpf_core_field_offset(T, field)))
+#define NEIGHBOUR_BITS(copy, T, first, field)                                                                          \
+	({                                                                                                             \
+		__u64 distance_ = DISTANCE(T, first, BITS_OFFSET(T, field));                                           \
+		BITS_OF(T, field, PEEK(__u64, (__u64)(copy) + (distance_ & ~7ull)), distance_ & 7);                    \
+	})
 
 /* The difference first: nothing may be subtracted from a pointer to the stack. */
-#define WITHIN(copy, T, first, offset)                                                                                 \
+#define DISTANCE(T, first, offset)                                                                                     \
 	({                                                                                                             \
-		__u64 distance_ = (offset)-bpf_core_field_offset(T, first);                                            \
-		barrier_var(distance_);                                                                                \
-		(__u64)(copy) + distance_;                                                                             \
+		__u64 bytes_ = (offset)-bpf_core_field_offset(T, first);                                               \
+		barrier_var(bytes_);                                                                                   \
+		bytes_;                                                                                                \
 	})
 #endif
 

@@ -8,8 +8,10 @@
 /* Would it be told? What a release reads of its socket is for that alone. */
 static __always_inline bool release_wanted(const struct bt_claim *claim)
 {
-	return bt_config.kinds & (1u << BT_KIND_RELEASE) && !bt_config.failed_only && claim->wanted &&
-	       !(bt_config.no_ephemeral && claim->flags & BT_EVENT_EPHEMERAL);
+	if (!(bt_config.kinds & (1u << BT_KIND_RELEASE)) || !claim->wanted)
+		return false;
+	return !bt_config.filters_facts ||
+	       (!bt_config.failed_only && !(bt_config.no_ephemeral && claim->flags & BT_EVENT_EPHEMERAL));
 }
 
 /* `claim` is a copy, its socket brought up to date; the caller has taken it out of the map. */

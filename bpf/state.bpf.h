@@ -27,9 +27,9 @@ SEPARATE state_changed(__u64 socket, __u8 old_state, __u8 new_state, __u16 port)
 	} else if (current_acts_on(sk)) {
 		read_task(&claim.task);
 		claim.flags = BT_EVENT_HAS_TASK;
-		claim.wanted = !filters_tasks() || task_wanted();
+		claim.wanted = task_wanted();
 	} else {
-		claim.wanted = !filters_tasks();
+		claim.wanted = !bt_config.filters_tasks;
 	}
 	if (!claim.wanted)
 		return 0;

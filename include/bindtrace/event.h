@@ -238,6 +238,8 @@ struct bt_config {
 	__u8 has_ports;
 	__u8 failed_only;
 	__u8 no_ephemeral;
+	__u8 filters_tasks; /* one of pid, has_uid and has_cgroup: the programs ask this first, see bpf/emit.bpf.h */
+	__u8 filters_facts; /* one of the others, but for kinds */
 	__u32 cgroup_hierarchy; /* whose cgroups tell units: number of a v1 hierarchy; 0 = v2 */
 	__u32 in6_addr_type;	/* BTF id of struct in6_addr in the kernel */
 	__u8 can_mint_cookie;	/* bpf_get_socket_cookie works in tracing programs */

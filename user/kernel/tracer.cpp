@@ -41,6 +41,9 @@ Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& opti
     if (!image_) return bpf_error("cannot open the BPF programs", errno);
     bt_config& config = image_->config();
     config = options.config;
+    config.filters_tasks = config.pid != 0 || config.has_uid || config.has_cgroup;
+    config.filters_facts = config.protocols != 0 || config.netns != 0 || config.has_container || config.has_ports ||
+                           config.failed_only || config.no_ephemeral;
     config.has_bind_sk = facts.function_arity("inet_bind_sk").has_value();
     config.in6_addr_type = facts.in6_addr_type;
     config.cgroup_hierarchy = facts.cgroup_hierarchy();
