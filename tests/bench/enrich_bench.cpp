@@ -22,9 +22,9 @@ namespace {
 
 using namespace bindtrace;
 
-const std::string kId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4c7b9fd028";
+const std::string kDockerId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4c7b9fd028";
 const std::string kUnitPath = "/user.slice/user-1000.slice/user@1000.service/app.slice/web.service";
-const std::string kContainerPath = "/system.slice/docker-" + kId + ".scope";
+const std::string kContainerPath = "/system.slice/docker-" + kDockerId + ".scope";
 
 // An event of this process, in the cgroup of that path.
 void enrich_event(benchmark::State& state, const std::string& path) {

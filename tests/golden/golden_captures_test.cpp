@@ -15,7 +15,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kCaptureSecond = 1'000'000'000;
 
 class BytesOutput final : public BlockOutput {
   public:
@@ -52,13 +52,13 @@ class GoldenCaptures : public Golden {
         Story gone = client;
         gone.event.kind = BT_KIND_RELEASE;
         gone.event.op = BT_OP_CLOSE;
-        web.tell(gone.held(5 * kSecond), 6);
+        web.tell(gone.held(5 * kCaptureSecond), 6);
         files_.push_back(dir_.write("web", web.bytes()));
 
-        Recording db("=db\x1b[2J", 3600 * kSecond);
+        Recording db("=db\x1b[2J", 3600 * kCaptureSecond);
         db.tell(Story(BT_KIND_BIND, BT_OP_BIND).ask({"0.0.0.0", 8080}).hold({"0.0.0.0", 8080}), 2);
         db.lose(17, 4);
-        db.tell(Story(BT_KIND_RELEASE, BT_OP_CLOSE).hold({"0.0.0.0", 8080}).held(3 * kSecond), 5);
+        db.tell(Story(BT_KIND_RELEASE, BT_OP_CLOSE).hold({"0.0.0.0", 8080}).held(3 * kCaptureSecond), 5);
         files_.push_back(dir_.write("db", db.bytes()));
     }
 
@@ -89,17 +89,17 @@ class GoldenCaptures : public Golden {
         }
         void tell(Story story, std::int64_t second, const Findings* findings = nullptr) {
             story.event.ktime_ns = ktime_at(second);
-            story.context.time_ns = kTime + second * kSecond;
+            story.context.time_ns = kTime + second * kCaptureSecond;
             story.settle();
             writer_.event(story.event, story.context, findings);
         }
         void warn(Warning warning, std::int64_t second) {
-            warning.time_ns = kTime + second * kSecond;
+            warning.time_ns = kTime + second * kCaptureSecond;
             warning.ktime_ns = ktime_at(second);
             writer_.warning(warning);
         }
         void lose(std::uint64_t count, std::int64_t second) {
-            writer_.loss({.time_ns = kTime + second * kSecond,
+            writer_.loss({.time_ns = kTime + second * kCaptureSecond,
                           .ktime_ns = ktime_at(second),
                           .reason = LossReason::ring_full,
                           .count = count});
@@ -111,7 +111,7 @@ class GoldenCaptures : public Golden {
 
       private:
         std::uint64_t ktime_at(std::int64_t second) const {
-            return kKtime - boot_ns_ + static_cast<std::uint64_t>(second * kSecond);
+            return kKtime - boot_ns_ + static_cast<std::uint64_t>(second * kCaptureSecond);
         }
 
         std::uint64_t boot_ns_;

@@ -18,7 +18,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint16_t kPort = 23040;
+constexpr std::uint16_t kNetnsPort = 23040;
 
 // Processes in a network namespace of their own, of which the last binds the port when it is told to.
 class Inhabitants {
@@ -57,7 +57,7 @@ class Inhabitants {
             char byte = 0;
             sockaddr_in any{};  // no interface is up
             any.sin_family = AF_INET;
-            any.sin_port = htons(kPort);
+            any.sin_port = htons(kNetnsPort);
             const Socket socket(SOCK_STREAM);
             if (write(ready_[1], "x", 1) == 1 && read(go_[0], &byte, 1) == 1)
                 (void)::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&any), sizeof(any));
@@ -87,7 +87,7 @@ TEST(Netns, IsNamedByTheOldestProcessInIt) {
         const Inhabitants inhabitants(count);
         ASSERT_TRUE(inhabitants.came_up()) << count;
         ChildProcess tracer({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--attach",
-                             from_environment("BT_STRATEGY", "auto"), "--port", std::to_string(kPort)});
+                             from_environment("BT_STRATEGY", "auto"), "--port", std::to_string(kNetnsPort)});
         ASSERT_TRUE(tracer.read_line()) << tracer.errors();
         inhabitants.bind();
         const auto line = tracer.read_line();

@@ -22,11 +22,11 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint16_t kPort = 4789;
+constexpr std::uint16_t kTunnelPort = 4789;
 
 int add_vxlan() {
     const std::uint32_t id = 1;
-    const std::uint16_t port = htons(kPort);
+    const std::uint16_t port = htons(kTunnelPort);
     LinkRequest request;
     request.add(IFLA_IFNAME, "bt-vxlan", 9);
     const std::size_t info = request.add(IFLA_LINKINFO);
@@ -61,13 +61,13 @@ class Tunnel : public testing::Test {
 };
 
 TEST_F(Tunnel, IsListedAsTheKernels) {
-    const Answer answer = who({"--json", std::to_string(kPort) + "/udp"});
+    const Answer answer = who({"--json", std::to_string(kTunnelPort) + "/udp"});
     ASSERT_EQ(answer.code, 0) << answer.errors;
     ASSERT_EQ(answer.holders.size(), 1u) << answer.text;
     EXPECT_EQ(answer.holders[0]["process"], nullptr);
     EXPECT_EQ(answer.holders[0]["processes"], 0);
     EXPECT_EQ(answer.holders[0]["kernel"], true);
-    EXPECT_NE(who({std::to_string(kPort)}).text.find("(the kernel)"), std::string::npos);
+    EXPECT_NE(who({std::to_string(kTunnelPort)}).text.find("(the kernel)"), std::string::npos);
 }
 
 // By no system call of its own, so `tracepoint` does not see it.
@@ -81,8 +81,8 @@ TEST_F(Tunnel, IsToldOfAsItComesAndGoes) {
         ASSERT_EQ(add_vxlan(), 0);
         ASSERT_EQ(delete_vxlan(), 0);
     };
-    ChildProcess bindtrace({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--port", std::to_string(kPort),
-                            "--attach", from_environment("BT_STRATEGY", "auto")});
+    ChildProcess bindtrace({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--port",
+                            std::to_string(kTunnelPort), "--attach", from_environment("BT_STRATEGY", "auto")});
     const auto meta = bindtrace.read_line();
     ASSERT_TRUE(meta);
     std::thread(come_and_go).join();
@@ -104,7 +104,7 @@ TEST_F(Tunnel, IsToldOfAsItComesAndGoes) {
         const Json& event = told[type];
         EXPECT_EQ(event["proto"], "udp") << event;
         EXPECT_EQ(event["local_addr"], "0.0.0.0") << event;
-        EXPECT_EQ(event["local_port"], kPort) << event;
+        EXPECT_EQ(event["local_port"], kTunnelPort) << event;
         EXPECT_EQ(event["ephemeral"], false) << event;
         EXPECT_EQ(event["process"]["pid"], getpid()) << event;
     }
@@ -117,12 +117,12 @@ TEST_F(Tunnel, IsNamedAsTheHolder) {
     Json conflict;
     std::thread([&] {
         ASSERT_EQ(setns(netns_.get(), CLONE_NEWNET), 0);
-        conflict = tracer.verdict_on(kPort, SOCK_DGRAM);
+        conflict = tracer.verdict_on(kTunnelPort, SOCK_DGRAM);
         ASSERT_EQ(delete_vxlan(), 0);  // as advised: ip -d link shows it
         const Socket late(SOCK_DGRAM);
         sockaddr_in address{};
         address.sin_family = AF_INET;
-        address.sin_port = htons(kPort);
+        address.sin_port = htons(kTunnelPort);
         EXPECT_EQ(::bind(late.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
     }).join();
     EXPECT_EQ(conflict["advice"],

@@ -19,7 +19,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint16_t kPort = 18181;
+constexpr std::uint16_t kVrfPort = 18181;
 
 int add_vrf(const char* name, std::uint32_t table) {
     LinkRequest request;
@@ -56,7 +56,7 @@ class BoundSocket : public Socket {
     void bind_any() const {
         sockaddr_in address{};
         address.sin_family = AF_INET;
-        address.sin_port = htons(kPort);
+        address.sin_port = htons(kVrfPort);
         EXPECT_EQ(::bind(fd(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0) << std::strerror(errno);
     }
 };
@@ -84,7 +84,7 @@ TEST(Vrf, AnAddressIsThatOfItsVrf) {
         ASSERT_TRUE(tracer.attached());
         sockaddr_in address{};
         address.sin_family = AF_INET;
-        address.sin_port = htons(kPort);
+        address.sin_port = htons(kVrfPort);
 
         ASSERT_EQ(inet_pton(AF_INET, "10.7.0.1", &address.sin_addr), 1);
         const Json outside = tracer.verdict_on(BoundSocket(""), address, EADDRNOTAVAIL);
@@ -117,7 +117,7 @@ TEST(Vrf, PortsOfAllMayBeOne) {
         everywhere.bind_any();
         LateTracer tracer;
         ASSERT_TRUE(tracer.attached());
-        const Json conflict = tracer.verdict_on(kPort, BoundSocket("red"));
+        const Json conflict = tracer.verdict_on(kVrfPort, BoundSocket("red"));
         ASSERT_EQ(conflict["holders"].size(), 1u) << conflict;
         EXPECT_EQ(conflict["holders"][0]["process"]["pid"], getpid());
     }).join();
@@ -138,7 +138,7 @@ TEST(Vrf, WhoIsInTheWayIsInTheSameOne) {
         LateTracer tracer;
         ASSERT_TRUE(tracer.attached());
         for (const char* device : {"", "red", "blue", "part"}) {
-            const Json conflict = tracer.verdict_on(kPort, BoundSocket(device));
+            const Json conflict = tracer.verdict_on(kVrfPort, BoundSocket(device));
             EXPECT_EQ(conflict["cause"], "bound");
             ASSERT_EQ(conflict["holders"].size(), 1u) << device << ": " << conflict;
             EXPECT_EQ(conflict["holders"][0]["process"]["pid"], getpid());

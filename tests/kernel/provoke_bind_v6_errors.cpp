@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t kNoSuchDevice = 4242;
 
-Case fails(const char* name, const Protocol& protocol, const Endpoint& ask, int error) {
+Case fails_v6(const char* name, const Protocol& protocol, const Endpoint& ask, int error) {
     return {name, [=](Story& story) {
                 Sock sock(story, protocol);
                 sock.bind(ask, error);
@@ -28,7 +28,7 @@ void mapped_on_v6only(Story& story) {
     sock.bind({"::1", 8080});
 }
 
-void short_length(Story& story) {
+void short_length_v6(Story& story) {
     const SocketAddress address = to_socket_address({"::1", 8080});
     Sock sock(story, kTcp6);
     sock.bind_bytes(&address.storage, 16, EINVAL);
@@ -42,7 +42,7 @@ void v4_address(Story& story) {
     event.erase("family");
 }
 
-void already_bound(Story& story) {
+void already_bound_v6(Story& story) {
     Sock sock(story, kTcp6);
     sock.bind({"::", 8080});
     sock.bind({"::1", 8081}, EINVAL);
@@ -52,17 +52,17 @@ void already_bound(Story& story) {
 
 std::vector<Case> bind_v6_error_cases() {
     return {
-        fails("bind6-eaddrnotavail-tcp", kTcp6, {"2001:db8::1", 8080}, EADDRNOTAVAIL),
-        fails("bind6-eaddrnotavail-udp", kUdp6, {"2001:db8::1", 8080}, EADDRNOTAVAIL),
-        fails("bind6-eaddrnotavail-mapped", kTcp6, {"::ffff:192.0.2.1", 8080}, EADDRNOTAVAIL),
-        fails("bind6-einval-link-local", kTcp6, {"fe80::1", 8080}, EINVAL),
-        fails("bind6-einval-multicast-stream", kTcp6, {"ff02::1", 8080}, EINVAL),
-        fails("bind6-enodev", kTcp6, {"fe80::1", 8080, kNoSuchDevice}, ENODEV),
-        fails("bind6-enodev-udp", kUdp6, {"fe80::1", 8080, kNoSuchDevice}, ENODEV),
+        fails_v6("bind6-eaddrnotavail-tcp", kTcp6, {"2001:db8::1", 8080}, EADDRNOTAVAIL),
+        fails_v6("bind6-eaddrnotavail-udp", kUdp6, {"2001:db8::1", 8080}, EADDRNOTAVAIL),
+        fails_v6("bind6-eaddrnotavail-mapped", kTcp6, {"::ffff:192.0.2.1", 8080}, EADDRNOTAVAIL),
+        fails_v6("bind6-einval-link-local", kTcp6, {"fe80::1", 8080}, EINVAL),
+        fails_v6("bind6-einval-multicast-stream", kTcp6, {"ff02::1", 8080}, EINVAL),
+        fails_v6("bind6-enodev", kTcp6, {"fe80::1", 8080, kNoSuchDevice}, ENODEV),
+        fails_v6("bind6-enodev-udp", kUdp6, {"fe80::1", 8080, kNoSuchDevice}, ENODEV),
         {"bind6-einval-mapped-v6only", mapped_on_v6only},
-        {"bind6-einval-short", short_length},
+        {"bind6-einval-short", short_length_v6},
         {"bind6-eafnosupport", v4_address},
-        {"bind6-einval-already-bound", already_bound},
+        {"bind6-einval-already-bound", already_bound_v6},
     };
 }
 

@@ -88,13 +88,13 @@ TEST_F(Stream, NothingComesBeforeMeta) {
 }
 
 TEST_F(Stream, NamesProcessesThatAreGoneAtOnce) {
-    constexpr int kProcesses = 200;
+    constexpr int kShortLived = 200;
     const std::string exe = own_program();
     std::map<pid_t, Words> started;
     Bindtrace bindtrace(filtered({"--json", "--events", "bind"}));
     ASSERT_TRUE(bindtrace.attached());
     netns_.run([&] {
-        for (int i = 0; i < kProcesses; ++i) {
+        for (int i = 0; i < kShortLived; ++i) {
             const Words argv = {exe, "--bind-and-exit", "127.0.0.1", std::to_string(10000 + i),
                                 "number " + std::to_string(i)};
             started[in_program(argv)] = argv;
@@ -102,7 +102,7 @@ TEST_F(Stream, NamesProcessesThatAreGoneAtOnce) {
     });
     const auto output = bindtrace.stop(SIGTERM);
     const std::vector<Json> events = events_of(output.lines);
-    EXPECT_EQ(events.size(), std::size_t{kProcesses});
+    EXPECT_EQ(events.size(), std::size_t{kShortLived});
     for (const Json& event : events) {
         const Json& process = event["process"];
         const auto known = started.find(process["pid"].get<pid_t>());
@@ -196,11 +196,11 @@ TEST_F(Stream, NamesNoNamespaceByItsPredecessor) {
 // As where a host starts all its containers: each is told by whoever is in it, which is looked for at once; but for a
 // part of the time only, so that an emulator may not get to all of them.
 TEST_F(Stream, NamesEachOfManyNewNamespacesByItsProcess) {
-    constexpr int kProcesses = 40, kFirstPort = 18200;
+    constexpr int kNamespaces = 40, kFirstPort = 18200;
     Bindtrace bindtrace({"--json", "--events", "bind", "--addr", "127.66.7.7"});
     ASSERT_TRUE(bindtrace.attached());
     std::vector<pid_t> processes;
-    for (int i = 0; i < kProcesses; ++i) {
+    for (int i = 0; i < kNamespaces; ++i) {
         const pid_t pid = ::fork();
         if (pid == 0) {
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -218,7 +218,7 @@ TEST_F(Stream, NamesEachOfManyNewNamespacesByItsProcess) {
         processes.push_back(pid);
     }
     int named = 0;
-    for (int i = 0; i < kProcesses; ++i) {
+    for (int i = 0; i < kNamespaces; ++i) {
         const Line* const bound = bindtrace.wait_for([&](const Line& it) { return it.json["port"] == kFirstPort + i; });
         ASSERT_NE(bound, nullptr) << i;
         const Json& process = bound->json["process"];
@@ -230,7 +230,7 @@ TEST_F(Stream, NamesEachOfManyNewNamespacesByItsProcess) {
     }
     for (const pid_t pid : processes) ::kill(pid, SIGKILL);
     for (const pid_t pid : processes) ::waitpid(pid, nullptr, 0);
-    EXPECT_GT(named, kProcesses / 2);
+    EXPECT_GT(named, kNamespaces / 2);
 }
 
 TEST_F(Stream, PrintsALineSoonAfterItsEvent) {

@@ -10,7 +10,7 @@ namespace {
 using Check = CheckedHost;
 
 const Person kNginx = {"nginx", 812, "/system.slice/nginx.service", "/usr/sbin/nginx", "www-data", 33};
-const Person kOther = {"other", 813, "/user.slice/user-1000.slice/session-3.scope", "/home/x/nginx", "x", 1000};
+const Person kOtherPerson = {"other", 813, "/user.slice/user-1000.slice/session-3.scope", "/home/x/nginx", "x", 1000};
 const Person kSystemd = {"systemd", 1, "/init.scope", "/usr/lib/systemd/systemd"};
 
 TEST_F(Check, OwnersByUnitUserAndProgram) {
@@ -112,7 +112,7 @@ TEST_F(Check, AnUnknownNamespaceNeverPasses) {
 
 TEST_F(Check, AConnectionIsInTheWayUnlessItIsOfThePortsOwnServer) {
     const HeldSocket client =
-        by(connected(held({"10.0.0.1", 8080, IPPROTO_TCP, TCP_ESTABLISHED}), "10.0.0.5", 8848), kOther);
+        by(connected(held({"10.0.0.1", 8080, IPPROTO_TCP, TCP_ESTABLISHED}), "10.0.0.5", 8848), kOtherPerson);
     has(client);
     EXPECT_EQ(status("port = 8080\nowner = 'nginx.service'"), "taken");
     EXPECT_EQ(holder_words(*checked_[0].claims.at(0).socket),

@@ -8,7 +8,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kClockSecond = 1'000'000'000;
 
 std::uint64_t boot_ns() {
     return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
@@ -17,8 +17,8 @@ std::uint64_t boot_ns() {
 TEST(ClockNs, CountsNanosecondsSinceTheEpoch) {
     const std::int64_t before = std::int64_t{time(nullptr)};
     const std::int64_t now = clock_ns(CLOCK_REALTIME);
-    EXPECT_GE(now / kSecond, before);
-    EXPECT_LE(now / kSecond, std::int64_t{time(nullptr)} + 1);  // time() may be a tick behind
+    EXPECT_GE(now / kClockSecond, before);
+    EXPECT_LE(now / kClockSecond, std::int64_t{time(nullptr)} + 1);  // time() may be a tick behind
 }
 
 TEST(ClockNs, NeverRunsBackwards) {
@@ -44,7 +44,7 @@ TEST(WallClock, KeepsDistances) {
     const WallClock clock;
     const std::uint64_t now = boot_ns();
     EXPECT_EQ(clock.utc_ns(now + 1) - clock.utc_ns(now), 1);
-    EXPECT_EQ(clock.utc_ns(now) - clock.utc_ns(now - 5 * kSecond), 5 * kSecond);
+    EXPECT_EQ(clock.utc_ns(now) - clock.utc_ns(now - 5 * kClockSecond), 5 * kClockSecond);
 }
 
 // Two records of one event must carry the same time, however many refreshes lie between them.

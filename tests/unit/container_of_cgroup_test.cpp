@@ -11,7 +11,7 @@ namespace bindtrace {
 namespace {
 
 const std::string kId = "9c53d1279d6798a5b4b00c6e154a2e1edbd2f50e61164b188287de4c7b9fd028";
-const std::string kOther(64, 'a');
+const std::string kOtherId(64, 'a');
 const std::string kUid = "6c5b1d9a-0f3e-4c52-9d86-0c1f7f5b7d11";
 const std::string kUidOfSystemd = "6c5b1d9a_0f3e_4c52_9d86_0c1f7f5b7d11";
 const std::string kUser = "/user.slice/user-1000.slice/user@1000.service";
@@ -33,7 +33,7 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/machine.slice/libpod-" + kId + ".scope", "podman", kId},
         {"/machine.slice/libpod-" + kId + ".scope/container", "podman", kId},
         {"/machine.slice/libpod-conmon-" + kId + ".scope", "podman", kId},
-        {"/machine.slice/machine-libpod_pod_" + kOther + ".slice/libpod-" + kId + ".scope/container", "podman", kId},
+        {"/machine.slice/machine-libpod_pod_" + kOtherId + ".slice/libpod-" + kId + ".scope/container", "podman", kId},
         {"/libpod_parent/libpod-" + kId, "podman", kId},
         {kUser + "/user.slice/libpod-" + kId + ".scope/container", "podman", kId, "", 1000},
         {"/system.slice/pod.service/libpod-payload-x/libpod-" + kId, "podman", kId},
@@ -73,9 +73,10 @@ TEST(ContainerOfCgroup, ReadsThePathsOfEachRuntime) {
         {"/lxc.monitor.web", "lxc", "web"},
         {"/machine.slice/systemd-nspawn@web.service/payload", "systemd-nspawn", "web"},
         {"/machine.slice/machine-web\\x2d1.scope/payload/system.slice", "machine", "web\\x2d1"},
-        {"/system.slice/docker-" + kId + ".scope/kubepods/burstable/pod" + kUid + "/" + kOther, "docker", kId},  // kind
+        {"/system.slice/docker-" + kId + ".scope/kubepods/burstable/pod" + kUid + "/" + kOtherId, "docker",
+         kId},  // kind
         {"/docker/" + kId + "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + kUidOfSystemd +
-             ".slice/cri-containerd-" + kOther + ".scope",
+             ".slice/cri-containerd-" + kOtherId + ".scope",
          "docker", kId},  // kind too
     };
     for (const Case& expected : cases) {

@@ -17,7 +17,7 @@
 namespace bindtrace {
 namespace {
 
-struct World {
+struct RuntimesWorld {
     TempDir root;
     std::vector<std::string> warnings;
     Containers containers{[this](const std::string& sentence) { warnings.push_back(sentence); }, root.path()};
@@ -43,7 +43,7 @@ void expect(const ContainerFacts& facts, const std::string& runtime, const std::
 }
 
 TEST(Containers, NamesThoseOfDocker) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     expect(world.find(kDockerPath), "docker", "web", "tiny:1");
     EXPECT_FALSE(world.find(kDockerPath).pod);
@@ -51,7 +51,7 @@ TEST(Containers, NamesThoseOfDocker) {
 }
 
 TEST(Containers, FollowsDockersDataRoot) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     std::filesystem::create_directories(world.root / "srv");
     std::filesystem::rename(world.root / "var/lib/docker", world.root / "srv/docker");
@@ -60,7 +60,7 @@ TEST(Containers, FollowsDockersDataRoot) {
 }
 
 TEST(Containers, FollowsTheDataRootOfAUsersDocker) {
-    World world;
+    RuntimesWorld world;
     world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
     world.root.write("home/alice/.config/docker/daemon.json", R"({"data-root": "/srv/alice"})");
     world.root.write("srv/alice/containers/" + kDockerId + "/config.v2.json",
@@ -73,7 +73,7 @@ constexpr const char* kStorage = "overlay-containers/containers.json";
 
 TEST(Containers, FollowsPodmansGraphRoot) {
     for (const char* config : {"etc/containers/storage.conf", "usr/share/containers/storage.conf"}) {
-        World world;
+        RuntimesWorld world;
         world.root.write(config,
                          "# graphroot = \"/no\"\n[storage.options]\ngraphroot = \"/no\"\n[storage]\n"
                          "driver = \"overlay\"\n  graphroot=\"/srv/podman\" # moved\n");
@@ -89,7 +89,7 @@ TEST(Containers, FollowsTheGraphRootOfAUsersPodman) {
         {"etc/containers/storage.conf", "[storage]\ngraphroot = '/no'\nrootless_storage_path = '/srv/alice'\n"},
         {"etc/containers/storage.conf", "[storage]\nrootless_storage_path = '$HOME/../../srv/alice'\n"}};
     for (const auto& [file, text] : configs) {
-        World world;
+        RuntimesWorld world;
         world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
         std::filesystem::create_directories(world.root / "home/alice");
         world.root.write(file, text);
@@ -100,7 +100,7 @@ TEST(Containers, FollowsTheGraphRootOfAUsersPodman) {
 }
 
 TEST(Containers, NamesThoseOfPodman) {
-    World world;
+    RuntimesWorld world;
     write_podman(world.root);
     write_rootless_podman(world.root);
     expect(world.find("/machine.slice/libpod-" + kPodmanId + ".scope/container"), "podman", "pweb", "localhost/tiny:1");
@@ -109,7 +109,7 @@ TEST(Containers, NamesThoseOfPodman) {
 }
 
 TEST(Containers, NamesPodsOfContainerd) {
-    World world;
+    RuntimesWorld world;
     write_containerd(world.root);
     const ContainerFacts& facts = world.find(kPodPath);
     expect(facts, "containerd", "nginx", "nginx:1.27");
@@ -121,7 +121,7 @@ TEST(Containers, NamesPodsOfContainerd) {
 }
 
 TEST(Containers, NamesPodsOfCrio) {
-    World world;
+    RuntimesWorld world;
     write_crio(world.root);
     const ContainerFacts& facts = world.find("/kubepods.slice/kubepods-pod0.slice/crio-" + kPodId + ".scope");
     expect(facts, "cri-o", "api", "quay.io/api:2");
@@ -130,7 +130,7 @@ TEST(Containers, NamesPodsOfCrio) {
 }
 
 TEST(Containers, NamesThoseOfContainerdAloneByWhereTheirBundleSaysTheyAre) {
-    World world;
+    RuntimesWorld world;
     const std::string bundle = "run/containerd/io.containerd.runtime.v2.task/default/";
     world.root.write(bundle + "web/config.json", R"({"linux":{"cgroupsPath":"/default/web"}})");
     world.root.write(bundle + "my-web/config.json", R"({"linux":{"cgroupsPath":"system.slice:ctr:my-web"}})");
@@ -149,7 +149,7 @@ TEST(Containers, NamesThoseOfContainerdAloneByWhereTheirBundleSaysTheyAre) {
 }
 
 TEST(Containers, ThoseInAUsersCgroupsAreNotTakenForRoots) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     write_podman(world.root);
     write_containerd(world.root);
@@ -166,7 +166,7 @@ TEST(Containers, ThoseInAUsersCgroupsAreNotTakenForRoots) {
 }
 
 TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
-    World world;
+    RuntimesWorld world;
     std::filesystem::create_directories(world.root / "var/lib/lxc/web");
     std::filesystem::create_directories(world.root / "var/lib/lxc/db-2");
     expect(world.find("/lxc.payload.web-1", 1), "lxc", "web", "-");
@@ -176,7 +176,7 @@ TEST(Containers, AnLxcThatHadToCountIsStillCalledByItsName) {
 }
 
 TEST(Containers, OfLxdAndIncusAreToldByTheirFolders) {
-    World world;
+    RuntimesWorld world;
     for (const char* folder : {"var/lib/incus/containers/web", "var/lib/incus/containers/shop_web",
                                "var/lib/lxd/containers/old", "var/snap/lxd/common/lxd/containers/new"})
         std::filesystem::create_directories(world.root / folder);
@@ -212,7 +212,7 @@ TEST(NatPorts, AreThoseThatWhatRunsAskedItsNetworkFor) {
 }
 
 TEST(Containers, NamesMachines) {
-    World world;
+    RuntimesWorld world;
     const auto note = [&](const std::string& name, const std::string& text) {
         world.root.write("run/systemd/machines/" + name, "# systemd's\nNAME=" + name + "\n" + text);
     };
@@ -232,7 +232,7 @@ TEST(Containers, NamesMachines) {
 }
 
 TEST(Containers, WhatIsNotWrittenDownYetIsFoundLater) {
-    World world;
+    RuntimesWorld world;
     const ContainerFacts& early = world.find(kDockerPath);
     expect(early, "docker", "-", "-");
     EXPECT_EQ(early.container->id, kDockerId);
@@ -241,7 +241,7 @@ TEST(Containers, WhatIsNotWrittenDownYetIsFoundLater) {
 }
 
 TEST(Containers, APodThatIsNotWrittenDownHasItsUid) {
-    World world;
+    RuntimesWorld world;
     const ContainerFacts& facts = world.find(kPodPath);
     EXPECT_FALSE(facts.container) << "which runtime it is, is not known";
     ASSERT_TRUE(facts.pod);
@@ -252,7 +252,7 @@ TEST(Containers, APodThatIsNotWrittenDownHasItsUid) {
 }
 
 TEST(Containers, IsRememberedWhenItHasGone) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     expect(world.find(kDockerPath), "docker", "web", "tiny:1");
     std::filesystem::remove_all(world.root / "var");
@@ -266,18 +266,18 @@ TEST(Containers, BearsWhateverIsInTheFiles) {
           std::string(200'000, '['),
           R"({"ID":7,"Name":{},"Config":[],"State":"x","NetworkSettings":{"Ports":[1]}})" + std::string(),
           R"({"ID":")" + kPodmanId + R"(","Name":"/another"})"}) {
-        World world;
+        RuntimesWorld world;
         world.root.write(file, bytes);
         expect(world.find(kDockerPath), "docker", "-", "-");
     }
-    World world;
+    RuntimesWorld world;
     world.root.write(file, R"({"ID":")" + kDockerId + R"(","Name":["x"],"Config":{"Image":7}})");
     expect(world.find(kDockerPath), "docker", "-", "-");
 }
 
 // Whoever may write the files may also make thousands of cgroups, and each is remembered.
 TEST(Containers, AreNotCalledByWhatIsNoName) {
-    World world;
+    RuntimesWorld world;
     write_rootless_podman(world.root);
     const std::string path =
         "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + kRootlessId + ".scope";
@@ -290,7 +290,7 @@ TEST(Containers, AreNotCalledByWhatIsNoName) {
 }
 
 TEST(Containers, OfADockerAreReadAsFarAsThatTakesNoLongTime) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     const auto id = [](int number) { return std::string(62, '0') + std::to_string(number); };
     const auto text_of = [&](int number) {
@@ -308,7 +308,7 @@ TEST(Containers, OfADockerAreReadAsFarAsThatTakesNoLongTime) {
 
 // Ten thousand containers, and many more that come and go.
 TEST(Containers, TakeNoMoreMemoryThanSomeMegabytes) {
-    World world;
+    RuntimesWorld world;
     const auto id = [](int number) { return std::string(59, 'a') + std::to_string(10'000 + number); };
     for (int i = 0; i < 10'000; ++i)
         world.root.write(
@@ -329,7 +329,7 @@ TEST(Containers, TakeNoMoreMemoryThanSomeMegabytes) {
 }
 
 TEST(Containers, ReadsNoFileThatIsLargeOrNone) {
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     const std::string file = world.root / ("var/lib/docker/containers/" + kDockerId + "/config.v2.json");
     std::filesystem::resize_file(file, std::uintmax_t{1} << 40);
@@ -355,7 +355,7 @@ TEST(Containers, SaysOnceThatItMayNotRead) {
         Nobody& operator=(const Nobody&) = delete;
         ~Nobody() { EXPECT_EQ(seteuid(own), 0); }
     } const nobody;
-    World world;
+    RuntimesWorld world;
     write_docker(world.root);
     ASSERT_EQ(chmod((world.root / "var/lib/docker").c_str(), 0), 0);
     expect(world.find(kDockerPath, 1), "docker", "-", "-");

@@ -33,7 +33,7 @@ Event refused(std::uint32_t pid, std::uint64_t ktime_ns, std::uint16_t port = 80
     return event;
 }
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kAttemptSecond = 1'000'000'000;
 
 bool is_loop(Diagnosis& diagnosis, const Event& event) {
     const Conflict verdict = diagnosis.diagnose(event, Context{}, {});
@@ -42,23 +42,23 @@ bool is_loop(Diagnosis& diagnosis, const Event& event) {
 
 TEST(Diagnosis, CallsThreeProcessesInAMinuteARestartLoop) {
     Diagnosis diagnosis;
-    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1 * kSecond)));
-    EXPECT_FALSE(is_loop(diagnosis, refused(2, 2 * kSecond)));
-    EXPECT_TRUE(is_loop(diagnosis, refused(3, 3 * kSecond)));
-    EXPECT_FALSE(is_loop(diagnosis, refused(4, 100 * kSecond))) << "long ago";
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1 * kAttemptSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(2, 2 * kAttemptSecond)));
+    EXPECT_TRUE(is_loop(diagnosis, refused(3, 3 * kAttemptSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(4, 100 * kAttemptSecond))) << "long ago";
 }
 
 TEST(Diagnosis, CallsOneProcessThatTriesAgainNoRestartLoop) {
     Diagnosis diagnosis;
-    for (std::uint64_t i = 0; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(1, i * kSecond)));
-    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1000 * kSecond))) << "after a long time";
+    for (std::uint64_t i = 0; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(1, i * kAttemptSecond)));
+    EXPECT_FALSE(is_loop(diagnosis, refused(1, 1000 * kAttemptSecond))) << "after a long time";
     EXPECT_FALSE(is_loop(diagnosis, refused(1, 5))) << "a time before the last one";
     EXPECT_FALSE(is_loop(diagnosis, refused(1, ~0ull)));
 }
 
 TEST(Diagnosis, CallsAPortPrivilegedOnlyForWhoMayNotTakeIt) {
     Diagnosis diagnosis;
-    Event event = refused(1, kSecond, 80);
+    Event event = refused(1, kAttemptSecond, 80);
     event.error = EACCES;
     Findings findings;
     findings.refusal.emplace().unprivileged_start = 1024;
@@ -69,13 +69,13 @@ TEST(Diagnosis, CallsAPortPrivilegedOnlyForWhoMayNotTakeIt) {
 
 TEST(Diagnosis, KeepsPortsApart) {
     Diagnosis diagnosis;
-    for (std::uint16_t i = 1; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, i)));
+    for (std::uint16_t i = 1; i < 10; ++i) EXPECT_FALSE(is_loop(diagnosis, refused(i, kAttemptSecond, i)));
 }
 
 TEST(Diagnosis, KeepsAddressesApart) {
     Diagnosis diagnosis;
     for (std::uint8_t i = 1; i < 10; ++i) {
-        Event event = refused(i, kSecond);
+        Event event = refused(i, kAttemptSecond);
         event.addr[3] = i;
         EXPECT_FALSE(is_loop(diagnosis, event));
     }
@@ -144,7 +144,7 @@ TEST(Diagnosis, AnInterfaceThatIsNotThereIsAllThatIsWrong) {
 TEST(Diagnosis, ForgetsRatherThanGrows) {
     Diagnosis diagnosis;
     for (std::uint32_t i = 1; i < 60'000; ++i)
-        EXPECT_FALSE(is_loop(diagnosis, refused(i, kSecond, static_cast<std::uint16_t>(i))));
+        EXPECT_FALSE(is_loop(diagnosis, refused(i, kAttemptSecond, static_cast<std::uint16_t>(i))));
 }
 
 TEST(Diagnosis, SaysTheSameOnceAndCounts) {
@@ -152,14 +152,14 @@ TEST(Diagnosis, SaysTheSameOnceAndCounts) {
     const auto of = [&](std::uint32_t pid, std::uint64_t second, std::uint64_t inode) {
         Holder holder;
         holder.raw.sock.inode = inode;
-        return diagnosis.diagnose(refused(pid, second * kSecond), Context{},
+        return diagnosis.diagnose(refused(pid, second * kAttemptSecond), Context{},
                                   {.refusal = Refusal{}, .holders = {holder}, .range = {}, .local_addresses = {}});
     };
     EXPECT_FALSE(of(1, 1, 7).told_before);
     const Conflict again = of(2, 2, 7);
     EXPECT_TRUE(again.told_before);
     EXPECT_EQ(again.failures, 2u);
-    EXPECT_EQ(again.failing_ns, kSecond);
+    EXPECT_EQ(again.failing_ns, kAttemptSecond);
     EXPECT_FALSE(of(3, 3, 7).told_before) << "now it is a restart loop";
     const Conflict fourth = of(4, 4, 7);
     EXPECT_TRUE(fourth.told_before);

@@ -21,7 +21,7 @@ namespace {
 constexpr std::int64_t kLater = std::numeric_limits<std::int64_t>::max();  // nothing has changed for a while
 const std::string kFolder = "var/lib/docker/containers/";
 
-struct World {
+struct DockerWorld {
     TempDir root;
     StateFiles files{root.path(), [](const std::string&) {}};
     DockerContainers docker{files};
@@ -55,7 +55,7 @@ std::string id_of(int number) {
 const std::vector<std::string> kNone, kWeb = {"web"};
 
 TEST(DockerContainers, AFileThatHasChangedIsReadAgain) {
-    World world;
+    DockerWorld world;
     world.publish("8080");
     EXPECT_EQ(world.with_port(8080), kWeb);
     EXPECT_EQ(world.with_port(8081), kNone);
@@ -78,7 +78,7 @@ TEST(DockerContainers, AFileThatHasChangedIsReadAgain) {
 }
 
 TEST(DockerContainers, AFileThatChangesAsSoonAsItIsReadIsReadAgain) {
-    World world;
+    DockerWorld world;
     for (int i = 0; i < 100; ++i) {
         const int port = 8000 + i;
         world.publish(std::to_string(port));
@@ -89,7 +89,7 @@ TEST(DockerContainers, AFileThatChangesAsSoonAsItIsReadIsReadAgain) {
 }
 
 TEST(DockerContainers, ComeAndGo) {
-    World world;
+    DockerWorld world;
     world.publish("8080");
     EXPECT_EQ(world.with_port(8080), kWeb);
     world.wait_for_tick(kFolder);
@@ -102,7 +102,7 @@ TEST(DockerContainers, ComeAndGo) {
 }
 
 // So large that one look reads only half of them.
-void write_large_files(const World& world) {
+void write_large_files(const DockerWorld& world) {
     for (int i = 0; i < 20; ++i)
         world.root.write(kFolder + id_of(i) + "/config.v2.json",
                          R"({"ID":")" + id_of(i) + R"(","Name":"/web","Config":{"Env":[")" +
@@ -111,7 +111,7 @@ void write_large_files(const World& world) {
 
 // What was read in one look leaves the next one time for the rest.
 TEST(DockerContainers, AFileThatHasNotChangedIsNotReadAgain) {
-    World world;
+    DockerWorld world;
     write_large_files(world);
     EXPECT_EQ(world.with_port(8019), kNone) << "ten of them at once";
     EXPECT_EQ(world.with_port(8019), kWeb);
@@ -119,7 +119,7 @@ TEST(DockerContainers, AFileThatHasNotChangedIsNotReadAgain) {
 }
 
 TEST(DockerContainers, WhatWasReadAheadIsNotReadWhenItIsAskedFor) {
-    World world;
+    DockerWorld world;
     world.docker.read_ahead(kLater);  // there is none yet
     write_large_files(world);
     world.docker.read_ahead(kLater);
@@ -127,7 +127,7 @@ TEST(DockerContainers, WhatWasReadAheadIsNotReadWhenItIsAskedFor) {
 }
 
 TEST(DockerContainers, MayPublishManyPorts) {
-    World world;
+    DockerWorld world;
     std::string ports;
     for (int port = 8000; port < 9000; ++port)
         ports += (ports.empty() ? "\"" : ",\"") + std::to_string(port) + R"(/tcp":[{"HostIp":"","HostPort":")" +
@@ -140,7 +140,7 @@ TEST(DockerContainers, MayPublishManyPorts) {
 
 // As many containers as there may be, and more, with as many numbers as are remembered.
 TEST(DockerContainers, TakeNoMoreMemoryThanAMegabyte) {
-    World world;
+    DockerWorld world;
     std::string labels;
     for (int number = 1; number < 128; ++number) labels += "\"" + std::to_string(number) + "\":\"\",";
     for (int i = 0; i < 3000; ++i)

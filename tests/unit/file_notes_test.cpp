@@ -9,7 +9,8 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000, kNow = 1'795'294'388 * kSecond, kLongAgo = kNow - 3600 * kSecond;
+constexpr std::int64_t kNoteSecond = 1'000'000'000, kNow = 1'795'294'388 * kNoteSecond,
+                       kLongAgo = kNow - 3600 * kNoteSecond;
 constexpr FileStamp kFile = {.device = 1, .inode = 2, .size = 3, .modified_ns = kLongAgo, .changed_ns = kLongAgo};
 
 TEST(FileNotes, AreOfTheFileAsItWas) {
@@ -30,7 +31,8 @@ TEST(FileNotes, AreOfTheFileAsItWas) {
 // It may change once more within the same tick of the clock, and look the same.
 TEST(FileNotes, AreNotKeptOfAFileThatHasJustChanged) {
     for (std::int64_t FileStamp::*time : {&FileStamp::modified_ns, &FileStamp::changed_ns}) {
-        for (const std::int64_t ago : {kSecond, std::int64_t{0}, -kSecond}) {  // or, by another clock, is yet to
+        for (const std::int64_t ago :
+             {kNoteSecond, std::int64_t{0}, -kNoteSecond}) {  // or, by another clock, is yet to
             FileNotes<int> notes(8);
             FileStamp file = kFile;
             file.*time = kNow - ago;

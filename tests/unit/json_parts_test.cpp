@@ -9,7 +9,7 @@
 namespace bindtrace {
 namespace {
 
-using nlohmann::json;
+using Json = nlohmann::json;
 
 TEST(JsonParts, AreWhatAParserFinds) {
     for (const char* text : {
@@ -23,14 +23,14 @@ TEST(JsonParts, AreWhatAParserFinds) {
              R"(["\\","\\\"",{"\"k":"v"}])",
              "{\n\t\"a\": true,\r\n\t\"annotations\": {\"x\": \"y\"}\n}\n",
          }) {
-        const json whole = json::parse(text);
+        const Json whole = Json::parse(text);
         const auto parts = json_parts(text);
         ASSERT_TRUE(parts) << text;
         ASSERT_EQ(parts->size(), whole.size()) << text;
         for (std::size_t i = 0; i < parts->size(); ++i) {
             const JsonPart& part = (*parts)[i];
-            const json expected = whole.is_array() ? whole[i] : whole[std::string(part.key)];
-            EXPECT_EQ(json::parse(part.value), expected) << text << " " << part.value;
+            const Json expected = whole.is_array() ? whole[i] : whole[std::string(part.key)];
+            EXPECT_EQ(Json::parse(part.value), expected) << text << " " << part.value;
         }
     }
 }

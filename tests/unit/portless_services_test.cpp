@@ -15,7 +15,7 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kServiceSecond = 1'000'000'000;
 
 struct PortlessServicesTest : testing::Test {
     Event event_of(std::uint32_t pid, std::uint16_t port, int error) const {
@@ -24,7 +24,7 @@ struct PortlessServicesTest : testing::Test {
         event.error = error;
         event.flags = BT_EVENT_HAS_REQUEST | BT_EVENT_HAS_TASK | BT_EVENT_HAS_SOCK;
         event.port = port;
-        event.ktime_ns = 100 * kSecond;
+        event.ktime_ns = 100 * kServiceSecond;
         event.sock.protocol = IPPROTO_TCP;
         event.sock.type = SOCK_STREAM;
         event.sock.local_port = error == 0 ? port : std::uint16_t{0};
@@ -48,7 +48,7 @@ struct PortlessServicesTest : testing::Test {
 
     // What is told of the look at that time; nothing where nothing is.
     std::string told_at(std::uint64_t second) {
-        const auto warning = services.look(second * kSecond);
+        const auto warning = services.look(second * kServiceSecond);
         return warning ? words_of(*warning).summary : "";
     }
 
@@ -75,12 +75,12 @@ TEST_F(PortlessServicesTest, TellsWhatWasRefusedToWhom) {
     context.user = "shop";
     context.netns_name = "host";
     services.refused(event, context, {});
-    const auto warning = services.look(110 * kSecond);
+    const auto warning = services.look(110 * kServiceSecond);
     ASSERT_TRUE(warning);
     EXPECT_EQ(warning->reason, WarningReason::service_without_port);
     EXPECT_FALSE(is_of_registry(*warning));
-    EXPECT_EQ(warning->ktime_ns, 110 * kSecond);
-    EXPECT_EQ(warning->refused_ns, 100 * kSecond);
+    EXPECT_EQ(warning->ktime_ns, 110 * kServiceSecond);
+    EXPECT_EQ(warning->refused_ns, 100 * kServiceSecond);
     EXPECT_EQ(warning->refused_error, EADDRINUSE);
     const Holder& claim = warning->claim;
     EXPECT_EQ(claim.raw.sock.local_port, 8080);
@@ -95,7 +95,7 @@ TEST_F(PortlessServicesTest, TellsWhatWasRefusedToWhom) {
 
 TEST_F(PortlessServicesTest, NamesTheManagerOfAUsersUnit) {
     refuse(7, "/user.slice/user-1000.slice/user@1000.service/app.slice/vite.service");
-    const auto told = services.look(200 * kSecond);
+    const auto told = services.look(200 * kServiceSecond);
     ASSERT_TRUE(told);
     EXPECT_EQ(words_of(*told).advice,
               std::vector<std::string>{"once the port is free, systemctl --user -M 1000@ restart vite.service"});
@@ -141,7 +141,7 @@ TEST_F(PortlessServicesTest, OnlyOfServicesAndOnlySoMany) {
     EXPECT_EQ(told_at(200), "");
     for (std::uint32_t pid = 1; pid <= 1000; ++pid) refuse(pid, "/system.slice/shop.service");
     int told = 0;
-    for (std::uint64_t second = 200; second < 400; ++second) told += services.look(second * kSecond) ? 1 : 0;
+    for (std::uint64_t second = 200; second < 400; ++second) told += services.look(second * kServiceSecond) ? 1 : 0;
     EXPECT_EQ(told, 64);
 }
 

@@ -111,7 +111,7 @@ TEST(PublishedPorts, AMappingFitsTheSocketOfItsAddress) {
     EXPECT_EQ(match_of(unclear, socket_at("0.0.0.0", 8080)).container_port, std::nullopt);
 }
 
-struct World {
+struct PublishersWorld {
     TempDir root;
     Containers containers{[](const std::string&) {}, root.path()};
     PublishedPorts ports{containers, root / "proc"};
@@ -135,7 +135,7 @@ struct World {
 };
 
 TEST(PublishedPorts, DockerProxyLeadsToItsContainer) {
-    World world;
+    PublishersWorld world;
     write_docker(world.root);
     const auto found = world.behind("docker-proxy", kProxy);
     ASSERT_TRUE(found && found->facts.container);
@@ -146,23 +146,23 @@ TEST(PublishedPorts, DockerProxyLeadsToItsContainer) {
 }
 
 TEST(PublishedPorts, DockerProxyOutlivesItsContainer) {
-    World stopped;
+    PublishersWorld stopped;
     write_docker(stopped.root, "false");
     const auto found = stopped.behind("docker-proxy", kProxy);
     ASSERT_TRUE(found);
     EXPECT_TRUE(found->published.container_gone);
     EXPECT_FALSE(found->facts.container);
 
-    World removed;
+    PublishersWorld removed;
     std::filesystem::create_directories(removed.root / "var/lib/docker/containers");
     EXPECT_TRUE(removed.behind("docker-proxy", kProxy)->published.container_gone);
 }
 
 TEST(PublishedPorts, DockerProxyIsNotSaidToBeLeftBehindWhereThatIsNotKnown) {
-    World unknown;  // no state to be read
+    PublishersWorld unknown;  // no state to be read
     EXPECT_FALSE(unknown.behind("docker-proxy", kProxy));
 
-    World early;  // it starts before its container is written down
+    PublishersWorld early;  // it starts before its container is written down
     write_docker(early.root, "false");
     Owner owner;
     std::strncpy(owner.task.comm, "docker-proxy", sizeof(owner.task.comm) - 1);
@@ -173,7 +173,7 @@ TEST(PublishedPorts, DockerProxyIsNotSaidToBeLeftBehindWhereThatIsNotKnown) {
 
 // -p 127.0.0.1:8080:80 -p 10.0.0.1:8080:81
 TEST(PublishedPorts, OneContainerMayPublishAPortForEachAddress) {
-    World world;
+    PublishersWorld world;
     write_docker(world.root, "true",
                  R"("80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}],)"
                  R"("81/tcp":[{"HostIp":"10.0.0.1","HostPort":"8080"}])");
@@ -193,7 +193,7 @@ TEST(PublishedPorts, OneContainerMayPublishAPortForEachAddress) {
 
 // dockerd holds both: which one is in the way depends on the address.
 TEST(PublishedPorts, TwoContainersMayPublishAPortForOneAddressEach) {
-    World world;
+    PublishersWorld world;
     const std::string other(64, '1');
     write_docker(world.root, "true", R"("80/tcp":[{"HostIp":"127.0.0.1","HostPort":"8080"}])");
     write_docker(world.root, "true", R"("80/tcp":[{"HostIp":"10.0.0.1","HostPort":"8080"}])", other, "other");
@@ -206,7 +206,7 @@ TEST(PublishedPorts, TwoContainersMayPublishAPortForOneAddressEach) {
     EXPECT_EQ(name("10.0.0.1"), "other");
     EXPECT_EQ(name("10.0.0.2"), std::nullopt);
 
-    World unclear;
+    PublishersWorld unclear;
     write_docker(unclear.root);
     write_docker(unclear.root, "true", R"("80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}])", other, "other");
     EXPECT_FALSE(unclear.behind("dockerd", {"dockerd"})) << "one of two";
@@ -217,7 +217,7 @@ TEST(PublishedPorts, TwoContainersMayPublishAPortForOneAddressEach) {
 }
 
 TEST(PublishedPorts, DockerdHoldsThemItselfWithoutItsProxy) {
-    World world;
+    PublishersWorld world;
     write_docker(world.root);
     const auto found = world.behind("dockerd", {"/usr/sbin/dockerd", "-H", "fd://"});
     ASSERT_TRUE(found && found->facts.container);
@@ -231,13 +231,13 @@ TEST(PublishedPorts, DockerdHoldsThemItselfWithoutItsProxy) {
 }
 
 TEST(PublishedPorts, WhatLeadsToNoContainerIsDockerdsOwn) {
-    World world;
+    PublishersWorld world;
     const auto is_own = [&](std::int64_t since_ns, const char* comm = "dockerd") {
         return world.ports.is_daemons_own(world.owner(comm, {}), world.sock, since_ns, kNow);
     };
     world.sock.local_port = 2377;
     EXPECT_FALSE(is_own(kNow - kMinute)) << "its containers are not known";
-    World readable;
+    PublishersWorld readable;
     write_docker(readable.root);
     readable.sock.local_port = 2377;
     EXPECT_TRUE(readable.ports.is_daemons_own(readable.owner("dockerd", {}), readable.sock, kNow - kMinute, kNow));
@@ -251,7 +251,7 @@ TEST(PublishedPorts, WhatLeadsToNoContainerIsDockerdsOwn) {
 }
 
 TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
-    World world;
+    PublishersWorld world;
     write_podman(world.root);
     world.sock.local_port = 8082;
     const auto found = world.behind("conmon", {"/usr/bin/conmon", "-c", kPodmanId});
@@ -262,7 +262,7 @@ TEST(PublishedPorts, ConmonHoldsThoseOfRootsPodman) {
 }
 
 TEST(PublishedPorts, PodmansPortsHaveAddressesToo) {
-    World world;
+    PublishersWorld world;
     write_podman(world.root);
     world.root.write("run/containers/networks/firewall/ports/2f259bab_" + kPodmanId,
                      R"({"port_mappings":[{"container_port":80,"host_ip":"127.0.0.1","host_port":8082},)"
@@ -277,7 +277,7 @@ TEST(PublishedPorts, PodmansPortsHaveAddressesToo) {
 
 // /proc of a machine on which process 900 of a container is in a network namespace that process 420 keeps open. (A
 // descriptor of a path below /run is believed, so the link says "net:[...]".)
-struct RootlessWorld : World {
+struct RootlessWorld : PublishersWorld {
     RootlessWorld() {
         uid = 1000;
         write_rootless_podman(root);
@@ -320,7 +320,7 @@ TEST(PublishedPorts, PodmansDatabaseKnowsThePortInside) {
 }
 
 TEST(PublishedPorts, RootlesskitLeadsToAContainerOfItsUsersDocker) {
-    World world;
+    PublishersWorld world;
     write_docker(world.root);
     world.root.write("etc/passwd", "alice:x:1000:1000::/home/alice:/bin/sh\n");
     world.uid = 1000;
@@ -336,7 +336,7 @@ TEST(PublishedPorts, RootlesskitLeadsToAContainerOfItsUsersDocker) {
 }
 
 TEST(PublishedPorts, ALookAlikeIsNoPublisher) {
-    World world;
+    PublishersWorld world;
     write_docker(world.root);
     write_podman(world.root);
     for (const char* comm : {"nginx", "docker-prox", "conmon2", "", "rootlessport"})

@@ -257,26 +257,26 @@ TEST(HeldAt, BeginsAtTheLastCheckpointBefore) {
 // the minute after.
 class Series : public testing::Test {
   protected:
-    static constexpr std::uint64_t kSecond = 1'000'000'000;
+    static constexpr std::uint64_t kReportSecond = 1'000'000'000;
 
     static std::int64_t utc(std::uint64_t seconds) {
-        return kUtcOffset + static_cast<std::int64_t>(kBegin + seconds * kSecond);
+        return kUtcOffset + static_cast<std::int64_t>(kBegin + seconds * kReportSecond);
     }
     void SetUp() override {
         ASSERT_TRUE(writer_.start(sampled_meta(), sampled_host(), {}, true));
         for (std::uint64_t i = 1; i <= 3; ++i) {
             Sampled claim(BT_KIND_BIND, i);
-            claim.event.ktime_ns = kBegin + i * 40 * kSecond;
+            claim.event.ktime_ns = kBegin + i * 40 * kReportSecond;
             claim.context.time_ns = utc(i * 40);
             writer_.event(claim.event, claim.context, nullptr);
-            ASSERT_TRUE(writer_.tick(utc(i * 40 + 1), kBegin + (i * 40 + 1) * kSecond));
+            ASSERT_TRUE(writer_.tick(utc(i * 40 + 1), kBegin + (i * 40 + 1) * kReportSecond));
             memory_.full = i < 3;
-            ASSERT_TRUE(writer_.tick(utc(i * 40 + 2), kBegin + (i * 40 + 2) * kSecond));
+            ASSERT_TRUE(writer_.tick(utc(i * 40 + 2), kBegin + (i * 40 + 2) * kReportSecond));
         }
         ASSERT_EQ(memory_.files.size(), 3u);
     }
     void end() {
-        writer_.went_on_until(utc(180), kBegin + 180 * kSecond);
+        writer_.went_on_until(utc(180), kBegin + 180 * kReportSecond);
         ASSERT_TRUE(writer_.finish());
     }
     std::string from_file(std::size_t first) const {
@@ -344,7 +344,7 @@ TEST_F(Series, ThatBeginsWithABlockTellsFromItsEndOn) {
     const Findings found = sampled_findings();
     for (const std::uint64_t seconds : {150u, 160u}) {
         Sampled claim(BT_KIND_BIND, seconds);
-        claim.event.ktime_ns = kBegin + seconds * kSecond;
+        claim.event.ktime_ns = kBegin + seconds * kReportSecond;
         claim.context.time_ns = utc(seconds);
         if (seconds == 160) claim.event.error = EADDRINUSE;  // which is written at once
         writer_.event(claim.event, claim.context, seconds == 160 ? &found : nullptr);
@@ -369,7 +369,7 @@ TEST_F(Series, ThatBeginsWithABlockTellsFromItsEndOn) {
 TEST_F(Series, WhoseRecorderWasKilledTellsUntilItsLastCheckpoint) {
     constexpr std::uint64_t kLast = 141;  // the first tick that is a minute after 81, that after the first minute
     for (std::uint64_t seconds = 130; seconds < 200; ++seconds)
-        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kSecond));
+        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kReportSecond));
     const RecordingSummary killed = summary(from_file(0));
     EXPECT_EQ(killed.last_ns, utc(kLast));
     EXPECT_FALSE(killed.ended);
@@ -380,7 +380,7 @@ TEST_F(Series, WhoseRecorderWasKilledTellsUntilItsLastCheckpoint) {
 TEST_F(Series, QuietFilesTellOfTheirTimeToo) {
     for (std::uint64_t seconds = 130; seconds < 134; ++seconds) {
         memory_.full = true;
-        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kSecond));
+        ASSERT_TRUE(writer_.tick(utc(seconds), kBegin + seconds * kReportSecond));
     }
     end();
     EXPECT_EQ(memory_.files.size(), 7u);
@@ -464,13 +464,13 @@ TEST(HeldAt, TellsWhichConnectionsWereThereAtTheStart) {
     TaskCache tasks;
     HolderTable table(tasks);
     table.restart({client, bound, closed}, true, kBegin);
-    constexpr std::uint64_t kMinute = 60'000'000'000;
+    constexpr std::uint64_t kReportMinute = 60'000'000'000;
     const auto told = [&table](std::uint64_t later_ns) {
         std::string text;
         append_held_then_text(text, sampled_meta(), table.checkpoint(1, kBegin + later_ns), false);
         return text;
     };
-    const std::string before = told(kMinute - 1), after = told(kMinute);
+    const std::string before = told(kReportMinute - 1), after = told(kMinute);
     EXPECT_NE(before.find("3 sockets"), std::string::npos) << before;
     EXPECT_NE(before.find("TIME_WAIT at the start"), std::string::npos) << before;
     EXPECT_NE(after.find("2 sockets"), std::string::npos) << after;

@@ -11,7 +11,7 @@ using Risks = CheckedHost;
 using Words = std::vector<std::string>;
 
 const Person kApp = {"app", 812, "/system.slice/app.service"};
-const Person kOther = {"other", 813, "/system.slice/other.service"};
+const Person kOtherService = {"other", 813, "/system.slice/other.service"};
 const Person kSystemd = {"systemd", 1, "/init.scope"};
 
 TEST_F(Risks, OneLineReservesAllPortsThatAClientMayBeGiven) {
@@ -135,12 +135,13 @@ TEST_F(Risks, TwoUnitsThatDeclareOnePort) {
 }
 
 TEST_F(Risks, AnotherOnesDualStackSocketShadowsIPv4) {
-    has(by(held({"::", 8080}), kOther));
+    has(by(held({"::", 8080}), kOtherService));
     const CheckedEntry& checked = check_one("port = 8080\naddress = '0.0.0.0'\nowner = 'app.service'");
     EXPECT_EQ(checked.status, PortStatus::taken);
     ASSERT_EQ(risks_of(checked), Words{"dual-stack-shadow"});
     EXPECT_NE(checked.risks[0].fix.find("IPV6_V6ONLY"), std::string::npos);
-    state_.held.sockets = {by(held({"0.0.0.0", 8080}), kApp), with(by(held({"::", 8080}), kOther), BT_OPT_V6ONLY)};
+    state_.held.sockets = {by(held({"0.0.0.0", 8080}), kApp),
+                           with(by(held({"::", 8080}), kOtherService), BT_OPT_V6ONLY)};
     EXPECT_EQ(risks_of(check_one("port = 8080\nowner = 'app.service'")), Words{"dual-stack-shadow"});
     EXPECT_EQ(checked_[0].status, PortStatus::taken);
     EXPECT_EQ(risks_of(check_one("port = 8080\naddress = '0.0.0.0'\nowner = 'app.service'")), Words{});
@@ -148,7 +149,7 @@ TEST_F(Risks, AnotherOnesDualStackSocketShadowsIPv4) {
 
 TEST_F(Risks, SomebodyElseSharesThePort) {
     has(with(by(held({"0.0.0.0", 8080}), kApp), BT_OPT_REUSEPORT));
-    has(with(by(held({"0.0.0.0", 8080}), kOther), BT_OPT_REUSEPORT));
+    has(with(by(held({"0.0.0.0", 8080}), kOtherService), BT_OPT_REUSEPORT));
     const CheckedEntry& checked = check_one("port = 8080\nowner = 'app.service'");
     EXPECT_EQ(checked.status, PortStatus::taken);
     ASSERT_EQ(risks_of(checked), Words{"reuseport-shared"});

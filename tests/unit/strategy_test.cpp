@@ -166,13 +166,13 @@ TEST(Choose, FollowsTheFunctionsThroughTheKernels) {
     EXPECT_TRUE(loads(choose_on(Strategy::fentry, linux_6_12()), "fexit__inet_bind"));
 }
 
-struct Loss {
+struct Losing {
     std::vector<std::string> gone;
     std::set<std::string> missing;
 };
 
 TEST(Choose, NamesWhatIsLostWithAFunction) {
-    const std::vector<Loss> losses = {
+    const std::vector<Losing> losses = {
         {{"inet_bind", "inet_bind_sk"}, {"bind on IPv4 sockets"}},
         {{"inet6_bind", "inet6_bind_sk"}, {"bind on IPv6 sockets"}},
         {{"__sys_bind"}, {"bind refused before it reaches the socket (EBADF, EFAULT, LSM)"}},
@@ -196,7 +196,7 @@ TEST(Choose, NamesWhatIsLostWithAFunction) {
         {{"inet_autobind", "__sys_listen"}, {"ephemeral ports of UDP senders", "listen refused (EOPNOTSUPP, EINVAL)"}},
     };
     for (const Strategy strategy : {Strategy::fentry, Strategy::kprobe}) {
-        for (const Loss& loss : losses) {
+        for (const Losing& loss : losses) {
             Functions functions = linux_6_12();
             for (const std::string& name : loss.gone) functions.erase(name);
             EXPECT_EQ(missing(choose_on(strategy, functions)), loss.missing)

@@ -66,15 +66,15 @@ TEST(Condensed, IsBounded) {
 
 TEST(Activity, TakesAnyTimeInAsManySteps) {
     Activity activity;
-    constexpr std::int64_t kSecond = 1'000'000'000;
+    constexpr std::int64_t kLaneSecond = 1'000'000'000;
     activity.add(kUtcOffset, true);
-    for (std::int64_t second = 1; second < 86'400; second += 60) activity.add(kUtcOffset + second * kSecond, false);
+    for (std::int64_t second = 1; second < 86'400; second += 60) activity.add(kUtcOffset + second * kLaneSecond, false);
     std::uint64_t events = 0;
     for (const Activity::Step& step : activity.steps) events += step.events;
     EXPECT_EQ(events, 1441u);
     EXPECT_EQ(activity.steps[0].failures, 1u);
-    EXPECT_LT(activity.step_ns * 120, 86'400 * kSecond) << "less than half of the steps are used";
-    EXPECT_GE(activity.step_ns * 240, 86'400 * kSecond - 60 * kSecond);
+    EXPECT_LT(activity.step_ns * 120, 86'400 * kLaneSecond) << "less than half of the steps are used";
+    EXPECT_GE(activity.step_ns * 240, 86'400 * kLaneSecond - 60 * kLaneSecond);
 }
 
 class Drawn : public testing::Test {

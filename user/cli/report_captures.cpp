@@ -203,7 +203,7 @@ int report_held_at(const Options& options, CaptureSet& captures, const RecordedF
 }
 
 // The ports that the other commands take, of one protocol or all: "8080,9000-9100", "53/udp".
-Status set_ports(RecordedFilter& filter, const std::string& word) {
+Status add_ports(RecordedFilter& filter, const std::string& word) {
     const std::size_t slash = word.find('/');
     auto ports = parse_ports(std::string_view(word).substr(0, slash));
     if (!ports) return ports.error();
@@ -225,7 +225,7 @@ int run_report(const Options& options) {
     auto filter = resolve_recorded(words);
     if (!filter) return report(filter.error(), kExitUsage);
     if (!port.empty())
-        if (Status set = set_ports(*filter, port); !set) return report(set.error(), kExitUsage);
+        if (Status set = add_ports(*filter, port); !set) return report(set.error(), kExitUsage);
     std::optional<Moment> moment;
     if (!options.at.empty()) {
         const auto parsed = parse_moment(options.at);

@@ -7,10 +7,17 @@
 
 namespace bindtrace {
 
+inline constexpr std::int64_t kNsPerSecond = 1'000'000'000;
+inline constexpr std::int64_t kNsPerDay = 86'400 * kNsPerSecond;
+
 inline std::int64_t clock_ns(clockid_t clock) {
     timespec now{};
     clock_gettime(clock, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+    return now.tv_sec * kNsPerSecond + now.tv_nsec;
+}
+
+inline std::uint64_t boot_ns() {
+    return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
 }
 
 // Turns the kernel's boot-time clock into UTC. The offset follows a step of the wall clock, but not the nanoseconds by
@@ -19,7 +26,7 @@ class WallClock {
   public:
     WallClock() { offset_ns_ = measure(); }
 
-    std::int64_t utc_ns(std::uint64_t boot_ns) const { return static_cast<std::int64_t>(boot_ns) + offset_ns_; }
+    std::int64_t utc_ns(std::uint64_t ktime_ns) const { return static_cast<std::int64_t>(ktime_ns) + offset_ns_; }
 
     void refresh() {
         const std::int64_t now = measure();

@@ -44,8 +44,8 @@ std::optional<ContainerFacts> facts_of(std::string_view config, std::string_view
     return facts;
 }
 
-std::optional<ContainerFacts> read(const StateFiles& files, const std::string& bundle, std::string_view runtime,
-                                   std::string_view id) {
+std::optional<ContainerFacts> read_bundle(const StateFiles& files, const std::string& bundle, std::string_view runtime,
+                                          std::string_view id) {
     const auto config = files.text(bundle + "/config.json");
     return config ? facts_of(*config, runtime, id) : std::nullopt;
 }
@@ -97,14 +97,15 @@ std::optional<ContainerFacts> bundle_container(const StateFiles& files, std::str
     if (runtime != "cri-o") {
         for (const std::string_view tasks : kTasks) {
             for (const std::string& space : files.names(std::string(tasks))) {
-                if (auto found = read(files, fmt::format("{}/{}/{}", tasks, space, id), "containerd", id)) return found;
+                if (auto found = read_bundle(files, fmt::format("{}/{}/{}", tasks, space, id), "containerd", id))
+                    return found;
             }
         }
     }
     if (runtime != "containerd") {
         for (const char* storage : {"/run/containers/storage", "/var/lib/containers/storage"}) {
             const std::string bundle = std::string(storage) + "/overlay-containers/" + std::string(id) + "/userdata";
-            if (auto found = read(files, bundle, "cri-o", id)) return found;
+            if (auto found = read_bundle(files, bundle, "cri-o", id)) return found;
         }
     }
     return std::nullopt;

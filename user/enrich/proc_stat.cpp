@@ -23,7 +23,7 @@ std::string read_proc_file(const std::string& path) {
     std::string text;
     std::array<char, 4096> chunk{};
     for (;;) {
-        const ssize_t got = file.valid() ? read(file.get(), chunk.data(), chunk.size()) : 0;
+        const ssize_t got = file.valid() ? ::read(file.get(), chunk.data(), chunk.size()) : 0;
         if (got <= 0) return text;
         text.append(chunk.data(), static_cast<std::size_t>(got));
     }

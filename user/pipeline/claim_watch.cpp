@@ -16,11 +16,7 @@ namespace {
 
 constexpr std::uint64_t kStartsNs = 30'000'000'000;      // that a container may take to be written down
 constexpr std::uint64_t kBecomesUserNs = 4'000'000'000;  // that a daemon may take
-constexpr std::int64_t kRestNs = 250'000'000;            // between two looks at all sockets of a port
-
-std::uint64_t boot_ns() {
-    return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
-}
+constexpr std::int64_t kLookRestNs = 250'000'000;        // between two looks at all sockets of a port
 
 std::uint64_t identity_of(const bt_sock& sock) {
     return sock.cookie != 0 ? sock.cookie : sock.inode;
@@ -110,7 +106,7 @@ bool ClaimWatch::shares(const Warning& warning, const HeldSocket& claim) {
     const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
     if (warning.reason != WarningReason::other_owner || (sock.opts & BT_OPT_REUSEPORT) == 0 || now < next_look_ns_)
         return false;
-    next_look_ns_ = now + kRestNs;
+    next_look_ns_ = now + kLookRestNs;
     bt_config config{};
     config.has_ports = 1;
     set_ports(config.port_bits, sock.local_port, sock.local_port);

@@ -25,12 +25,8 @@ namespace bindtrace {
 namespace {
 
 constexpr std::uint64_t kElsewhereNs = 10'000'000'000;  // a container may be given another name
-constexpr std::int64_t kRestNs = 250'000'000;           // between two looks at all ports
+constexpr std::int64_t kPortsRestNs = 250'000'000;      // between two looks at all ports
 constexpr std::size_t kNetnsLookedAt = 256;
-
-std::uint64_t boot_ns() {
-    return static_cast<std::uint64_t>(clock_ns(CLOCK_BOOTTIME));
-}
 
 bool is_ping(const bt_sock& sock) {
     return sock.protocol == IPPROTO_ICMP || sock.protocol == IPPROTO_ICMPV6;
@@ -207,7 +203,7 @@ bool LiveSource::may_look(Looks& looks, const Event& event) {
     std::int64_t& next = looks[event.sock.netns];
     const std::int64_t now = clock_ns(CLOCK_BOOTTIME);
     if (now < next) return false;
-    next = now + kRestNs;
+    next = now + kPortsRestNs;
     return true;
 }
 

@@ -45,7 +45,7 @@ bool read_endpoint(const std::string& text, std::uint8_t (&address)[16], std::ui
 }
 
 // A line of /proc/net/tcp and its like: number, local, remote, state, queues, timer, retransmits, uid, timeout, inode.
-std::optional<HeldSocket> read_line(const std::string& line) {
+std::optional<HeldSocket> parse_line(const std::string& line) {
     std::istringstream words(line);
     std::string number, local, remote, state, queues, timer, retransmits;
     std::uint32_t uid = 0, timeout = 0;
@@ -124,7 +124,7 @@ HeldSockets proc_sockets(std::uint32_t netns, const std::string& proc) {
         if (!content) held.complete = held.complete && std::string_view(table).ends_with('6');
         std::istringstream lines(content ? *content : "");
         for (std::string line; std::getline(lines, line);) {
-            auto socket = read_line(line);
+            auto socket = parse_line(line);
             if (!socket) continue;  // the heading
             bt_sock& sock = socket->holder.raw.sock;
             sock.netns = netns;

@@ -130,7 +130,7 @@ std::vector<std::string> drop_in_owners(const std::string& name) {
 }
 
 // "8080", "10.0.0.1:80", "[::1]:80", "[fe80::1]:80%eth0". Nothing for what is no port: a path, "@name", "vsock:...".
-std::optional<bt_sock> place_of(std::string text, std::uint16_t protocol, bool v6only) {
+std::optional<bt_sock> socket_place(std::string text, std::uint16_t protocol, bool v6only) {
     bt_sock place{};
     place.protocol = protocol;
     place.type = protocol == IPPROTO_UDP ? SOCK_DGRAM : SOCK_STREAM;
@@ -257,7 +257,7 @@ void UnitFiles::read_sockets() {
         for (const auto& [key, protocol] : kinds) {
             const auto [first, last] = found->equal_range(key);
             for (auto setting = first; setting != last; ++setting) {
-                if (const auto place = place_of(expanded(setting->second, name), protocol, v6only))
+                if (const auto place = socket_place(expanded(setting->second, name), protocol, v6only))
                     unit.places.push_back(*place);
             }
         }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/clock.h"
 #include "model/warning.h"
 #include "sink/escape.h"
 #include "sink/time_format.h"
@@ -16,7 +17,6 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::int64_t kNsPerDay = 86'400'000'000'000;
 constexpr std::size_t kDateLength = 10;
 
 }  // namespace

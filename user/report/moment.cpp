@@ -5,11 +5,10 @@
 #include <optional>
 #include <string_view>
 
+#include "core/clock.h"
+
 namespace bindtrace {
 namespace {
-
-constexpr std::int64_t kNsPerSecond = 1'000'000'000;
-constexpr std::int64_t kNsPerDay = 86'400 * kNsPerSecond;
 
 class Scanner {
   public:

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "model/names.h"
-#include "sink/escape.h"
+#include "sink/cells.h"
 #include "sink/json_conflict.h"
 #include "sink/json_fields.h"
 #include "sink/json_port_entry.h"
@@ -19,12 +19,6 @@ namespace {
 
 constexpr std::size_t kColumns = 5;
 using Row = std::array<std::string, kColumns>;
-
-std::string escaped(std::string_view bytes) {
-    std::string text;
-    append_text(text, bytes);
-    return text;
-}
 
 std::string claim_words(const Claim& claim) {
     std::string text = holder_words(*claim.socket) + " (";

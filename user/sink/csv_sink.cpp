@@ -17,7 +17,7 @@ constexpr std::string_view kOwnColumns[] = {"advice",         "loss_reason",    
                                             "warning_reason", "registry_entry", "registry_owner"};
 
 constexpr std::size_t kFirstOwn = std::size(kEventColumns) + 2 * std::size(kProcessColumns) + std::size(kHolderColumns);
-constexpr std::size_t kColumns = kFirstOwn + std::size(kOwnColumns);
+constexpr std::size_t kAllColumns = kFirstOwn + std::size(kOwnColumns);
 enum Own : std::size_t { kAdvice = kFirstOwn, kLossReason, kLossCount, kHost, kWarning, kEntry, kOwner };
 
 std::string all_of(const std::vector<std::string>& all) {
@@ -102,7 +102,7 @@ void CsvSink::warning(const Warning& warning, const WarningWords& words, std::st
         if (const auto unit = unit_of(warning.claim)) cells_[column("unit")] = escaped(*unit);
     }
     if (owner != nullptr) writer_.process(fields_of(*owner), cells_);
-    cells_.resize(kColumns);
+    cells_.resize(kAllColumns);
     cells_[kAdvice] = all_of(words.advice);
     cells_[kHost] = escaped(hosts_.current());
     cells_[kWarning] = std::string(warning_reason_name(warning.reason));
@@ -129,7 +129,7 @@ void CsvSink::record(const Record& record, std::string& out) {
         writer_.holder(holder, record.event.ktime_ns, cells_);
         if (const Owner* const owner = owner_of(holder)) writer_.process(fields_of(*owner), cells_);
     }
-    cells_.resize(kColumns);
+    cells_.resize(kAllColumns);
     if (record.conflict != nullptr) cells_[kAdvice] = all_of(record.conflict->advice);
     cells_[kHost] = escaped(hosts_.current());
     row(out);
@@ -137,7 +137,7 @@ void CsvSink::record(const Record& record, std::string& out) {
 
 void CsvSink::loss(const Loss& loss, std::string& out) {
     heading(out);
-    cells_.assign(kColumns, {});
+    cells_.assign(kAllColumns, {});
     cells_[0] = writer_.time(loss.time_ns);
     cells_[1] = static_cast<std::int64_t>(loss.ktime_ns);
     cells_[2] = "loss";

@@ -21,20 +21,20 @@
 namespace bindtrace {
 namespace {
 
-constexpr std::size_t kColumns = 5;
-using Row = std::array<std::string, kColumns>;
+constexpr std::size_t kPortColumns = 5;
+using Row = std::array<std::string, kPortColumns>;
 
 std::string_view protocol_of(const bt_sock& sock) {
     return protocol_name(sock.protocol, sock.type);
 }
 
-bool is_connection(const bt_sock& sock) {
+bool has_remote_end(const bt_sock& sock) {
     return sock.remote_port != 0;
 }
 
 std::string state_now(const Holder& holder) {
     const std::string_view protocol = protocol_of(holder.raw.sock);
-    if (protocol != "tcp" && protocol != "mptcp") return is_connection(holder.raw.sock) ? "connected" : "bound";
+    if (protocol != "tcp" && protocol != "mptcp") return has_remote_end(holder.raw.sock) ? "connected" : "bound";
     if (holder.raw.substate == TCP_CLOSE) return "bound, not listening";
     return std::string(tcp_state_name(holder.raw.substate));
 }
@@ -87,7 +87,7 @@ Row row_of(const HeldPort& port, HeldWhen when, std::size_t alike) {
     const bt_sock& sock = port.holder.raw.sock;
     std::string ends;
     append_endpoint(ends, sock.family, sock.local_addr, sock.local_port);
-    if (is_connection(sock)) {
+    if (has_remote_end(sock)) {
         ends += " -> ";
         append_endpoint(ends, sock.family, sock.remote_addr, sock.remote_port);
         if (alike > 1) ends += fmt::format(" and {} more", alike - 1);
@@ -147,12 +147,12 @@ void append_held_ports_json(std::string& out, std::span<const HeldPort> ports, s
 void append_held_ports_text(std::string& out, std::span<const HeldPort> ports, bool colour, HeldWhen when) {
     std::map<Kind, std::size_t> alike;
     for (const HeldPort& port : ports) {
-        if (is_connection(port.holder.raw.sock)) ++alike[kind_of(port, when)];
+        if (has_remote_end(port.holder.raw.sock)) ++alike[kind_of(port, when)];
     }
     std::vector<Row> rows{{"PROTO", "PORT", "STATE", "PROCESS", "UNIT"}};
     for (const HeldPort& port : ports) {
         std::size_t count = 1;
-        if (is_connection(port.holder.raw.sock)) {
+        if (has_remote_end(port.holder.raw.sock)) {
             const auto entry = alike.find(kind_of(port, when));
             if (entry == alike.end()) continue;  // told with the first of them
             count = entry->second;

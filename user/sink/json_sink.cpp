@@ -12,7 +12,7 @@
 namespace bindtrace {
 namespace {
 
-const ContainerFacts kNoContainer;
+const ContainerFacts kUnknownContainer;
 
 bool has(const Event& event, bt_event_flag flag) {
     return (event.flags & flag) != 0;
@@ -126,7 +126,7 @@ void JsonSink::record(const Record& record, std::string& out) {
     write_netns(line, event.sock.netns, context.netns_name);
     write_task(line, event, context, start_time_);
     write_place(line, context.place, context.socket_unit);
-    write_container(line, context.container != nullptr ? *context.container : kNoContainer);
+    write_container(line, context.container != nullptr ? *context.container : kUnknownContainer);
     line.raw(",\"held_ns\":");
     line.number_or_null(has(event, BT_EVENT_HAS_HELD), event.held_ns);
     line.raw(",\"old_state\":");

@@ -13,9 +13,9 @@
 namespace bindtrace {
 namespace {
 
-class Writer {
+class ReportWriter {
   public:
-    explicit Writer(std::string& out) : line_(out) {}
+    explicit ReportWriter(std::string& out) : line_(out) {}
 
     void write(const Summary& summary) {
         line_.raw("{\"v\":");
@@ -275,7 +275,7 @@ class Writer {
 }  // namespace
 
 void append_report_json(std::string& out, const Summary& summary) {
-    Writer(out).write(summary);
+    ReportWriter(out).write(summary);
 }
 
 }  // namespace bindtrace

@@ -10,10 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "core/clock.h"
 #include "model/endpoint.h"
 #include "model/names.h"
 #include "report/top.h"
-#include "sink/escape.h"
+#include "sink/cells.h"
 #include "sink/held_ports.h"
 #include "sink/time_format.h"
 
@@ -23,13 +24,6 @@ namespace {
 constexpr std::size_t kConflictsShown = 5;
 constexpr std::size_t kOthersShown = 4;
 constexpr std::size_t kDateLength = 10;
-constexpr std::int64_t kNsPerDay = 86'400'000'000'000;
-
-std::string escaped(std::string_view bytes) {
-    std::string text;
-    append_text(text, bytes);
-    return text;
-}
 
 std::string duration(std::int64_t ns) {
     std::string text;
@@ -41,9 +35,9 @@ std::string counted(std::uint64_t count, std::string_view what) {
     return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-class Writer {
+class TextWriter {
   public:
-    Writer(std::string& out, const Summary& summary, bool colour) : out_(out), summary_(summary), colour_(colour) {
+    TextWriter(std::string& out, const Summary& summary, bool colour) : out_(out), summary_(summary), colour_(colour) {
         for (const RecordingSummary& recording : summary.recordings) {
             first_day_ = std::min(first_day_, recording.first_ns / kNsPerDay);
             last_day_ = std::max(last_day_, recording.last_ns / kNsPerDay);
@@ -240,7 +234,7 @@ class Writer {
 }  // namespace
 
 void append_report_text(std::string& out, const Summary& summary, bool colour) {
-    Writer(out, summary, colour).write();
+    TextWriter(out, summary, colour).write();
 }
 
 void append_held_then_text(std::string& out, const Meta& meta, const Checkpoint& held, bool colour) {

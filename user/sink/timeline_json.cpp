@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::int64_t kNsPerUs = 1000;
 
-class Writer {
+class TimelineWriter {
   public:
-    Writer(std::string& out, const Drawing& drawing, const Summary& summary) : line_(out), drawing_(drawing) {
+    TimelineWriter(std::string& out, const Drawing& drawing, const Summary& summary) : line_(out), drawing_(drawing) {
         for (const Activity& activity : drawing.activities)
             if (activity.begin_ns != 0) begin_ns_ = std::min(begin_ns_, activity.begin_ns);
         if (begin_ns_ == INT64_MAX) begin_ns_ = 0;
@@ -197,7 +197,7 @@ class Writer {
 }  // namespace
 
 void append_timeline_json(std::string& out, const Drawing& drawing, const Summary& summary) {
-    Writer(out, drawing, summary).write();
+    TimelineWriter(out, drawing, summary).write();
 }
 
 }  // namespace bindtrace
