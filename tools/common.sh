@@ -23,7 +23,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, ip and nginx, for users without sbin
   read -ra GUEST_PACKAGES < <(tools/guest deps)
   GUEST_PACKAGES+=(debian-archive-keyring jq)
   BENCH_PACKAGES=(python3 iproute2 lsof bpftrace coreutils binutils)
-  CHECK_PACKAGES=(clang-format clang-tidy libclang-rt-dev shellcheck)
+  CHECK_PACKAGES=(clang-format clang-tidy libclang-rt-dev shellcheck jq)
 }
 
 if command -v ccache >/dev/null; then
