@@ -15,12 +15,7 @@ static __always_inline void tell_autobind(const struct sock *sk, const struct bt
 	    .ktime_ns = claim->since_ns,
 	};
 
-	if (!claim_wanted(claim))
-		return;
-	describe_once(&claim->task.key);
-	if (result && claim->wanted && tell_refusal(&fact, &claim->task, &claim->sock, sk))
-		return;
-	emit(&fact, &claim->task, &claim->sock, claim->wanted);
+	tell_attempt(&fact, 0, claim, (__u64)sk);
 }
 
 /* `claim` is what read_claimant() saw. Does nothing where the port was claimed before. */
@@ -32,7 +27,7 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
 		return;
 	if (!explicit)
 		claim->flags |= BT_EVENT_EPHEMERAL;
-	if (take_claim(sk, claim) && !explicit)
+	if (take_claim((__u64)sk, claim) && !explicit)
 		tell_autobind(sk, claim, 0);
 }
 
@@ -48,7 +43,7 @@ SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 
 	if (find_claim(sk, &key))
 		return 0; /* bound before */
-	read_claimant(&claim, sk, current_op(socket));
+	read_claimant(&claim, socket, current_op(socket));
 	if (!wait_for_connect || claim.op != BT_OP_CONNECT)
 		autobind_succeeded(sk, &claim);
 	return 0;
@@ -63,7 +58,7 @@ SEPARATE remember_untold(__u64 socket)
 	read_untold_claimant(&claim, sk, current_op(socket));
 	describe_once(&claim.task.key);
 	if (claim.sock.local_port)
-		take_claim(sk, &claim);
+		take_claim(socket, &claim);
 	return 0;
 }
 
@@ -73,7 +68,7 @@ SEPARATE no_port_chosen(__u64 socket, int result)
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
-	read_claimant(&claim, sk, current_op(socket));
+	read_claimant(&claim, socket, current_op(socket));
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
 	if (claim.sock.type == SOCK_STREAM)

@@ -15,16 +15,15 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	    .kind = BT_KIND_BIND,
 	    .error = -result,
 	    .ktime_ns = claim.since_ns,
-	    .request = request,
 	};
 
 	if (sk) {
-		read_claimant(&claim, sk, op_behind((__u64)sk, BT_OP_BIND));
+		read_claimant(&claim, (__u64)sk, op_behind((__u64)sk, BT_OP_BIND));
 		if (!request->port && claim.sock.local_port && !result)
 			claim.flags |= BT_EVENT_EPHEMERAL;
 		/* Before 6.1 a cgroup/post_bind denial leaves the port taken. */
 		if (claim.sock.local_port && (!result || result == -EPERM))
-			take_claim(sk, &claim);
+			take_claim((__u64)sk, &claim);
 	} else {
 		read_task(&claim.task);
 		claim.sock.netns = task_netns((struct task_struct *)bpf_get_current_task());
@@ -34,12 +33,7 @@ static __always_inline void bind_ended(const struct sock *sk, const struct bt_re
 	}
 	fact.op = claim.op;
 	fact.flags = claim.flags;
-	if (!claim_wanted(&claim))
-		return;
-	describe_once(&claim.task.key);
-	if (sk && result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
-		return;
-	emit(&fact, &claim.task, &claim.sock, claim.wanted);
+	tell_attempt(&fact, request, &claim, (__u64)sk);
 }
 
 /*

@@ -123,7 +123,7 @@ static __always_inline int insert_claim(__u64 key, const struct bt_claim *claim)
 }
 
 /* True for one alone of those who remove it at the same time. */
-static __always_inline bool remove_claim(__u64 key)
+APART remove_claim(__u64 key)
 {
 	if (remove_from_slot(key))
 		return true;

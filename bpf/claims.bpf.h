@@ -40,10 +40,13 @@ static __always_inline void read_claim(struct bt_claim *claim, enum bt_op op)
 }
 
 /* Fills in the current task and the socket. `claim` comes zeroed. */
-static __always_inline void read_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
+APART read_claimant(struct bt_claim *claim, __u64 socket, enum bt_op op)
 {
-	read_sock(&claim->sock, sk);
+	if (!claim)
+		return 0;
+	read_sock(&claim->sock, (const struct sock *)socket);
 	read_claim(claim, op);
+	return 0;
 }
 
 /*
@@ -82,12 +85,13 @@ static __always_inline bool claims_ports(__u16 protocol)
 }
 
 /* True where it is new, and remembered. */
-static __always_inline bool take_claim(const struct sock *sk, const struct bt_claim *claim)
+APART take_claim(__u64 socket, const struct bt_claim *claim)
 {
+	const struct sock *sk = (const struct sock *)socket;
 	__u64 key;
 	int error;
 
-	if (!claims_ports(claim->sock.protocol))
+	if (!claim || !claims_ports(claim->sock.protocol))
 		return false;
 #ifdef BT_STRATEGY_TRACEPOINT
 	if (!claim->sock.cookie && claim->sock.protocol != IPPROTO_TCP)

@@ -14,7 +14,6 @@ struct bt_fact {
 	__u32 flags; /* enum bt_event_flag */
 	__u64 ktime_ns;
 	__u64 held_ns;
-	const struct bt_request *request; /* may be null */
 };
 
 static __always_inline bool port_listed(__u16 port)
@@ -30,9 +29,9 @@ static __always_inline bool port_registered(const struct bt_sock *sock)
 	return bt_config.has_registry && bt_config.registered_bits[port >> 6] >> (port & 63) & 1;
 }
 
-static __always_inline bool claim_registered(const struct bt_fact *fact, const struct bt_sock *sock)
+static __always_inline bool claim_registered(const struct bt_fact *fact, const struct bt_claim *claim)
 {
-	return !fact->error && fact->kind <= BT_KIND_AUTOBIND && port_registered(sock);
+	return !fact->error && fact->kind <= BT_KIND_AUTOBIND && port_registered(&claim->sock);
 }
 
 static __always_inline __u32 protocol_bit(const struct bt_sock *sock)
@@ -75,19 +74,21 @@ static __always_inline bool task_wanted(void)
 	return true;
 }
 
-static __always_inline bool is_elsewhere(const struct bt_fact *fact, const struct bt_task *task)
+static __always_inline bool is_elsewhere(const struct bt_fact *fact, const struct bt_claim *claim)
 {
 	__u64 *until;
 
 	if (!bt_config.has_container)
 		return false;
-	until = bpf_map_lookup_elem(&elsewhere, &task->cgroup_id);
+	until = bpf_map_lookup_elem(&elsewhere, &claim->task.cgroup_id);
 	return until && fact->ktime_ns < *until;
 }
 
-static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct bt_task *task,
-					const struct bt_sock *sock)
+static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct bt_request *request,
+					const struct bt_claim *claim)
 {
+	const struct bt_sock *sock = &claim->sock;
+
 	if (!bt_armed || !(bt_config.kinds & (1u << fact->kind)))
 		return false;
 	if (!bt_config.filters_facts)
@@ -101,13 +102,13 @@ static __always_inline bool fact_wanted(const struct bt_fact *fact, const struct
 	if (bt_config.protocols && !(fact->flags & BT_EVENT_HAS_SOCK && bt_config.protocols & protocol_bit(sock)))
 		return false;
 	if (bt_config.has_ports && !(sock->local_port && port_listed(sock->local_port)) &&
-	    !(fact->request && fact->request->known && port_listed(fact->request->port)))
+	    !(request && request->known && port_listed(request->port)))
 		return false;
-	return !is_elsewhere(fact, task);
+	return !is_elsewhere(fact, claim);
 }
 
-static __always_inline void fill_event(struct bt_event *event, const struct bt_fact *fact, const struct bt_task *task,
-				       const struct bt_sock *sock)
+static __always_inline void fill_event(struct bt_event *event, const struct bt_fact *fact,
+				       const struct bt_request *request, const struct bt_claim *claim)
 {
 	event->ktime_ns = fact->ktime_ns;
 	event->held_ns = fact->held_ns;
@@ -116,18 +117,18 @@ static __always_inline void fill_event(struct bt_event *event, const struct bt_f
 	event->op = fact->op;
 	event->error = fact->error;
 	event->pad = 0;
-	if (fact->request) {
-		__builtin_memcpy(event->addr, fact->request->addr, sizeof(event->addr));
-		event->port = fact->request->port;
-		event->addr_family = fact->request->family;
-		event->flags |= fact->request->known * BT_EVENT_HAS_REQUEST;
+	if (request) {
+		__builtin_memcpy(event->addr, request->addr, sizeof(event->addr));
+		event->port = request->port;
+		event->addr_family = request->family;
+		event->flags |= request->known * BT_EVENT_HAS_REQUEST;
 	} else {
 		__builtin_memset(event->addr, 0, sizeof(event->addr));
 		event->port = 0;
 		event->addr_family = 0;
 	}
-	event->task = *task; /* zeroes where it is not known */
-	event->sock = *sock;
+	event->task = claim->task; /* zeroes where it is not known */
+	event->sock = claim->sock;
 }
 
 static __always_inline __u64 wakeup_flags(void)
@@ -138,25 +139,28 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* `task_wanted`: whoever it is about passes the filter, now or when the claim was made. */
-static __always_inline void emit(const struct bt_fact *fact, const struct bt_task *task, const struct bt_sock *sock,
-				 bool task_wanted)
+/* `request` may be null. */
+APART emit(const struct bt_fact *fact, const struct bt_request *request, const struct bt_claim *claim)
 {
-	bool wanted = task_wanted && fact_wanted(fact, task, sock);
 	struct bt_event *event;
+	bool wanted;
 
-	if (!bt_armed || !(wanted || claim_registered(fact, sock)))
-		return;
+	if (!fact || !claim)
+		return 0;
+	wanted = claim->wanted && fact_wanted(fact, request, claim);
+	if (!bt_armed || !(wanted || claim_registered(fact, claim)))
+		return 0;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
 		count(BT_COUNT_RING_FULL);
-		return;
+		return 0;
 	}
-	fill_event(event, fact, task, sock);
+	fill_event(event, fact, request, claim);
 	if (!wanted)
 		event->flags |= BT_EVENT_UNFILTERED;
 	bpf_ringbuf_submit(event, wakeup_flags());
 	count(BT_COUNT_EVENTS);
+	return 0;
 }
 
 #endif

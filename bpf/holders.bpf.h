@@ -46,20 +46,40 @@ static __always_inline struct bt_claim *claim_of(const struct bt_sock *holder, _
 	return claim;
 }
 
-static __always_inline void keep_holder(struct bt_search *search, struct bt_holder *holder, __u64 address)
+APART keep_holder(const struct bt_search *search, struct bt_holder *holder, __u64 address)
 {
 	struct bt_claim *claim;
 
+	if (!search || !holder)
+		return 0;
 	read_holder(search, holder, address);
 	claim = claim_of(&holder->sock, address);
 	if (!claim)
-		return;
+		return 0;
 	holder->has_claim = 1;
 	holder->task = claim->task;
 	holder->since_ns = claim->since_ns;
 	holder->op = claim->op;
 	holder->flags &= ~BT_EVENT_EPHEMERAL;
 	holder->flags |= claim->flags & (BT_EVENT_HAS_TASK | BT_EVENT_EPHEMERAL);
+	return 0;
+}
+
+/* Is the socket that is being looked at in the way of the claimant? */
+APART is_in_the_way(const struct bt_search *search, __u64 address)
+{
+	const struct bt_sock *claimant, *other;
+	__u32 uid = 0;
+
+	if (!search)
+		return false;
+	claimant = &search->found.claimant;
+	other = &search->other;
+	if (search->by_remote)
+		return bt_same_connection(claimant, other);
+	if (other->opts & BT_OPT_REUSEPORT && other->state != TCP_TIME_WAIT)
+		uid = READ(struct sock, address, sk_uid.val);
+	return bt_refuses(claimant, search->found.claimant_uid, other, uid);
 }
 
 /* One socket of the bucket. A listener is always kept: it says more than its many connections. */
@@ -68,7 +88,7 @@ SEPARATE consider(__u64 address)
 	struct bt_search *search = current_search();
 	const struct sock *sk = (const struct sock *)address;
 	struct bt_refusal *found;
-	__u32 uid = 0, slot;
+	__u32 slot;
 
 	if (!search || address == search->claimant)
 		return 0;
@@ -78,15 +98,8 @@ SEPARATE consider(__u64 address)
 	if (search->other.local_port != found->claimant.local_port || search->other.netns != found->claimant.netns)
 		return 0;
 	found->seen++;
-	if (search->by_remote) {
-		if (!bt_same_connection(&found->claimant, &search->other))
-			return 0;
-	} else {
-		if (search->other.opts & BT_OPT_REUSEPORT && search->other.state != TCP_TIME_WAIT)
-			uid = READ(struct sock, sk, sk_uid.val);
-		if (!bt_refuses(&found->claimant, found->claimant_uid, &search->other, uid))
-			return 0;
-	}
+	if (!is_in_the_way(search, address))
+		return 0;
 	found->common_opts = (found->in_the_way ? found->common_opts : ~0u) & search->other.opts;
 	slot = found->in_the_way++;
 	if (slot >= BT_HOLDERS) {
@@ -236,8 +249,16 @@ SEPARATE find_capability(__u64 socket)
 	return 0;
 }
 
-/* Fills in what the kernel knows of the refusal and, with `look`, what is in the way. */
-SEPARATE find_holders(__u64 socket, bool look)
+static __always_inline bool is_about_others(const struct bt_search *search)
+{
+	__u32 error = search->found.event.error;
+
+	return search->found.claimant.local_port &&
+	       (error == EADDRINUSE || (search->by_remote && error == EADDRNOTAVAIL));
+}
+
+/* Fills in what the kernel knows of the refusal and what is in the way. */
+SEPARATE find_holders(__u64 socket)
 {
 	struct bt_search *search = current_search();
 	const struct sock *sk = (const struct sock *)socket;
@@ -249,7 +270,7 @@ SEPARATE find_holders(__u64 socket, bool look)
 	read_settings(socket);
 	if (search->found.event.error == EACCES)
 		find_capability(socket);
-	if (!look)
+	if (!is_about_others(search))
 		return 0;
 	start_search();
 	for (int i = 0; i < STRIDES; i++) {
@@ -281,14 +302,14 @@ static __always_inline void describe_claimant(struct bt_sock *out, const struct 
 }
 
 /* Tells a refused claim with its evidence. False where that could not be had: then it is to be told without. */
-static __always_inline bool tell_refusal(const struct bt_fact *fact, const struct bt_task *task,
-					 const struct bt_sock *sock, const struct sock *sk)
+APART tell_refusal(const struct bt_fact *fact, const struct bt_request *request, const struct bt_claim *claim,
+		   __u64 socket)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct bt_search *search;
 	__u32 count_of_holders;
 
-	if (!fact_wanted(fact, task, sock))
+	if (!fact || !claim || !fact_wanted(fact, request, claim))
 		return true;
 	if (bpf_map_update_elem(&searches, &tid, &kNothingFound, BPF_ANY))
 		return false;
@@ -296,12 +317,10 @@ static __always_inline bool tell_refusal(const struct bt_fact *fact, const struc
 	if (!search)
 		return false;
 	search->by_remote = fact->kind == BT_KIND_AUTOBIND;
-	search->found.event.error = fact->error;
-	search->found.claimant = *sock;
-	describe_claimant(&search->found.claimant, fact->request);
-	find_holders((__u64)sk, search->found.claimant.local_port &&
-				    (fact->error == EADDRINUSE || (search->by_remote && fact->error == EADDRNOTAVAIL)));
-	fill_event(&search->found.event, fact, task, sock);
+	search->found.claimant = claim->sock;
+	describe_claimant(&search->found.claimant, request);
+	fill_event(&search->found.event, fact, request, claim);
+	find_holders(socket);
 	count_of_holders = search->found.count;
 	if (count_of_holders > BT_HOLDERS)
 		count_of_holders = BT_HOLDERS;
@@ -314,6 +333,17 @@ static __always_inline bool tell_refusal(const struct bt_fact *fact, const struc
 		count(BT_COUNT_EVENTS);
 	bpf_map_delete_elem(&searches, &tid);
 	return true;
+}
+
+/* What somebody has tried to claim. `request` may be null, `socket` 0. */
+static __always_inline void tell_attempt(const struct bt_fact *fact, const struct bt_request *request,
+					 const struct bt_claim *claim, __u64 socket)
+{
+	if (!claim_wanted(claim))
+		return;
+	describe_once(&claim->task.key);
+	if (!(socket && fact->error && claim->wanted && tell_refusal(fact, request, claim, socket)))
+		emit(fact, request, claim);
 }
 
 #endif

@@ -18,7 +18,7 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 	};
 	__u64 key;
 
-	read_claimant(&claim, sk, op_behind(socket, BT_OP_LISTEN));
+	read_claimant(&claim, socket, op_behind(socket, BT_OP_LISTEN));
 	fact.op = claim.op;
 	if (!result)
 		autobind_succeeded(sk, &claim);
@@ -29,12 +29,7 @@ SEPARATE listen_ended(__u64 socket, int result, bool started)
 		known->listening = !result;
 	}
 	fact.flags = claim.flags & ~BT_EVENT_EPHEMERAL;
-	if (!claim_wanted(&claim))
-		return 0;
-	describe_once(&claim.task.key);
-	if (result && claim.wanted && tell_refusal(&fact, &claim.task, &claim.sock, sk))
-		return 0;
-	emit(&fact, &claim.task, &claim.sock, claim.wanted);
+	tell_attempt(&fact, 0, &claim, socket);
 	return 0;
 }
 

@@ -119,56 +119,80 @@ static __always_inline bool names_netns(struct task_struct *task)
 #define EXE_COMPONENTS 24
 #define NAME_MAX_LEN   255
 
+/* A place in the tree of files. */
+struct bt_place {
+	struct dentry *dentry;
+	struct vfsmount *mount;
+};
+
+enum bt_step { BT_STEP_AT_ROOT, BT_STEP_UP, BT_STEP_TOO_LONG };
+
 /*
- * The path of the executable, leaf first ("nginx\0sbin\0usr\0"), crossing mounts up to the root of the process's mount
- * namespace. bpf_d_path() is allowed in none of our hooks. exe_len stays 0 where the path does not fit.
+ * Adds the place's name to exe, and goes to the one above it.
  *
  * The offset lives in map memory, where the verifier forgets its value: all ways through one turn of the loop then look
  * alike to it, and it walks the loop once instead of once for each length of name.
  */
+APART step_up(struct bt_process *process, struct bt_place *at)
+{
+	struct dentry *dentry, *parent;
+	__u32 offset, length;
+	__u64 name;
+
+	if (!process || !at)
+		return BT_STEP_TOO_LONG;
+	dentry = at->dentry;
+	parent = READ(struct dentry, dentry, d_parent);
+	if (dentry == READ(struct vfsmount, at->mount, mnt_root) || dentry == parent) {
+		__u64 mount = (__u64)at->mount - bpf_core_field_offset(struct mount, mnt);
+		__u64 above = (__u64)READ(struct mount, mount, mnt_parent);
+
+		if (above == mount || !above)
+			return BT_STEP_AT_ROOT;
+		at->dentry = READ(struct mount, mount, mnt_mountpoint);
+		at->mount = (struct vfsmount *)(above + bpf_core_field_offset(struct mount, mnt));
+		return BT_STEP_UP;
+	}
+	name = (__u64)READ(struct dentry, dentry, d_name.name);
+	length = READ(struct dentry, dentry, d_name.len);
+	offset = *(volatile __u32 *)&process->exe_len;
+	if (length > NAME_MAX_LEN || offset >= BT_EXE_LEN - NAME_MAX_LEN - 9)
+		return BT_STEP_TOO_LONG;
+	if (bt_config.locked_down) {
+		for (__u32 j = 0; j < (NAME_MAX_LEN + 1) / 8 && j * 8 < length; j++)
+			*(__u64 *)(process->exe + offset + j * 8) = read_word(name + j * 8);
+	} else {
+		bpf_probe_read_kernel(process->exe + offset, length, (void *)name);
+	}
+	offset += length;
+	barrier_var(offset); /* the compiler knows the next line to be void, an older verifier does not */
+	offset &= BT_EXE_LEN - 1;
+	process->exe[offset] = 0;
+	*(volatile __u32 *)&process->exe_len = offset + 1;
+	at->dentry = parent;
+	return BT_STEP_UP;
+}
+
+/*
+ * The path of the executable, leaf first ("nginx\0sbin\0usr\0"), crossing mounts up to the root of the process's mount
+ * namespace. bpf_d_path() is allowed in none of our hooks. exe_len stays 0 where the path does not fit.
+ */
 static __always_inline void read_exe(struct bt_process *process, struct mm_struct *mm)
 {
 	struct file *file = READ(struct mm_struct, mm, exe_file);
-	struct vfsmount *vfsmount;
-	struct dentry *dentry;
+	struct bt_place at;
 
 	if (!file)
 		return;
-	vfsmount = READ(struct file, file, f_path.mnt);
-	dentry = READ(struct file, file, f_path.dentry);
+	at.mount = READ(struct file, file, f_path.mnt);
+	at.dentry = READ(struct file, file, f_path.dentry);
 	for (int i = 0; i < EXE_COMPONENTS; i++) {
-		struct dentry *parent = READ(struct dentry, dentry, d_parent);
-		struct dentry *root = READ(struct vfsmount, vfsmount, mnt_root);
-		__u32 offset = *(volatile __u32 *)&process->exe_len;
-		__u32 length;
-		__u64 name;
+		int step = step_up(process, &at);
 
-		if (dentry == root || dentry == parent) {
-			__u64 mount = (__u64)vfsmount - bpf_core_field_offset(struct mount, mnt);
-			__u64 above = (__u64)READ(struct mount, mount, mnt_parent);
-
-			if (above == mount || !above)
-				return;
-			dentry = READ(struct mount, mount, mnt_mountpoint);
-			vfsmount = (struct vfsmount *)(above + bpf_core_field_offset(struct mount, mnt));
-			continue;
-		}
-		name = (__u64)READ(struct dentry, dentry, d_name.name);
-		length = READ(struct dentry, dentry, d_name.len);
-		if (length > NAME_MAX_LEN || offset >= BT_EXE_LEN - NAME_MAX_LEN - 9)
+		if (step == BT_STEP_AT_ROOT)
+			return;
+		if (step == BT_STEP_TOO_LONG)
 			break;
-		if (bt_config.locked_down) {
-			for (__u32 j = 0; j < (NAME_MAX_LEN + 1) / 8 && j * 8 < length; j++)
-				*(__u64 *)(process->exe + offset + j * 8) = read_word(name + j * 8);
-		} else {
-			bpf_probe_read_kernel(process->exe + offset, length, (void *)name);
-		}
-		offset += length;
-		barrier_var(offset); /* the compiler knows the next line to be void, an older verifier does not */
-		offset &= BT_EXE_LEN - 1;
-		process->exe[offset] = 0;
-		*(volatile __u32 *)&process->exe_len = offset + 1;
-		dentry = parent;
 	}
 	process->exe_len = 0;
 }

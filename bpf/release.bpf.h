@@ -28,8 +28,7 @@ static __always_inline void tell_release(const struct bt_claim *claim, enum bt_o
 		fact.held_ns = fact.ktime_ns - claim->since_ns;
 		fact.flags |= BT_EVENT_HAS_HELD;
 	}
-	if (claim->wanted)
-		emit(&fact, &claim->task, &claim->sock, true);
+	emit(&fact, 0, claim);
 }
 
 /*

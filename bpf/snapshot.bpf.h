@@ -54,7 +54,7 @@ int iter__task_file(struct bpf_iter__task_file *context)
 	read_other_task(&claim.task, task);
 	claim.wanted = (!bt_config.pid || bt_config.pid == claim.task.key.pid) &&
 		       (!bt_config.has_uid || bt_config.uid == claim.task.uid);
-	take_claim(sk, &claim);
+	take_claim((__u64)sk, &claim);
 	return 0;
 }
 

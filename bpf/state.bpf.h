@@ -39,7 +39,7 @@ SEPARATE state_changed(__u64 socket, __u8 old_state, __u8 new_state, __u16 port)
 	claim.sock.old_state = old_state;
 	claim.sock.state = new_state;
 	fact.flags = claim.flags | BT_EVENT_HAS_SOCK | BT_EVENT_HAS_SOCKOPT;
-	emit(&fact, &claim.task, &claim.sock, true);
+	emit(&fact, 0, &claim);
 	return 0;
 }
 

@@ -28,13 +28,13 @@ SEPARATE connect_started(__u64 socket)
 	if (ephemeral_untold())
 		read_untold_claimant(&claim, sk, current_op(socket));
 	else
-		read_claimant(&claim, sk, current_op(socket));
+		read_claimant(&claim, socket, current_op(socket));
 	if (claim.wanted || bt_config.has_registry)
 		describe_once(&claim.task.key);
 	claim.flags |= BT_EVENT_EPHEMERAL;
 	claim.stage = BT_CLAIM_PENDING;
 	claim.stale_port = READ(struct inet_sock, sk, inet_sport);
-	take_claim(sk, &claim);
+	take_claim(socket, &claim);
 	return 0;
 }
 
@@ -94,7 +94,7 @@ SEPARATE connect_failed(__u64 socket, enum bt_op op, __u64 address, int length, 
 	struct bt_claim claim = {};
 	struct bt_request request = {};
 
-	read_claimant(&claim, sk, current_op(socket));
+	read_claimant(&claim, socket, current_op(socket));
 	claim.since_ns = bpf_ktime_get_boot_ns();
 	if (!claim.sock.local_port)
 		claim.flags |= BT_EVENT_EPHEMERAL;
