@@ -38,11 +38,12 @@ static __always_inline void autobind_succeeded(const struct sock *sk, struct bt_
 SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 {
 	const struct sock *sk = (const struct sock *)socket;
-	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
+	struct bt_claim claim;
 	__u64 key;
 
-	if (find_claim(sk, &key))
+	if (!port_matters(socket_port(sk)) || find_claim(sk, &key))
 		return 0; /* bound before */
+	claim = (struct bt_claim){.since_ns = bpf_ktime_get_boot_ns()};
 	read_claimant(&claim, socket, current_op(socket));
 	if (!wait_for_connect || claim.op != BT_OP_CONNECT)
 		autobind_succeeded(sk, &claim);
@@ -53,8 +54,11 @@ SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 SEPARATE remember_untold(__u64 socket)
 {
 	const struct sock *sk = (const struct sock *)socket;
-	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
+	struct bt_claim claim;
 
+	if (!port_matters(socket_port(sk)))
+		return 0;
+	claim = (struct bt_claim){.since_ns = bpf_ktime_get_boot_ns()};
 	read_untold_claimant(&claim, sk, current_op(socket));
 	describe_once(&claim.task.key);
 	if (claim.sock.local_port)

@@ -10,13 +10,13 @@
  */
 static __always_inline void bind_ended(const struct sock *sk, const struct bt_request *request, int result)
 {
-	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
-	struct bt_fact fact = {
-	    .kind = BT_KIND_BIND,
-	    .error = -result,
-	    .ktime_ns = claim.since_ns,
-	};
+	struct bt_fact fact = {.kind = BT_KIND_BIND, .error = -result};
+	struct bt_claim claim;
 
+	if (!port_matters(request->port) && !(sk && port_matters(socket_port(sk))))
+		return;
+	fact.ktime_ns = bpf_ktime_get_boot_ns();
+	claim = (struct bt_claim){.since_ns = fact.ktime_ns};
 	if (sk) {
 		read_claimant(&claim, (__u64)sk, op_behind((__u64)sk, BT_OP_BIND));
 		if (!request->port && claim.sock.local_port && !result)

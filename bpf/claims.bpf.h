@@ -74,7 +74,7 @@ static __always_inline void read_untold_claimant(struct bt_claim *claim, const s
 /* May it be told: does its task pass the filter, or is the port a registered one? */
 static __always_inline bool claim_wanted(const struct bt_claim *claim)
 {
-	return claim->wanted || port_registered(&claim->sock);
+	return claim->wanted || port_registered(claim->sock.local_port);
 }
 
 /* Protocols whose ports we see given back. SCTP binds are told and not remembered; L2TP has a number, but no port. */

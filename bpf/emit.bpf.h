@@ -22,16 +22,20 @@ static __always_inline bool port_listed(__u16 port)
 }
 
 /* --registry: who got such a port is told whatever the filters say, since that it is the wrong one is nobody's wish. */
-static __always_inline bool port_registered(const struct bt_sock *sock)
+static __always_inline bool port_registered(__u16 port)
 {
-	__u16 port = sock->local_port;
-
 	return bt_config.has_registry && bt_config.registered_bits[port >> 6] >> (port & 63) & 1;
 }
 
 static __always_inline bool claim_registered(const struct bt_fact *fact, const struct bt_claim *claim)
 {
-	return !fact->error && fact->kind <= BT_KIND_AUTOBIND && port_registered(&claim->sock);
+	return !fact->error && fact->kind <= BT_KIND_AUTOBIND && port_registered(claim->sock.local_port);
+}
+
+/* Can --port let anything of that port pass? Who has one of the others need not be known: nothing asks for it. */
+static __always_inline bool port_matters(__u16 port)
+{
+	return !bt_config.filters_facts || !bt_config.has_ports || port_listed(port) || port_registered(port);
 }
 
 static __always_inline __u32 protocol_bit(const struct bt_sock *sock)

@@ -17,11 +17,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define TIME_WAIT(n) ((const struct inet_timewait_sock *)ARGUMENT(n))
 
 /* Of an argument that is a struct socket. */
-#ifdef BT_CASTS
-#define SOCK_OF(socket) ((const struct sock *)READ(struct socket, ARGUMENT(0), sk))
-#else
 #define SOCK_OF(socket) ((const struct sock *)as_number((__u64)(socket)->sk))
-#endif
 
 /* The socket's cookie, generated if it has none yet. Needs the trusted pointer that only a shell has. */
 #define MINT_COOKIE(sk)                                                                                                \

@@ -9,15 +9,14 @@
 SEPARATE listen_ended(__u64 socket, int result, bool started)
 {
 	const struct sock *sk = (const struct sock *)socket;
-	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
-	struct bt_claim *known;
-	struct bt_fact fact = {
-	    .kind = BT_KIND_LISTEN,
-	    .error = -result,
-	    .ktime_ns = claim.since_ns,
-	};
+	struct bt_fact fact = {.kind = BT_KIND_LISTEN, .error = -result};
+	struct bt_claim claim, *known;
 	__u64 key;
 
+	if (!port_matters(socket_port(sk)))
+		return 0;
+	fact.ktime_ns = bpf_ktime_get_boot_ns();
+	claim = (struct bt_claim){.since_ns = fact.ktime_ns};
 	read_claimant(&claim, socket, op_behind(socket, BT_OP_LISTEN));
 	fact.op = claim.op;
 	if (!result)

@@ -132,18 +132,14 @@ static __always_inline struct task_struct *current_task(void)
 #define read_word(address) LOAD(__u64, address)
 
 /* The n-th argument of a tracing program. The verifier takes `ctx[n]` for a pointer, with which it is stricter. */
-#ifdef BT_CASTS
-#define ARGUMENT(n) read_word((__u64)ctx + 8 * (n))
-#else
 #define ARGUMENT(n) as_number(ctx[n])
 
-/* What was negated is no pointer any more, for the verifiers that have no casts; and a load is no call. */
+/* What was negated is no pointer any more. */
 static __always_inline __u64 as_number(__u64 pointer)
 {
 	asm volatile("%0 = -%0\n\t%0 = -%0" : "+r"(pointer));
 	return pointer;
 }
-#endif
 
 /*
  * A function of its own: the verifier walks it once, whatever it is called with, instead of once for each way that

@@ -271,6 +271,7 @@ static __always_inline void describe_once(const struct bt_process_key *key)
 #define NR_sendmmsg	  307
 #define NR_io_uring_enter 426
 #define NR_close_range	  436
+#define SYSCALL_FIELD	  orig_ax
 #elif defined(__TARGET_ARCH_arm64)
 #define NR_close	  57
 #define NR_bind		  200
@@ -282,7 +283,11 @@ static __always_inline void describe_once(const struct bt_process_key *key)
 #define NR_sendmmsg	  269
 #define NR_io_uring_enter 426
 #define NR_close_range	  436
+#define SYSCALL_FIELD	  syscallno
 #endif
+
+/* The number of the call, from registers that the verifier knows to be such: a mere load. */
+#define SYSCALL_OF(regs) ((long)(regs)->SYSCALL_FIELD)
 
 /* 32-bit tasks on a 64-bit kernel number their calls differently: those give no operation rather than a wrong one. */
 static __always_inline bool is_compat(struct task_struct *task)
@@ -291,15 +296,6 @@ static __always_inline bool is_compat(struct task_struct *task)
 	return OF_CURRENT(struct task_struct, task, thread_info.status) & TS_COMPAT;
 #else
 	return OF_CURRENT(struct task_struct, task, thread_info.flags) & (1ul << 22); /* TIF_32BIT */
-#endif
-}
-
-static __always_inline long regs_syscall(struct pt_regs *regs)
-{
-#if defined(__TARGET_ARCH_x86)
-	return (long)READ(struct pt_regs, regs, orig_ax);
-#else
-	return READ(struct pt_regs, regs, syscallno);
 #endif
 }
 
@@ -324,14 +320,11 @@ static __always_inline long current_syscall(struct task_struct *task)
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
-#if defined(__TARGET_ARCH_x86)
-		return (long)regs->orig_ax;
-#else
-		return regs->syscallno;
-#endif
+		return SYSCALL_OF(regs);
 	}
-	return regs_syscall((struct pt_regs *)((__u64)READ(struct task_struct, task, stack) + 16384 -
-					       bpf_core_type_size(struct pt_regs)));
+	return READ(struct pt_regs,
+		    (__u64)READ(struct task_struct, task, stack) + 16384 - bpf_core_type_size(struct pt_regs),
+		    SYSCALL_FIELD);
 }
 
 /*

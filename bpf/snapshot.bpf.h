@@ -46,7 +46,7 @@ int iter__task_file(struct bpf_iter__task_file *context)
 #ifndef BT_STRATEGY_TRACEPOINT /* which knows an MPTCP socket by its descriptor, until that is closed */
 	sk = port_holder(sk);
 #endif
-	if (!sk || !holds_own_claim(sk))
+	if (!sk || !holds_own_claim(sk) || !port_matters(socket_port(sk)))
 		return 0;
 	read_sock(&claim.sock, sk);
 	claim.stage = BT_CLAIM_HELD;

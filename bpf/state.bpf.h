@@ -19,6 +19,8 @@ SEPARATE state_changed(__u64 socket, __u8 old_state, __u8 new_state, __u16 port)
 		return 0;
 	if (READ(struct sock, sk, sk_protocol) != IPPROTO_TCP) /* MPTCP: its subflows tell */
 		return 0;
+	if (!port_matters(socket_port(sk) ?: port))
+		return 0;
 	known = find_claim(sk, &key);
 	if (known) {
 		claim.task = known->task;

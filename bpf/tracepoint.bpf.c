@@ -59,6 +59,8 @@ SEPARATE connect_completed(__u64 socket)
 	}
 	if (!port)
 		return 0; /* refused before it got one: the call's end tells */
+	if (!port_matters(port))
+		return remove_claim(key);
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
 	if (ephemeral_untold())
@@ -235,7 +237,7 @@ static __always_inline bool told_once(long nr, long result)
  */
 static __always_inline int system_call_ended(struct pt_regs *regs, long result, bool first)
 {
-	long nr = regs_syscall(regs);
+	long nr = SYSCALL_OF(regs);
 	__u64 args[3];
 	__u32 call;
 
@@ -253,13 +255,13 @@ static __always_inline int system_call_ended(struct pt_regs *regs, long result, 
 	if (is_compat(current_task()))
 		return 0;
 #if defined(__TARGET_ARCH_x86)
-	args[0] = READ(struct pt_regs, regs, di);
-	args[1] = READ(struct pt_regs, regs, si);
-	args[2] = READ(struct pt_regs, regs, dx);
+	args[0] = regs->di;
+	args[1] = regs->si;
+	args[2] = regs->dx;
 #else
-	args[0] = READ(struct pt_regs, regs, orig_x0); /* regs[0] is the result by now */
-	args[1] = READ(struct pt_regs, regs, regs[1]);
-	args[2] = READ(struct pt_regs, regs, regs[2]);
+	args[0] = regs->orig_x0; /* regs[0] is the result by now */
+	args[1] = regs->regs[1];
+	args[2] = regs->regs[2];
 #endif
 	call = ~((__u32)nr << 20 ^ (__u32)args[0]); /* far from the inodes */
 	if (told_once(nr, result)) {
@@ -293,11 +295,12 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tp__inet_sock_set_state, struct sock *trusted, int old_state, int new_state)
 {
 	const struct sock *sk = (const struct sock *)ARGUMENT(0);
-	bool own = READ(struct sock, sk, sk_protocol) == IPPROTO_TCP && is_inet(sk);
 	struct bt_claim *known;
 	__u64 key;
 
-	if (!own)
+	if (old_state != TCP_SYN_SENT && old_state != TCP_LISTEN && !state_matters(new_state))
+		return 0; /* first: a connection passes here seven times */
+	if (READ(struct sock, sk, sk_protocol) != IPPROTO_TCP || !is_inet(sk))
 		return 0;
 	if (old_state == TCP_SYN_SENT)
 		connect_completed((__u64)sk);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,8 @@ inline Answer who(std::vector<std::string> words) {
 // Sees only the failures of this process.
 class LateTracer {
   public:
-    LateTracer()
-        : process_({from_environment("BINDTRACE", "build/bindtrace"), "--json", "--failed", "--pid",
-                    std::to_string(getpid()), "--attach", from_environment("BT_STRATEGY", "auto")}) {
+    // `ports`: what --port says.
+    explicit LateTracer(const std::optional<std::string>& ports = {}) : process_(command(ports)) {
         const auto meta = process_.read_line();
         attached_ = meta && Json::parse(*meta, nullptr, false)["type"] == "meta";
     }
@@ -93,6 +93,18 @@ class LateTracer {
     }
 
   private:
+    static std::vector<std::string> command(const std::optional<std::string>& ports) {
+        std::vector<std::string> words = {from_environment("BINDTRACE", "build/bindtrace"),
+                                          "--json",
+                                          "--failed",
+                                          "--pid",
+                                          std::to_string(getpid()),
+                                          "--attach",
+                                          from_environment("BT_STRATEGY", "auto")};
+        if (ports) words.insert(words.end(), {"--port", *ports});
+        return words;
+    }
+
     ChildProcess process_;
     bool attached_ = false;
 };

@@ -57,6 +57,31 @@ TEST_P(Untold, ConnectionIsRememberedForWhoeverIsRefusedBecauseOfIt) {
     EXPECT_NE(ended["holders"][0]["since"], nullptr);
 }
 
+TEST_P(Untold, ClaimOfAPortThatIsAskedForIsRemembered) {
+    LateTracer tracer("1-65535");
+    ASSERT_TRUE(tracer.attached());
+    const Child server([&](int out) {
+        static const Socket open(SOCK_STREAM, GetParam());
+        tell_port(out, open.bind());
+        open.listen();
+    });
+    const Child client([&](int out) {
+        static const Socket open(SOCK_STREAM, GetParam());
+        open.connect(server.port());
+        tell_port(out, open.port());
+    });
+    Socket late(SOCK_STREAM, AF_INET6);  // in the way of both families
+    for (const Child* holder : {&server, &client}) {
+        sockaddr_in6 anywhere{};
+        anywhere.sin6_family = AF_INET6;
+        anywhere.sin6_port = htons(holder->port());
+        const Json verdict = tracer.verdict_on(late, anywhere);
+        ASSERT_GE(verdict["holders"].size(), 1u) << verdict;
+        EXPECT_NE(verdict["holders"][0]["since"], nullptr) << verdict;
+        EXPECT_EQ(verdict["holders"][0]["process"]["pid"], holder->pid()) << verdict;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Families, Untold, testing::Values(AF_INET, AF_INET6));
 
 }  // namespace
