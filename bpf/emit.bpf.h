@@ -16,15 +16,24 @@ struct bt_fact {
 	__u64 held_ns;
 };
 
+/* In a set of ports, one bit each. The compiler knows that the word is there; a verifier has lost sight of that. */
+static __always_inline bool has_port(const volatile __u64 *bits, __u16 port)
+{
+	__u32 word = port / 64;
+
+	barrier_var(word);
+	return bits[word & (BT_PORT_WORDS - 1)] >> (port & 63) & 1;
+}
+
 static __always_inline bool port_listed(__u16 port)
 {
-	return bt_config.port_bits[port >> 6] >> (port & 63) & 1;
+	return has_port(bt_config.port_bits, port);
 }
 
 /* --registry: who got such a port is told whatever the filters say, since that it is the wrong one is nobody's wish. */
 static __always_inline bool port_registered(__u16 port)
 {
-	return bt_config.has_registry && bt_config.registered_bits[port >> 6] >> (port & 63) & 1;
+	return bt_config.has_registry && has_port(bt_config.registered_bits, port);
 }
 
 static __always_inline bool claim_registered(const struct bt_fact *fact, const struct bt_claim *claim)

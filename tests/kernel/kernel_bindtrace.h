@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,8 +51,7 @@ inline Answer who(std::vector<std::string> words) {
 // Sees only the failures of this process.
 class LateTracer {
   public:
-    // `ports`: what --port says.
-    explicit LateTracer(const std::optional<std::string>& ports = {}) : process_(command(ports)) {
+    explicit LateTracer(const std::vector<std::string>& filters = {}) : process_(command(filters)) {
         const auto meta = process_.read_line();
         attached_ = meta && Json::parse(*meta, nullptr, false)["type"] == "meta";
     }
@@ -93,7 +91,7 @@ class LateTracer {
     }
 
   private:
-    static std::vector<std::string> command(const std::optional<std::string>& ports) {
+    static std::vector<std::string> command(const std::vector<std::string>& filters) {
         std::vector<std::string> words = {from_environment("BINDTRACE", "build/bindtrace"),
                                           "--json",
                                           "--failed",
@@ -101,7 +99,7 @@ class LateTracer {
                                           std::to_string(getpid()),
                                           "--attach",
                                           from_environment("BT_STRATEGY", "auto")};
-        if (ports) words.insert(words.end(), {"--port", *ports});
+        words.insert(words.end(), filters.begin(), filters.end());
         return words;
     }
 
