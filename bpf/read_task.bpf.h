@@ -60,10 +60,10 @@ static __always_inline __u64 task_cgroup_id(struct task_struct *task)
 static __always_inline void read_uid_and_comm(struct bt_task *out, struct task_struct *task)
 {
 #ifdef BT_CASTS
-	const struct cred *cred = READ(struct task_struct, task, cred);
+	const struct cred *cred = OF_CURRENT(struct task_struct, task, cred);
 
-	out->uid = READ(struct cred, cred, uid.val);
-	READ_INTO(out->comm, struct task_struct, task, comm);
+	out->uid = OF_CURRENT(struct cred, cred, uid.val);
+	READ_INTO(out->comm, struct task_struct, as_number((__u64)task), comm);
 #else
 	out->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(out->comm, sizeof(out->comm)); /* before 5.17 something may follow its end in the task */

@@ -25,9 +25,6 @@
 
 /* No helpers' numbers: stand for functions of the kernel until user space puts in which they are. */
 #define BT_CAST_CALL		  0x7bbb0001 /* bpf_rdonly_cast() */
-#define BT_ITER_TASK_NEW_CALL	  0x7bbb0002 /* bpf_iter_task_new() and so on */
-#define BT_ITER_TASK_NEXT_CALL	  0x7bbb0003
-#define BT_ITER_TASK_DESTROY_CALL 0x7bbb0004
 
 enum bt_kind {
 	BT_KIND_BIND = 1,
@@ -182,12 +179,11 @@ struct bt_netns_process {
 	__u32 pad;
 };
 
-/* Those in one network namespace, by one walk over all processes. It is no answer where there are more of either. */
-#define BT_WALK_LOOKS	  16384 /* a millisecond, in which nobody else has the CPU */
+/* Those in one network namespace, by one walk over all processes. */
 #define BT_WALK_PROCESSES 256
 
 struct bt_netns_walk {
-	__u32 looks;
+	__u32 whole; /* all processes were looked at; else it is no answer */
 	__u32 found;
 	struct bt_netns_process processes[BT_WALK_PROCESSES];
 };

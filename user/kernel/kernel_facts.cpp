@@ -146,9 +146,8 @@ KernelFacts KernelFacts::probe() {
     facts.release = name.release;
     facts.lockdown = lockdown_mode();
     facts.cgroups = find_cgroups();
-    TypeNames names = {"bpf_rdonly_cast",    "in6_addr",           "bpf_iter_task",
-                       "bpf_iter_task_file", "bpf_iter_task_next", "bpf_iter_task_destroy",
-                       kMemoryOfMap,         kProbeFunction,       kTracepointGuard};
+    TypeNames names = {"bpf_rdonly_cast", "in6_addr",     "bpf_iter_task", "bpf_iter_task_file",
+                       kMemoryOfMap,      kProbeFunction, kTracepointGuard};
     for (const char* tracepoint :
          {"sys_exit", "tcp_destroy_sock", "inet_sock_set_state", "cgroup_mkdir", "cgroup_rmdir"})
         names.insert(tracepoint_type(tracepoint));

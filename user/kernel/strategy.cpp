@@ -59,7 +59,7 @@ constexpr ProgramSpec kFentry[] = {
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"iter__task_file", "", When::always, nullptr},
     {"iter__task", "", When::always, nullptr},
-    {"walk__netns", "bpf_iter_task_new", When::function, nullptr},
+    {"walk__netns", "", When::always, nullptr},
 };
 
 // The return first: an entry that is seen alone would count as a return that was missed.
@@ -105,7 +105,7 @@ constexpr ProgramSpec kKprobe[] = {
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
     {"iter__task_file", "", When::always, nullptr},
     {"iter__task", "", When::always, nullptr},
-    {"walk__netns", "bpf_iter_task_new", When::function, nullptr},
+    {"walk__netns", "", When::always, nullptr},
 };
 
 constexpr ProgramSpec kTracepoint[] = {
@@ -119,7 +119,7 @@ constexpr ProgramSpec kTracepoint[] = {
     {"tp__inet_sock_set_state", "", When::always, nullptr},
     {"iter__task_file", "", When::always, nullptr},
     {"iter__task", "", When::always, nullptr},
-    {"walk__netns", "bpf_iter_task_new", When::function, nullptr},
+    {"walk__netns", "", When::always, nullptr},
 };
 
 // Functions that call one another, innermost first, and programs that do the same: each tells what the ones before it

@@ -59,13 +59,9 @@ Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& opti
 
 Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     prepare_tracing_programs(facts);
-    Choice choice = choose(strategy_, facts.traits(), options.config.kinds);
+    const Choice choice = choose(strategy_, facts.traits(), options.config.kinds);
     missing_ = choice.missing;
-    Status loaded = load_programs(facts, options, choice);
-    // What a verifier thinks of iterators differs from one kernel to the next, and iter__task answers the same.
-    if (!loaded && loaded.error().code != EPERM && std::erase(choice.load, "walk__netns") != 0)
-        loaded = load_programs(facts, options, choice);
-    if (!loaded) return loaded;
+    if (Status loaded = load_programs(facts, options, choice); !loaded) return loaded;
     if (options.config.has_cgroup) {
         const int fd = options.cgroup.get();
         const __u32 slot = 0;
@@ -127,7 +123,7 @@ std::optional<std::span<const bt_netns_process>> Tracer::walk() const {
     LIBBPF_OPTS(bpf_test_run_opts, options);
     if (fd < 0 || bpf_prog_test_run_opts(fd, &options) != 0) return std::nullopt;
     const bt_netns_walk& walk = image_->netns_walk();
-    if (walk.looks == 0 || walk.looks > BT_WALK_LOOKS || walk.found > BT_WALK_PROCESSES) return std::nullopt;
+    if (walk.whole == 0) return std::nullopt;
     return std::span(walk.processes).first(walk.found);
 }
 

@@ -24,11 +24,6 @@ constexpr std::pair<const char*, bpf_attach_type> kSections[] = {{"fentry+", BPF
                                                                  {"iter+", BPF_TRACE_ITER},
                                                                  {kUnattached, bpf_attach_type{}}};
 
-constexpr std::pair<int, const char*> kFunctions[] = {{BT_CAST_CALL, "bpf_rdonly_cast"},
-                                                      {BT_ITER_TASK_NEW_CALL, "bpf_iter_task_new"},
-                                                      {BT_ITER_TASK_NEXT_CALL, "bpf_iter_task_next"},
-                                                      {BT_ITER_TASK_DESTROY_CALL, "bpf_iter_task_destroy"}};
-
 // The id of what a section such as "fexit/inet_bind" names.
 std::optional<std::uint32_t> target_id(const KernelFacts& facts, std::string_view section) {
     const std::size_t slash = section.find('/');
@@ -51,15 +46,14 @@ int prepare(bpf_program* program, bpf_prog_load_opts* options, long) {
         if (!target) return -ESRCH;
         options->attach_btf_id = *target;
     }
+    const auto cast = known_facts->function_id("bpf_rdonly_cast");
     const bpf_insn* instructions = bpf_program__insns(program);
     std::vector<bpf_insn> patched(instructions, instructions + bpf_program__insn_cnt(program));
     for (bpf_insn& instruction : patched) {
         if (is_helper_call(instruction, BPF_FUNC_probe_read)) instruction.imm = BPF_FUNC_probe_read_user;
-        for (const auto& [number, name] : kFunctions) {
-            const auto function = is_helper_call(instruction, number) ? known_facts->function_id(name) : std::nullopt;
-            if (!function) continue;
+        if (is_helper_call(instruction, BT_CAST_CALL) && cast) {
             instruction.src_reg = BPF_PSEUDO_KFUNC_CALL;
-            instruction.imm = static_cast<int>(*function);
+            instruction.imm = static_cast<int>(*cast);
         }
     }
     if (const int error = bpf_program__set_insns(program, patched.data(), patched.size()); error != 0) return error;
