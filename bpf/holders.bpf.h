@@ -66,15 +66,11 @@ APART keep_holder(const struct bt_search *search, struct bt_holder *holder, __u6
 }
 
 /* Is the socket that is being looked at in the way of the claimant? */
-APART is_in_the_way(const struct bt_search *search, __u64 address)
+static __always_inline bool is_in_the_way(const struct bt_search *search, __u64 address)
 {
-	const struct bt_sock *claimant, *other;
+	const struct bt_sock *claimant = &search->found.claimant, *other = &search->other;
 	__u32 uid = 0;
 
-	if (!search)
-		return false;
-	claimant = &search->found.claimant;
-	other = &search->other;
 	if (search->by_remote)
 		return bt_same_connection(claimant, other);
 	if (other->opts & BT_OPT_REUSEPORT && other->state != TCP_TIME_WAIT)

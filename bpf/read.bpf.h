@@ -100,9 +100,15 @@ static __always_inline const void *readable(__u64 address)
 
 /*
  * The current task, and T::field at p, which is that task or was read so: 5.11 and newer hand it out with its type,
- * so that a load is no call, whatever else has to be read by calls.
+ * so that it is a mere load, whatever else takes a call or a load that may fault.
  */
+#ifdef BT_CASTS
+#define HAS_TYPED_TASK true
+#define HAS_TASK_REGS  true
+#else
 #define HAS_TYPED_TASK bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)
+#define HAS_TASK_REGS  bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)
+#endif
 
 static __always_inline struct task_struct *current_task(void)
 {

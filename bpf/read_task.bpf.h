@@ -62,7 +62,8 @@ static __always_inline void read_uid_and_comm(struct bt_task *out, struct task_s
 #ifdef BT_CASTS
 	const struct cred *cred = OF_CURRENT(struct task_struct, task, cred);
 
-	out->uid = OF_CURRENT(struct cred, cred, uid.val);
+	/* As a number: where the kernel's types tell what RCU protects, the verifier wants it checked first. */
+	out->uid = READ(struct cred, as_number((__u64)cred), uid.val);
 	READ_INTO(out->comm, struct task_struct, as_number((__u64)task), comm);
 #else
 	out->uid = (__u32)bpf_get_current_uid_gid();
@@ -317,7 +318,7 @@ static __always_inline enum bt_op syscall_op(__u64 nr)
  * them. */
 static __always_inline long current_syscall(struct task_struct *task)
 {
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+	if (HAS_TASK_REGS) {
 		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
 		return SYSCALL_OF(regs);

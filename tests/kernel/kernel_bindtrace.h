@@ -63,6 +63,7 @@ class LateTracer {
     LateTracer& operator=(const LateTracer&) = delete;
 
     bool attached() const { return attached_; }
+    pid_t pid() const { return process_.pid(); }
 
     // What is said of a socket that wants this port and does not get it.
     Json verdict_on(std::uint16_t port, int type = SOCK_STREAM) { return verdict_on(port, Socket(type)); }

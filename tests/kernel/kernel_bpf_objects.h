@@ -22,6 +22,7 @@
 #include <system_error>
 #include <thread>
 
+#include "bindtrace/claim_slot.h"
 #include "bindtrace/event.h"
 #include "core/unique_fd.h"
 
@@ -89,23 +90,35 @@ inline UniqueFd count_runs() {
     return UniqueFd(bpf_call(BPF_ENABLE_STATS, attr));
 }
 
-// How many events the programs of a running bindtrace have put into the ring buffer.
-inline std::uint64_t events_submitted(pid_t pid) {
+// What a map of a running bindtrace has for a key, as far as `value` has room for it. False where it has nothing.
+template <typename Key, typename Value>
+bool look_up(pid_t pid, std::string_view name, const Key& key, Value& value) {
     for (const BpfObject& object : bpf_objects_of(pid)) {
         if (object.kind != "map_id:") continue;
         const UniqueFd map = open_object(object);
         const auto info = info_of<bpf_map_info>(map);
-        if (!info || std::string_view(info->name) != "counters") continue;
-        const __u32 slot = BT_COUNT_EVENTS;
-        std::array<std::uint64_t, 4096> per_cpu{};  // as many as any kernel has
+        if (!info || std::string_view(info->name) != name) continue;
         bpf_attr attr{};
         attr.map_fd = static_cast<__u32>(map.get());
-        attr.key = as_u64(&slot);
-        attr.value = as_u64(per_cpu.data());
-        if (bpf_call(BPF_MAP_LOOKUP_ELEM, attr) == 0)
-            return std::accumulate(per_cpu.begin(), per_cpu.end(), std::uint64_t{0});
+        attr.key = as_u64(&key);
+        attr.value = as_u64(value.data());
+        return bpf_call(BPF_MAP_LOOKUP_ELEM, attr) == 0;
     }
-    return 0;
+    return false;
+}
+
+// How many events the programs of a running bindtrace have put into the ring buffer.
+inline std::uint64_t events_submitted(pid_t pid) {
+    std::array<std::uint64_t, 4096> per_cpu{};  // as many as any kernel has
+    look_up(pid, "counters", __u32{BT_COUNT_EVENTS}, per_cpu);
+    return std::accumulate(per_cpu.begin(), per_cpu.end(), std::uint64_t{0});
+}
+
+// Is a claim of the socket with that cookie remembered?
+inline bool is_remembered(pid_t pid, std::uint64_t cookie) {
+    std::array<std::uint64_t, 64> claim{};  // with room for more than there is
+    if (look_up(pid, "claims", cookie, claim)) return true;
+    return look_up(pid, "claim_slots", bt_claim_slot(cookie), claim) && claim[1] == cookie;
 }
 
 // The kernel frees them some time after the last descriptor, and gives no number again before all others.

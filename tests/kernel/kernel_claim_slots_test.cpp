@@ -12,13 +12,6 @@
 namespace bindtrace {
 namespace {
 
-std::uint64_t cookie_of(const Socket& socket) {
-    std::uint64_t cookie = 0;
-    socklen_t size = sizeof(cookie);
-    EXPECT_EQ(getsockopt(socket.fd(), SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
-    return cookie;
-}
-
 class ClaimSlots : public testing::Test {
   protected:
     void SetUp() override { ASSERT_TRUE(bindtrace_.read_line()) << "no meta"; }
@@ -59,7 +52,7 @@ TEST_F(ClaimSlots, MayBeWantedBySeveral) {
     for (int on_first = 0, i = 0; on_first < 3; ++i) {
         ASSERT_LT(i, 1'000'000);
         auto socket = std::make_unique<Socket>(SOCK_DGRAM);
-        const std::uint32_t slot = bt_claim_slot(cookie_of(*socket));
+        const std::uint32_t slot = bt_claim_slot(socket->cookie());
         if (slot >= 64) continue;
         if (slot == 0) ++on_first;
         socket->bind();

@@ -84,6 +84,7 @@ TEST(Netns, IsNamedByTheOldestProcessInIt) {
         inhabitants.bind();
         const auto line = tracer.read_line();
         EXPECT_GT(runs_of(tracer.pid(), "walk__netns").value_or(0), 0u) << "it was not asked";
+        EXPECT_EQ(runs_of(tracer.pid(), "iter__task").value_or(0) > 0, count > BT_WALK_PROCESSES);
         tracer.signal(SIGTERM);
         ASSERT_EQ(tracer.wait(std::chrono::seconds(60)), 0) << tracer.errors();
         ASSERT_TRUE(line);

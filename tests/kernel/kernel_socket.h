@@ -44,6 +44,12 @@ class Socket {
         sockaddr_storage address = loopback(port);
         ASSERT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), length()), 0);
     }
+    std::uint64_t cookie() const {
+        std::uint64_t cookie = 0;
+        socklen_t size = sizeof(cookie);
+        EXPECT_EQ(getsockopt(fd_, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+        return cookie;
+    }
     int accept() const { return ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC); }
     std::uint16_t port() const {
         sockaddr_storage address{};

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <string>
+#include <vector>
+
 #include "kernel_bindtrace.h"
+#include "kernel_bpf_objects.h"
 #include "kernel_socket.h"
 
 namespace bindtrace {
@@ -57,7 +61,28 @@ TEST_P(Untold, ConnectionIsRememberedForWhoeverIsRefusedBecauseOfIt) {
     EXPECT_NE(ended["holders"][0]["since"], nullptr);
 }
 
-// With every filter at once, so that a kernel has to take all that the programs ask.
+// Of a port that --port does not name nothing is ever told: not even of who is refused it.
+TEST_P(Untold, ClaimOfAnotherPortIsNotRemembered) {
+    const std::uint16_t asked_for = Socket(SOCK_STREAM, GetParam()).bind();
+    const Socket server(SOCK_STREAM, GetParam());
+    server.bind();
+    server.listen();
+    const LateTracer tracer({"--port", std::to_string(asked_for)});
+    ASSERT_TRUE(tracer.attached());
+    const Socket bound(SOCK_STREAM, GetParam()), other(SOCK_STREAM, GetParam()), client(SOCK_STREAM, GetParam()),
+        sender(SOCK_DGRAM, GetParam());
+    const std::uint64_t cookies[] = {bound.cookie(), other.cookie(), client.cookie(), sender.cookie()};
+    bound.bind(asked_for);
+    other.bind();
+    other.listen();
+    client.connect(server.port());
+    sender.connect(server.port());
+    std::vector<bool> remembered;
+    for (const std::uint64_t cookie : cookies) remembered.push_back(is_remembered(tracer.pid(), cookie));
+    EXPECT_EQ(remembered, (std::vector<bool>{true, false, false, false}));
+}
+
+// With many filters at once, so that a kernel has to take all that the programs ask.
 TEST_P(Untold, ClaimIsRememberedThatFiltersLetPass) {
     LateTracer tracer({"--port", "1-65535", "--proto", "tcp", "--uid", std::to_string(getuid()), "--netns", "self",
                        "--no-ephemeral"});

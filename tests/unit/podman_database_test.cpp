@@ -120,22 +120,6 @@ TEST(PodmanDatabase, MayChangeAfterItWasLookedInto) {
     EXPECT_EQ(only_port(database), 0);
 }
 
-TEST(PodmanDatabase, WhatWasReadAheadIsNotReadWhenItIsAskedFor) {
-    for (const bool logged_in : {true, false}) {
-        Database database(kPodmanSchema, config_of(1));
-        std::filesystem::create_directories(database.root / (logged_in ? "run/user/1000/libpod" : "run/user/1001"));
-        read_podman_ahead(database.files, database.databases);
-        // What tables there are cannot be read any more.
-        std::fstream file(database.path(), std::ios::binary | std::ios::in | std::ios::out);
-        const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-        const std::size_t at = bytes.find("CREATE TABLE");
-        ASSERT_NE(at, std::string::npos);
-        file.seekp(static_cast<std::streamoff>(at));
-        file << "XREATE" << std::flush;
-        EXPECT_EQ(only_port(database), logged_in ? 1 : 0);
-    }
-}
-
 TEST(PodmanDatabase, MayBeAnotherFileAfterItWasLookedInto) {
     Database database(kPodmanSchema, config_of(1));
     EXPECT_EQ(only_port(database), 1);

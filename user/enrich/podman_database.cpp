@@ -111,8 +111,4 @@ std::optional<std::string> PodmanDatabases::config(const StateFiles& files, cons
     return config;
 }
 
-void PodmanDatabases::read_ahead(const StateFiles& files, const std::string& storage) {
-    in_sqlite(files, storage + "/db.sql", "");  // which none has
-}
-
 }  // namespace bindtrace

@@ -23,13 +23,8 @@ namespace bindtrace {
 // its new contents in the place of the old: to read anew what tables there are takes longer than all the rest.
 class PodmanDatabases {
   public:
-    static constexpr std::size_t kOpen = 4;
-
     // The configuration of a container (JSON), by the database in this storage folder.
     std::optional<std::string> config(const StateFiles& files, const std::string& storage, std::string_view id);
-
-    // What tables there are, so that whoever asks first need not wait for that.
-    void read_ahead(const StateFiles& files, const std::string& storage);
 
   private:
     struct Close {
@@ -42,6 +37,8 @@ class PodmanDatabases {
 
         void close();
     };
+    static constexpr std::size_t kOpen = 4;
+
     static Opened open(const FileStamp& stamp);
     std::optional<std::string> in_sqlite(const StateFiles& files, const std::string& path, std::string_view id);
 

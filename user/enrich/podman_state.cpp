@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -136,22 +135,6 @@ std::vector<PortMapping> podman_ports(const StateFiles& files, PodmanDatabases& 
     const auto storage = storage_of(files, user);
     const auto config = storage ? databases.config(files, *storage, id) : std::nullopt;
     return ports_in(config.value_or(""), "newPortMappings");
-}
-
-void read_podman_ahead(const StateFiles& files, PodmanDatabases& databases) {
-    constexpr const char* kRunning = "/run/user";
-    const StateFiles quiet = files.without_warnings();
-    std::size_t left = PodmanDatabases::kOpen;
-    for (const std::string& name : quiet.names(kRunning)) {
-        std::uint32_t user = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), user);
-        if (error != std::errc() || end != name.data() + name.size()) continue;
-        if (left == 0 || !quiet.folder(fmt::format("{}/{}/libpod", kRunning, user))) continue;
-        const auto storage = storage_of(quiet, user);
-        if (!storage) continue;
-        databases.read_ahead(quiet, *storage);
-        --left;
-    }
 }
 
 }  // namespace bindtrace

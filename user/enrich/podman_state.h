@@ -23,8 +23,4 @@ std::optional<ContainerFacts> podman_container(const StateFiles& files, std::str
 std::vector<PortMapping> podman_ports(const StateFiles& files, PodmanDatabases& databases, std::string_view id,
                                       std::optional<std::uint32_t> user);
 
-// The databases of those users who are logged in and have containers, as many as are kept. What we may not read is not
-// told before it is asked for.
-void read_podman_ahead(const StateFiles& files, PodmanDatabases& databases);
-
 }  // namespace bindtrace

@@ -123,11 +123,6 @@ std::optional<std::uint16_t> pasta_target(std::span<const std::string> argv, con
     return match_of(mappings, sock).container_port;
 }
 
-void PublishedPorts::read_ahead(std::int64_t now_ns) {
-    docker_containers_.read_ahead(now_ns);
-    read_podman_ahead(containers_.files(), podman_databases_);
-}
-
 const std::optional<std::vector<DockerContainer>>& PublishedPorts::docker(const Owner& owner, std::uint16_t host_port,
                                                                           std::int64_t now_ns) {
     const auto user = user_of(owner);

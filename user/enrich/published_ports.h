@@ -49,7 +49,7 @@ class PublishedPorts {
         : containers_(containers), docker_containers_(containers.files()), proc_(std::move(proc)) {}
 
     // What there is to be read before the first question.
-    void read_ahead(std::int64_t now_ns);
+    void read_ahead(std::int64_t now_ns) { docker_containers_.read_ahead(now_ns); }
 
     struct Behind {
         Published published;
