@@ -24,7 +24,7 @@
 #define BT_PORT_WORDS 1024 /* 65536 bits */
 
 /* No helpers' numbers: stand for functions of the kernel until user space puts in which they are. */
-#define BT_CAST_CALL		  0x7bbb0001 /* bpf_rdonly_cast() */
+#define BT_CAST_CALL 0x7bbb0001 /* bpf_rdonly_cast() */
 
 enum bt_kind {
 	BT_KIND_BIND = 1,
