@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
@@ -115,6 +116,7 @@ UniqueFd attach(const Hook& hook, const Memory* memory, int map, int cgroup) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    signal(SIGINT, SIG_DFL);  // which what a shell runs in the background ignores
     const auto strategy = argc == 3 ? strategy_from_name(argv[1]) : std::nullopt;
     const std::string_view what = argc == 3 ? argv[2] : "";
     if (!strategy || *strategy == Strategy::kprobe || (what != "nothing" && what != "port")) {
