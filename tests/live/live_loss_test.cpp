@@ -146,7 +146,7 @@ TEST_F(Loss, IsToldInWordsToo) {
 TEST_F(Loss, CountsTheClaimsThatFindNoRoom) {
     constexpr std::uint64_t kRemembered = 65'536 + 32'768, kMore = 2000;  // at most, see bpf/claim_store.bpf.h
     constexpr int kProcesses = 6, kEach = static_cast<int>(kRemembered + kMore) / kProcesses + 1;
-    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--port", "1"});
+    Bindtrace bindtrace({"--json", "--netns", netns_.inum_text(), "--failed"});
     ASSERT_TRUE(bindtrace.attached());
     netns_.run([] {
         std::array<int, 2> ready{}, end{};
