@@ -41,8 +41,8 @@ SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 	struct bt_claim claim;
 	__u64 key;
 
-	if (!port_matters(socket_port(sk)) || find_claim(sk, &key))
-		return 0; /* bound before */
+	if (!port_matters(socket_port(sk)) || find_claim(sk, &key)) /* or bound before */
+		return 0;
 	claim = (struct bt_claim){.since_ns = bpf_ktime_get_boot_ns()};
 	read_claimant(&claim, socket, current_op(socket));
 	if (!wait_for_connect || claim.op != BT_OP_CONNECT)
