@@ -4,8 +4,8 @@
  * fifty times as long.
  *
  * Two ways: a walk over all processes, and, where there are more than it has room for, the kernel's iterator, which
- * calls a program for each and takes three times as long: it writes them as bt_netns_process, in the order of process
- * numbers.
+ * calls a program for each and takes three times as long at least: it writes them as bt_netns_process, in the order of
+ * process numbers.
  */
 #ifndef BT_NETNS_PROCESSES_BPF_H
 #define BT_NETNS_PROCESSES_BPF_H
