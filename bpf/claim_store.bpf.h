@@ -125,10 +125,18 @@ static __always_inline int insert_claim(__u64 key, const struct bt_claim *claim)
 /* True for one alone of those who remove it at the same time. */
 APART remove_claim(__u64 key)
 {
+	int error;
+
 	if (remove_from_slot(key))
 		return true;
-	if (!bt_claims_hashed || bpf_map_delete_elem(&claims, &key))
+	if (!bt_claims_hashed)
 		return false;
+	error = bpf_map_delete_elem(&claims, &key);
+	if (error) {
+		if (error != -ENOENT)
+			count(BT_COUNT_CLAIMS_FULL); /* it is there, and its lock was not to be had */
+		return false;
+	}
 	__sync_fetch_and_sub(&bt_claims_hashed, 1);
 	return true;
 }

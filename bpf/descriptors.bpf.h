@@ -11,12 +11,7 @@
 
 #include "read_sock.bpf.h"
 #include "read_task.bpf.h"
-
-/*
- * So many descriptors of a process are looked at: 32 * 32 * 32 * 32, which is what fs.nr_open allows unless somebody
- * has raised it. The verifier walks each loop by itself.
- */
-#define FDS 32
+#include "turns.bpf.h"
 
 /*
  * The machine's first process tells which network namespace is the host's; where that is hidden from us, the kernel's
@@ -30,13 +25,28 @@ static __always_inline void note_host(struct task_struct *task)
 		bt_host_netns = task_netns(task);
 }
 
-/* What to do with one of them, given its struct file. Whoever includes this says. */
+/* What to do with one of them, given its struct file. Whoever includes this says, as below. */
 SEPARATE look_at_file(__u64 file, __u64 task);
 
-SEPARATE look_at_fds(__u64 table, __u32 left, __u64 task)
+/*
+ * So many neighbours are looked at together, step by step: what they lead to is hardly ever in the CPU's cache, and it
+ * fetches at the same time what does not depend on one another.
+ */
+#define AT_ONCE 8
+
+/* Which of these files (0 = none) need a look, a bit for each. What is in the array may be replaced. */
+static __always_inline __u32 worth_a_look(__u64 *files);
+
+SEPARATE look_at_some_fds(__u64 table, __u64 task)
 {
-	for (__u32 i = 0; i < FDS && i < left; i++) {
-		__u64 file = read_word(table + 8 * i);
+	__u64 files[AT_ONCE];
+	__u32 worth;
+
+	for (int i = 0; i < AT_ONCE; i++)
+		files[i] = read_word(table + 8 * i);
+	worth = worth_a_look(files);
+	for (int i = 0; i < AT_ONCE && worth; i++) {
+		__u64 file = worth >> i & 1 ? read_word(table + 8 * i) : 0;
 
 		if (file)
 			look_at_file(file, task);
@@ -44,19 +54,14 @@ SEPARATE look_at_fds(__u64 table, __u32 left, __u64 task)
 	return 0;
 }
 
-SEPARATE look_at_many_fds(__u64 table, __u32 left, __u64 task)
+static __always_inline int look_at_next_fds(__u32 index, __u64 table, __u64 task)
 {
-	for (__u32 i = 0; i < FDS && i * FDS < left; i++)
-		look_at_fds(table + 8 * FDS * i, left - i * FDS, task);
-	return 0;
+	return look_at_some_fds(table + 8 * AT_ONCE * index, task);
 }
 
-SEPARATE look_at_very_many_fds(__u64 table, __u32 left, __u64 task)
-{
-	for (__u32 i = 0; i < FDS && i * FDS * FDS < left; i++)
-		look_at_many_fds(table + 8 * FDS * FDS * i, left - i * FDS * FDS, task);
-	return 0;
-}
+/* So many of a process: what fs.nr_open allows unless somebody has raised it. A table's size is a multiple of 64. */
+#define FDS (1 << 20)
+TURNS4(look_at_fds, look_at_next_fds, 19)
 
 /* Does nothing for a thread that shares the table of its process. Returns false where it has more than we look at. */
 static __always_inline bool look_at_fds_of(struct task_struct *task)
@@ -76,9 +81,8 @@ static __always_inline bool look_at_fds_of(struct task_struct *task)
 		return true;
 	descriptors = (__u64)READ(struct fdtable, table, fd);
 	count = READ(struct fdtable, table, max_fds);
-	for (__u32 i = 0; i < FDS && i * FDS * FDS * FDS < count; i++)
-		look_at_very_many_fds(descriptors + 8 * FDS * FDS * FDS * i, count - i * FDS * FDS * FDS, (__u64)task);
-	return count <= FDS * FDS * FDS * FDS;
+	look_at_fds((count < FDS ? count : FDS) / AT_ONCE, descriptors, (__u64)task);
+	return count <= FDS;
 }
 
 #endif

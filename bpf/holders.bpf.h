@@ -253,6 +253,8 @@ static __always_inline bool is_about_others(const struct bt_search *search)
 	       (error == EADDRINUSE || (search->by_remote && error == EADDRNOTAVAIL));
 }
 
+TURNS1(look_at_bucket, stride, STRIDES)
+
 /* Fills in what the kernel knows of the refusal and what is in the way. */
 SEPARATE find_holders(__u64 socket)
 {
@@ -269,13 +271,8 @@ SEPARATE find_holders(__u64 socket)
 	if (!is_about_others(search))
 		return 0;
 	start_search();
-	for (int i = 0; i < STRIDES; i++) {
-		if (look_on()) {
-			search->found.complete = 1;
-			return 0;
-		}
-	}
-	if (!is_tcp(search->found.claimant.protocol) || search->by_remote)
+	look_at_bucket(STRIDES, 0, 0);
+	if (search->found.complete || !is_tcp(search->found.claimant.protocol) || search->by_remote)
 		return 0;
 	find_listener_slots();
 	for (int i = 0; i < LISTENER_PLACES && !search->has_listener; i++)

@@ -11,6 +11,7 @@
 #define BT_NETNS_PROCESSES_BPF_H
 
 #include "read_task.bpf.h"
+#include "turns.bpf.h"
 
 /* Which one is asked for; 0 = none. */
 volatile __u32 bt_netns_asked SEC(".data") = 0;
@@ -54,24 +55,13 @@ SEPARATE look_at_process(void)
 	return told->whole;
 }
 
-/* Loops in loops: the verifier walks each by itself. */
-SEPARATE look_at_few(void)
+static __always_inline int look_at_next_process(__u32 index, __u64 on, __u64 with)
 {
-	for (int i = 0; i < 16; i++) {
-		if (look_at_process())
-			return 1;
-	}
-	return 0;
+	return look_at_process();
 }
 
-SEPARATE look_at_many(void)
-{
-	for (int i = 0; i < 32; i++) {
-		if (look_at_few())
-			return 1;
-	}
-	return 0;
-}
+#define WALKED_PROCESSES 16384
+TURNS3(look_at_processes, look_at_next_process, 26)
 
 /*
  * Attached to nothing: run when it is asked for, under the RCU that keeps what is taken out of the ring. No more than
@@ -84,10 +74,7 @@ int walk__netns(void *ctx)
 
 	bt_netns_walk.whole = bt_netns_walk.found = 0;
 	walk_at = walk_first = (__u64)READ(struct task_struct, task, group_leader);
-	for (int i = 0; i < 32; i++) {
-		if (look_at_many())
-			break;
-	}
+	look_at_processes(WALKED_PROCESSES, 0, 0);
 	return 0;
 }
 

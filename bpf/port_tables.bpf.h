@@ -9,8 +9,9 @@
 #define BT_PORT_TABLES_BPF_H
 
 #include "read_sock.bpf.h"
+#include "turns.bpf.h"
 
-/* How many sockets of a port are looked at: 16 * 128. The verifier walks each loop by itself. */
+/* How many sockets of a port a failing bind looks at: 16 * 128. */
 #define STEPS_A_STRIDE 16
 #define STRIDES	       128
 
@@ -67,6 +68,7 @@ static __always_inline void start_with_bucket(struct bt_search *search, __u64 bu
 	search->made_by_connect = (__s8)READ(struct inet_bind_bucket, bucket, fastreuse) < 0;
 	search->node = 0;
 	search->bucket = 0;
+	search->found.complete = 0;
 	if (bpf_core_field_exists(struct inet_bind_bucket, bhash2))
 		search->bucket = read_word(bucket + bpf_core_field_offset(struct inet_bind_bucket, bhash2));
 	else
@@ -78,6 +80,7 @@ static __always_inline void start_with_udp_slot(struct bt_search *search, const 
 	search->node_offset = bpf_core_field_offset(struct sock_common, skc_node);
 	search->made_by_connect = 0;
 	search->bucket = 0;
+	search->found.complete = 0;
 	search->node =
 	    read_word((__u64)READ(struct udp_table, table, hash) + (__u64)slot * bpf_core_type_size(struct udp_hslot) +
 		      bpf_core_field_offset(struct udp_hslot, head));
@@ -95,7 +98,7 @@ static __attribute__((noinline)) int enter_bucket(struct bt_search *search)
 	return 0;
 }
 
-/* Returns 1 at the end of the bucket. */
+/* Returns 1 at the end of the bucket: then the search is complete. */
 SEPARATE look_on(void)
 {
 	struct bt_search *search = current_search();
@@ -110,11 +113,18 @@ SEPARATE look_on(void)
 			consider(node - search->node_offset);
 			continue;
 		}
-		if (!bpf_core_field_exists(struct inet_bind_bucket, bhash2) || !search->bucket)
+		if (!bpf_core_field_exists(struct inet_bind_bucket, bhash2) || !search->bucket) {
+			search->found.complete = 1;
 			return 1;
+		}
 		enter_bucket(search);
 	}
 	return 0;
+}
+
+static __always_inline int stride(__u32 index, __u64 on, __u64 with)
+{
+	return look_on();
 }
 
 #endif

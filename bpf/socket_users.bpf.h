@@ -36,6 +36,26 @@ SEPARATE add_user(__u32 slot, __u64 task_address)
 	return 0;
 }
 
+/* Those whose inode may be one that is asked for, by six bits of it. */
+static __always_inline __u32 worth_a_look(__u64 *files)
+{
+	__u32 worth = 0;
+	__u64 asked = 0;
+
+	for (__u32 i = 0; i < BT_HOLDERS; i++) {
+		__u32 slot = i;
+		struct bt_socket_user *user = bpf_map_lookup_elem(&socket_users, &slot);
+
+		if (user && user->inode)
+			asked |= 1ull << (user->inode & 63);
+	}
+	for (int i = 0; i < AT_ONCE; i++)
+		files[i] = (__u64)READ(struct file, files[i], f_inode);
+	for (int i = 0; i < AT_ONCE; i++)
+		worth |= (asked >> (READ(struct inode, files[i], i_ino) & 63) & 1) << i;
+	return worth;
+}
+
 SEPARATE look_at_file(__u64 file, __u64 task_address)
 {
 	struct inode *inode = READ(struct file, file, f_inode);

@@ -12,13 +12,18 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A table has at most 41 * 41 * 41 slots, and a slot so many buckets. The verifier walks each loop by itself. */
-#define SLOTS	   41
+/* How long a chain of buckets is walked, and how many tables. */
 #define CHAIN	   32
 #define UDP_TABLES 4
 
-/* How many sockets of a port are looked at: so many times what a failing bind looks at. */
-#define STRETCHES 64
+/* How many sockets of a port are looked at: 64 times what a failing bind looks at. */
+#define ALL_STRIDES (64 * STRIDES)
+
+/* The port that is asked for, where it is one alone: then in each table only the slots are walked that it can be in. */
+const volatile __u16 bt_only_port = 0;
+
+/* Whose slots these are: a struct net. */
+static __u64 net_at;
 
 /* The tables that have been walked: network namespaces share one, unless told otherwise. */
 static volatile __u64 udp_tables[UDP_TABLES];
@@ -73,6 +78,8 @@ SEPARATE consider(__u64 address)
 
 	if (!search || !port_wanted(socket_port(sk)))
 		return 0;
+	if (bt_only_port && (__u64)READ(struct sock, sk, __sk_common.skc_net.net) != net_at)
+		return 0; /* of another, that has the same slot: it has its turn */
 	READ_HEAD(search->head, sk);
 	read_bound(&search->other, sk, search->head);
 	holder = &search->found.holders[0];
@@ -82,24 +89,14 @@ SEPARATE consider(__u64 address)
 	return 0;
 }
 
-/* Returns 1 at the end. */
-SEPARATE walk_stretch(void)
-{
-	for (int i = 0; i < STRIDES; i++) {
-		if (look_on())
-			return 1;
-	}
-	return 0;
-}
+TURNS2(take_strides, stride, 91)
 
 /* No function of its own, like others here: there may be eight inside one another. */
-static __always_inline void walk(void)
+static __always_inline void walk(struct bt_search *search)
 {
-	for (int i = 0; i < STRETCHES; i++) {
-		if (walk_stretch())
-			return;
-	}
-	count(BT_COUNT_CLAIMS_FULL); /* there are more */
+	take_strides(ALL_STRIDES, 0, 0);
+	if (!search->found.complete)
+		count(BT_COUNT_CLAIMS_FULL); /* there are more */
 }
 
 SEPARATE list_bucket(__u64 bucket)
@@ -109,7 +106,7 @@ SEPARATE list_bucket(__u64 bucket)
 	if (!search || !port_wanted(READ(struct inet_bind_bucket, bucket, port)))
 		return 0;
 	start_with_bucket(search, bucket);
-	walk();
+	walk(search);
 	return 0;
 }
 
@@ -128,19 +125,13 @@ SEPARATE list_tcp_slot(__u64 slot)
 	return 0;
 }
 
-SEPARATE list_tcp_slots(__u64 slots, __u32 left)
+static __always_inline int list_next_tcp_slot(__u32 index, __u64 slots, __u64 with)
 {
-	for (__u32 i = 0; i < SLOTS && i < left; i++)
-		list_tcp_slot(slots + i * bpf_core_type_size(struct inet_bind_hashbucket));
-	return 0;
+	return list_tcp_slot(slots + index * bpf_core_type_size(struct inet_bind_hashbucket));
 }
 
-SEPARATE list_many_tcp_slots(__u64 slots, __u32 left)
-{
-	for (__u32 i = 0; i < SLOTS && i * SLOTS < left; i++)
-		list_tcp_slots(slots + i * SLOTS * bpf_core_type_size(struct inet_bind_hashbucket), left - i * SLOTS);
-	return 0;
-}
+/* A table has at most 65,536 slots. */
+TURNS3(list_tcp_slots, list_next_tcp_slot, 41)
 
 /* One table for all network namespaces. */
 static __always_inline void list_tcp(const struct net *net)
@@ -149,9 +140,7 @@ static __always_inline void list_tcp(const struct net *net)
 	__u64 slots = (__u64)READ(struct inet_hashinfo, table, bhash);
 	__u32 size = READ(struct inet_hashinfo, table, bhash_size);
 
-	for (__u32 i = 0; i < SLOTS && i * SLOTS * SLOTS < size; i++)
-		list_many_tcp_slots(slots + i * SLOTS * SLOTS * bpf_core_type_size(struct inet_bind_hashbucket),
-				    size - i * SLOTS * SLOTS);
+	list_tcp_slots(size, slots, 0);
 }
 
 SEPARATE list_udp_slot(__u64 table, __u32 slot)
@@ -162,30 +151,22 @@ SEPARATE list_udp_slot(__u64 table, __u32 slot)
 		return 0;
 	start_with_udp_slot(search, (struct udp_table *)table, slot);
 	if (search->node)
-		walk();
+		walk(search);
 	return 0;
 }
 
-SEPARATE list_udp_slots(__u64 table, __u32 first, __u32 left)
+static __always_inline int list_next_udp_slot(__u32 index, __u64 table, __u64 with)
 {
-	for (__u32 i = 0; i < SLOTS && i < left; i++)
-		list_udp_slot(table, first + i);
-	return 0;
+	return list_udp_slot(table, index);
 }
 
-SEPARATE list_many_udp_slots(__u64 table, __u32 first, __u32 left)
-{
-	for (__u32 i = 0; i < SLOTS && i * SLOTS < left; i++)
-		list_udp_slots(table, first + i * SLOTS, left - i * SLOTS);
-	return 0;
-}
+TURNS3(list_udp_slots, list_next_udp_slot, 41)
 
 SEPARATE list_udp(__u64 table)
 {
 	__u32 size = READ(struct udp_table, table, mask) + 1;
 
-	for (__u32 i = 0; i < SLOTS && i * SLOTS * SLOTS < size; i++)
-		list_many_udp_slots(table, i * SLOTS * SLOTS, size - i * SLOTS * SLOTS);
+	list_udp_slots(size, table, 0);
 	return 0;
 }
 
@@ -211,32 +192,51 @@ static __always_inline bool is_udp(const struct sock *sk)
 	return protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE;
 }
 
-/* The inet socket behind a file, or null. Most files are none, and their inodes are not in the CPU's cache. */
-static __always_inline struct sock *find_socket(const struct file *file)
+/* Of a file its struct socket, or 0. Apart, as is the next, for the verifier's sake: or each would double its ways. */
+__attribute__((noinline)) __u64 socket_behind(__u64 file)
 {
-	__u64 operations = (__u64)READ(struct file, file, f_op);
-	struct sock *sk;
+	return (__u64)READ(struct file, file, f_op) == socket_operations ? (__u64)READ(struct file, file, private_data)
+									 : 0;
+}
 
-	if (socket_operations)
-		return operations == socket_operations ? inet_sock_of_file(file) : 0;
-	sk = sock_of_file(file);
-	if (sk)
-		socket_operations = operations;
-	return sk;
+/* Has it no other port than one that is asked for? */
+SEPARATE may_be_asked_for(__u64 socket)
+{
+	const struct sock *sk = (const struct sock *)socket;
+	__u16 port;
+
+	if (!sk || !is_inet(sk))
+		return 0;
+	port = socket_port(sk);
+	return !port || !port_unwanted(port);
+}
+
+static __always_inline __u32 worth_a_look(__u64 *files)
+{
+	__u32 worth = 0;
+
+	if (own_files || !socket_operations)
+		return ~0u;
+	for (int i = 0; i < AT_ONCE; i++)
+		files[i] = socket_behind(files[i]);
+	for (int i = 0; i < AT_ONCE; i++)
+		files[i] = (__u64)READ(struct socket, files[i], sk);
+	for (int i = 0; i < AT_ONCE; i++)
+		worth |= (may_be_asked_for(files[i]) & 1) << i;
+	return worth;
 }
 
 /* A file of a process: if it is a socket with a port that is asked for, says so. */
 SEPARATE look_at_file(__u64 file, __u64 task)
 {
-	struct sock *sk = find_socket((const struct file *)file);
+	struct sock *sk = sock_of_file((const struct file *)file);
 	struct bt_holder holder = {};
 
 	if (!sk)
 		return 0;
+	socket_operations = (__u64)READ(struct file, file, f_op);
 	if (own_files && is_udp(sk))
 		note_udp_table(udp_table_of(sk));
-	if (socket_port(sk) && port_unwanted(socket_port(sk)))
-		return 0; /* most are such: not a look at them more than needed */
 	sk = port_holder(sk);
 	if (!sk || !port_wanted(socket_port(sk)))
 		return 0;
@@ -254,15 +254,43 @@ SEPARATE look_at_file(__u64 file, __u64 task)
 	return 0;
 }
 
+/* The list of all namespaces has a head that is none: a slot is looked into for it, and nothing is of it. */
+static __always_inline int list_port_of_next_netns(__u32 index, __u64 own, __u64 tcp)
+{
+	const struct net *net = (const struct net *)net_at;
+	__u32 hash = bt_only_port + READ(struct net, net, hash_mix);
+
+	list_tcp_slot((__u64)READ(struct inet_hashinfo, tcp, bhash) +
+		      (hash & (READ(struct inet_hashinfo, tcp, bhash_size) - 1)) *
+			  bpf_core_type_size(struct inet_bind_hashbucket));
+	for (int i = 0; i < UDP_TABLES; i++) {
+		if (udp_tables[i])
+			list_udp_slot(udp_tables[i], hash & READ(struct udp_table, udp_tables[i], mask));
+	}
+	net_at = (__u64)READ(struct net, net, list.next) - bpf_core_field_offset(struct net, list);
+	return net_at == own;
+}
+
+#define NETNS (20 * 20 * 20)
+TURNS3(list_port_of_netns, list_port_of_next_netns, 20)
+
 static __always_inline void list_tables(void)
 {
 	struct task_struct *self = (struct task_struct *)bpf_get_current_task();
 	struct nsproxy *namespaces = READ(struct task_struct, self, nsproxy);
 	const struct net *net = READ(struct nsproxy, namespaces, net_ns);
 
-	list_tcp(net);
+	if (!bt_only_port)
+		list_tcp(net);
 	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
 		note_udp_table(READ(struct net___udp, net, ipv4.udp_table));
+	if (bt_only_port) {
+		net_at = (__u64)net;
+		list_port_of_netns(NETNS, (__u64)net, (__u64)READ(struct net, net, ipv4.tcp_death_row.hashinfo));
+		if (net_at != (__u64)net)
+			count(BT_COUNT_CLAIMS_FULL); /* there are more */
+		return;
+	}
 	for (int i = 0; i < UDP_TABLES; i++) {
 		if (udp_tables[i])
 			list_udp(udp_tables[i]);

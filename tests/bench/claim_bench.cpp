@@ -97,7 +97,7 @@ class Calls {
         costs[3] = refused(10);
         costs[4] = refused(100);
         costs[5] = refused(10'000);
-        costs[6] = cost(scale_ * 200, [&](int) { connection(); });
+        costs[6] = cost(scale_ * 2'000, [&](int) { connection(); });
         costs[7] = cost(scale_ * 10'000, [](int) { syscall(SYS_getppid); });
         return costs;
     }

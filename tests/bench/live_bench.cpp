@@ -17,6 +17,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -35,26 +36,37 @@ double ms(std::int64_t ns) {
     return static_cast<double>(ns) / 1e6;
 }
 
-void bind_once() {
+// Returns how many events it is: a bind that is refused has no release. Where memory is short one in millions is.
+unsigned bind_once() {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+    const bool refused = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0;
+    if (refused) std::perror("live_bench: bind");
     close(fd);
+    return refused ? 1 : 2;
 }
 
-// Each bind is two events: bind and release. Returns the binds a second.
-double load(std::uint64_t binds) {
+struct Load {
+    double rate;  // binds a second
+    std::uint64_t events;
+};
+
+Load load(std::uint64_t binds) {
     const unsigned count = 3 * std::max(1u, std::thread::hardware_concurrency());
     const std::int64_t start = clock_ns(CLOCK_MONOTONIC);
+    std::atomic<std::uint64_t> events{0};
     std::vector<std::thread> threads;
     for (unsigned i = 0; i < count; ++i)
-        threads.emplace_back([share = binds / count + (i < binds % count)] {
-            for (std::uint64_t own = 0; own < share; ++own) bind_once();
+        threads.emplace_back([&events, share = binds / count + (i < binds % count)] {
+            std::uint64_t own = 0;
+            for (std::uint64_t bind = 0; bind < share; ++bind) own += bind_once();
+            events += own;
         });
     for (std::thread& thread : threads) thread.join();
-    return static_cast<double>(binds) * 1e9 / static_cast<double>(clock_ns(CLOCK_MONOTONIC) - start);
+    const std::int64_t ns = clock_ns(CLOCK_MONOTONIC) - start;
+    return {static_cast<double>(binds) * 1e9 / static_cast<double>(ns), events};
 }
 
 std::uint64_t number_after(const std::string& line, const std::string& key) {
@@ -120,19 +132,32 @@ CpuTime cpu_at_rest(pid_t pid) {
     }
 }
 
+// What it writes first is that it has attached.
+bool wait_until_attached(const std::string& written) {
+    std::error_code none;
+    for (int i = 0; i < 600; ++i, std::this_thread::sleep_for(100ms)) {
+        const auto size = std::filesystem::file_size(written, none);
+        if (!none && size > 0) return true;
+    }
+    std::fprintf(stderr, "live_bench: bindtrace has not attached in a minute\n");
+    return false;
+}
+
 // A hundredth of them, a tenth, and all.
-void bench_load(const std::string& format, const std::string& command, std::uint64_t events) {
-    ChildProcess tracer({"/bin/sh", "-c", "exec " + command + " --pid " + std::to_string(getpid())});
-    cpu_at_rest(tracer.pid());  // it has attached
+void bench_load(const std::string& format, const std::string& command, const std::string& written,
+                std::uint64_t events) {
+    ChildProcess tracer({"/bin/sh", "-c", "exec " + command + written + " --pid " + std::to_string(getpid())});
+    if (!wait_until_attached(written)) return;
+    cpu_at_rest(tracer.pid());
     tell("most memory that was resident", format + ", at start", "MiB", {memory_mib(tracer.pid(), "VmRSS")});
     std::uint64_t made = 0;
     for (const unsigned part : {100u, 10u, 1u}) {
         const std::string name = format + ", " + std::to_string(events / part) + " events";
         const CpuTime before = cpu_at_rest(tracer.pid());
-        const double rate = load(events / part / 2);
+        const Load done = load(events / part / 2);
         const CpuTime after = cpu_at_rest(tracer.pid());
-        made += events / part / 2 * 2;
-        tell("binds a second", name, "/s", {rate});
+        made += done.events;
+        tell("binds a second", name, "/s", {done.rate});
         if (part == 1) {  // its clock has ticks of 10 ms
             const double user = after.user_ns - before.user_ns, system = after.system_ns - before.system_ns;
             tell("user CPU per event", name, "ns", {user / static_cast<double>(events)});
@@ -142,12 +167,14 @@ void bench_load(const std::string& format, const std::string& command, std::uint
     }
     tracer.signal(SIGINT);
     tracer.wait(60s);
+    unlink(written.c_str());
     const std::string totals = tracer.errors();
     std::fputs(totals.c_str(), stderr);  // the reasons of losses, if any
     const std::size_t end = totals.rfind(" events, ");
     if (end == std::string::npos) return;
     const std::uint64_t told = std::strtoull(totals.c_str() + totals.rfind(' ', end - 1) + 1, nullptr, 10);
-    tell("events not told", format + ", of " + std::to_string(made), "", {static_cast<double>(made - told)});
+    tell("events not told", format + ", of " + std::to_string(made), "",
+         {static_cast<double>(made) - static_cast<double>(told)});
 }
 
 }  // namespace
@@ -163,12 +190,10 @@ int main(int argc, char** argv) {
     setrlimit(RLIMIT_NOFILE, &many);
     for (const int processes : {0, 100, 1000}) bench_start(bindtrace, processes, std::atoi(argv[4]));
     bench_latency(bindtrace);
-    tell("binds a second", "bare", "/s", {load(events / 20)});
+    tell("binds a second", "bare", "/s", {load(events / 20).rate});
     const char* folder = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     const std::string written = std::string(folder) + "/bindtrace-bench-" + std::to_string(getpid());
-    bench_load("JSON", bindtrace + attach + " --json >" + written, events);
-    unlink(written.c_str());
-    bench_load("text", bindtrace + attach + " >/dev/null", events);
-    bench_load("record", bindtrace + " record" + attach + " -o " + written, events);
-    unlink(written.c_str());
+    bench_load("JSON", bindtrace + attach + " --json >", written, events);
+    bench_load("text", bindtrace + attach + " >", written, events);
+    bench_load("record", bindtrace + " record" + attach + " -o ", written, events);
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What `bindtrace who PORT` costs beside ss and lsof, on this machine, as root: who_bench BINDTRACE ROUNDS
 //
-// A listener on one port among processes, descriptors and network namespaces. The commands take turns.
+// A listener on one port among processes, descriptors and network namespaces. The commands take turns, there and back:
+// what one has looked at is warm for the next.
+
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -83,7 +85,8 @@ int main(int argc, char** argv) {
         const Crowd crowd(place.processes, place.descriptors, place.own_netns);
         std::vector<double> wall[std::size(commands)], cpu[std::size(commands)];
         for (int i = 0; i < std::atoi(argv[2]); ++i) {
-            for (std::size_t c = 0; c < std::size(commands); ++c) {
+            for (std::size_t turn = 0; turn < std::size(commands); ++turn) {
+                const std::size_t c = i % 2 == 0 ? turn : std::size(commands) - 1 - turn;
                 const Time time = run(commands[c].second);
                 wall[c].push_back(time.wall_ms);
                 cpu[c].push_back(time.cpu_ms);

@@ -2,7 +2,9 @@
 // `bindtrace who` against sockets of this very process and its children: the same on every kernel, whatever the
 // strategy.
 #include <gtest/gtest.h>
+#include <net/if.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <fstream>
 #include <list>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -174,6 +177,43 @@ TEST(Who, LooksIntoAllNetworkNamespaces) {
     EXPECT_EQ(holder["state"], nullptr) << "UDP has none";
     EXPECT_EQ(holder["process"]["pid"], elsewhere.pid());
     EXPECT_EQ(holder["netns"]["inum"], inode_of("/proc/" + std::to_string(elsewhere.pid()) + "/ns/net"));
+}
+
+// A port alone has its slots in the kernel's tables, a range is looked for in all: both must find the same. Ends of
+// connections that no process has open are in the tables alone.
+TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
+    static constexpr std::uint16_t kPort = 18184;
+    const auto with_orphan = [](int out) {
+        ifreq lo{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {.ifru_flags = IFF_UP}};
+        if (unshare(CLONE_NEWNET) != 0) _exit(1);
+        const Socket server(SOCK_STREAM);
+        Socket client(SOCK_STREAM);
+        if (ioctl(server.fd(), SIOCSIFFLAGS, &lo) != 0) _exit(1);
+        const std::uint16_t target = server.bind();
+        server.listen();
+        client.bind(kPort);
+        client.connect(target);
+        const Socket accepted(server.accept(), std::in_place);
+        client.close();
+        tell_port(out, kPort);
+        (void)!write(out, "x", 1);
+        for (;;) pause();
+    };
+    std::list<Child> children;
+    for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_orphan).port(), kPort);
+    usleep(100'000);
+    for (const char* asked : {"18184", "18184/tcp", "18184-18185"}) {
+        const Answer answer = who({"--json", asked});
+        std::set<std::uint64_t> namespaces;
+        for (const Json& holder : answer.holders) {
+            EXPECT_EQ(holder["state"], "FIN_WAIT2") << asked << ": " << holder;
+            EXPECT_EQ(holder["process"], nullptr) << asked << ": " << holder;
+            namespaces.insert(holder["netns"]["inum"].get<std::uint64_t>());
+        }
+        EXPECT_EQ(answer.holders.size(), 3u) << asked << ": " << answer.text;
+        EXPECT_EQ(namespaces.size(), 3u) << asked << ": " << answer.text;
+        EXPECT_EQ(answer.errors, "") << asked;
+    }
 }
 
 TEST(Who, SaysWhichPortsNobodyHolds) {

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <set>
 #include <span>
 #include <tuple>
@@ -101,6 +102,18 @@ std::uint64_t counter(const bpf_map* map, __u32 slot) {
     return sum;
 }
 
+// 0 where several are asked for, or none.
+std::uint16_t only_port(const bt_config& config) {
+    std::optional<std::uint16_t> only;
+    if (config.has_ports == 0) return 0;
+    for (std::size_t port = 0; port <= 65'535; ++port) {
+        if ((config.port_bits[port / 64] >> (port % 64) & 1) == 0) continue;
+        if (only) return 0;
+        only = static_cast<std::uint16_t>(port);
+    }
+    return only.value_or(0);
+}
+
 struct Look {
     PortList list;
     bool ring_was_full = false;
@@ -117,6 +130,7 @@ Result<Look> look(const KernelFacts& facts, const bt_config& config, std::uint32
     skeleton.rodata->bt_config = config;
     skeleton.rodata->bt_config.in6_addr_type = facts.in6_addr_type;
     skeleton.rodata->bt_config.cgroup_hierarchy = facts.cgroup_hierarchy();
+    skeleton.rodata->bt_only_port = only_port(config);
     const bpf_map* const used[] = {skeleton.maps.events, skeleton.maps.only_search, skeleton.maps.counters,
                                    skeleton.maps.rodata, skeleton.maps.data,        skeleton.maps.bss};
     bpf_map* map = nullptr;
