@@ -50,19 +50,20 @@ SEPARATE port_chosen(__u64 socket, bool wait_for_connect)
 	return 0;
 }
 
-/* Nothing is told of it: see ephemeral_untold(). */
+/* Nothing is told of it: see bt_config.ephemeral_untold. */
 SEPARATE remember_untold(__u64 socket)
 {
 	const struct sock *sk = (const struct sock *)socket;
+	__u16 port = socket_port(sk);
 	struct bt_claim claim;
 
-	if (!port_matters(socket_port(sk)))
+	if (!port || !port_matters(port))
 		return 0;
 	claim = (struct bt_claim){.since_ns = bpf_ktime_get_boot_ns()};
+	claim.sock.local_port = port;
 	read_untold_claimant(&claim, sk, current_op(socket));
 	describe_once(&claim.task.key);
-	if (claim.sock.local_port)
-		take_claim(socket, &claim);
+	take_claim(socket, &claim);
 	return 0;
 }
 
@@ -86,7 +87,7 @@ static __always_inline void stream_connect_ended(__u64 socket, int result)
 {
 	if (result)
 		no_port_chosen(socket, result);
-	else if (ephemeral_untold() && !port_is_explicit((const struct sock *)socket))
+	else if (bt_config.ephemeral_untold && !port_is_explicit((const struct sock *)socket))
 		remember_untold(socket);
 	else
 		port_chosen(socket, false);

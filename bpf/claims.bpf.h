@@ -50,22 +50,12 @@ APART read_claimant(struct bt_claim *claim, __u64 socket, enum bt_op op)
 }
 
 /*
- * Is no port told that the kernel chose, neither that nor when it ends? Then a claim of one is for those alone that are
- * refused because of it: they read its socket, and ask the claim who has it.
+ * Where no port is told that the kernel chose (bt_config.ephemeral_untold), a claim of one is for those alone that are
+ * refused because of it: they read its socket, and ask the claim who has it. The caller knows that the kernel chose it.
  */
-static __always_inline bool ephemeral_untold(void)
-{
-	if (bt_config.has_registry)
-		return false;
-	return (bt_config.filters_facts && (bt_config.failed_only || bt_config.no_ephemeral)) ||
-	       !(bt_config.kinds & (1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE));
-}
-
-/* What is needed then. The caller knows that the kernel chose the port. */
 static __always_inline void read_untold_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
 {
 	claim->sock.cookie = socket_cookie(sk);
-	claim->sock.local_port = socket_port(sk);
 	read_kind(&claim->sock, sk);
 	read_claim(claim, op);
 	claim->flags |= BT_EVENT_EPHEMERAL;

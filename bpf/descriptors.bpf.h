@@ -32,7 +32,11 @@ SEPARATE look_at_file(__u64 file, __u64 task);
  * So many neighbours are looked at together, step by step: what they lead to is hardly ever in the CPU's cache, and it
  * fetches at the same time what does not depend on one another.
  */
+#ifdef BT_CASTS
 #define AT_ONCE 8
+#else
+#define AT_ONCE 4 /* the stack of all functions that are in one another has no room for more */
+#endif
 
 /* Which of these files (0 = none) need a look, a bit for each. What is in the array may be replaced. */
 static __always_inline __u32 worth_a_look(__u64 *files);
@@ -61,7 +65,7 @@ static __always_inline int look_at_next_fds(__u32 index, __u64 table, __u64 task
 
 /* So many of a process: what fs.nr_open allows unless somebody has raised it. A table's size is a multiple of 64. */
 #define FDS (1 << 20)
-TURNS4(look_at_fds, look_at_next_fds, 19)
+TURNS3(look_at_fds, look_at_next_fds, 64)
 
 /* Does nothing for a thread that shares the table of its process. Returns false where it has more than we look at. */
 static __always_inline bool look_at_fds_of(struct task_struct *task)

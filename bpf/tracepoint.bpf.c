@@ -25,7 +25,7 @@ SEPARATE connect_started(__u64 socket)
 	const struct sock *sk = (const struct sock *)socket;
 	struct bt_claim claim = {.since_ns = bpf_ktime_get_boot_ns()};
 
-	if (ephemeral_untold())
+	if (bt_config.ephemeral_untold)
 		read_untold_claimant(&claim, sk, current_op(socket));
 	else
 		read_claimant(&claim, socket, current_op(socket));
@@ -63,7 +63,7 @@ SEPARATE connect_completed(__u64 socket)
 		return remove_claim(key);
 	known->stage = BT_CLAIM_HELD;
 	known->sock.local_port = port;
-	if (ephemeral_untold())
+	if (bt_config.ephemeral_untold)
 		return 0;
 	known->sock.state = TCP_SYN_SENT; /* entered just after the socket was read */
 	read_addresses(&known->sock, sk);
@@ -148,6 +148,15 @@ static __always_inline void call_on_socket_ended(__u32 fd, enum bt_op op, __u64 
 		datagram_ended(sk, op, result);
 }
 
+/* Has it taken the place of that socket, whose hash it has? Apart from the loop, whose turns the verifier walks. */
+SEPARATE is_time_wait_of(__u64 other, __u64 socket, __u32 hash)
+{
+	const struct sock *tw = (const struct sock *)other, *sk = (const struct sock *)socket;
+
+	return READ(struct sock, tw, __sk_common.skc_state) == TCP_TIME_WAIT &&
+	       READ(struct sock, tw, __sk_common.skc_hash) == hash && socket_cookie(tw) == socket_cookie(sk);
+}
+
 /* The TIME_WAIT socket that has taken the place of sk in the table of connections, or null. */
 static __always_inline struct inet_timewait_sock *find_time_wait(const struct sock *sk)
 {
@@ -159,10 +168,9 @@ static __always_inline struct inet_timewait_sock *find_time_wait(const struct so
 			       slot * bpf_core_type_size(struct inet_ehash_bucket));
 
 	for (int i = 0; i < 32 && node && !(node & 1); i++) {
-		struct sock *other = (struct sock *)(node - bpf_core_field_offset(struct sock_common, skc_nulls_node));
+		__u64 other = node - bpf_core_field_offset(struct sock_common, skc_nulls_node);
 
-		if (READ(struct sock, other, __sk_common.skc_state) == TCP_TIME_WAIT &&
-		    READ(struct sock, other, __sk_common.skc_hash) == hash && socket_cookie(other) == socket_cookie(sk))
+		if (is_time_wait_of(other, (__u64)sk, hash))
 			return (struct inet_timewait_sock *)other;
 		node = read_word(node);
 	}

@@ -34,12 +34,13 @@ struct bt_turns {
 #define TURNS1(name, turn, few) TURNS(name, turn)
 #define TURNS2(name, turn, few) TURNS(name, turn)
 #define TURNS3(name, turn, few) TURNS(name, turn)
-#define TURNS4(name, turn, few) TURNS(name, turn)
 #else
-/* `each` turns of the whole a turn of this one. */
+/* `each` turns of the whole a turn of this one. An argument that turn() has no use for must be passed all the same. */
 #define TURNS(kind, name, inner, few, each)                                                                            \
 	kind name(__u32 first, __u32 count, __u64 on, __u64 with)                                                      \
 	{                                                                                                              \
+		barrier_var(on);                                                                                       \
+		barrier_var(with);                                                                                     \
 		for (__u32 i = 0; i < (few) && first + i * (each) < count; i++) {                                      \
 			if (inner(first + i * (each), count, on, with))                                                \
 				return 1;                                                                              \
@@ -70,12 +71,6 @@ struct bt_turns {
 	TURNS(SEPARATE, name##_1, name##_turn, few, 1)                                                                 \
 	TURNS(SEPARATE, name##_2, name##_1, few, few)                                                                  \
 	ALL_TURNS(name, name##_2, few, (few) * (few))
-#define TURNS4(name, turn, few)                                                                                        \
-	LAST_TURNS(name, turn)                                                                                         \
-	TURNS(SEPARATE, name##_1, name##_turn, few, 1)                                                                 \
-	TURNS(SEPARATE, name##_2, name##_1, few, few)                                                                  \
-	TURNS(SEPARATE, name##_3, name##_2, few, (few) * (few))                                                        \
-	ALL_TURNS(name, name##_3, few, (few) * (few) * (few))
 #endif
 
 #endif

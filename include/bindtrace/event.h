@@ -242,6 +242,8 @@ struct bt_config {
 	__u8 has_bind_sk;	/* inet_bind() calls inet_bind_sk() */
 	__u8 locked_down;	/* bpf_probe_read_kernel is refused */
 	__u8 has_registry;
+	__u8 ephemeral_untold; /* no port is told that the kernel chose, neither that nor when it ends */
+	__u8 pad[7];
 	__u64 port_bits[BT_PORT_WORDS];
 	__u64 registered_bits[BT_PORT_WORDS]; /* with has_registry: claims of these ports pass all filters */
 };

@@ -129,7 +129,8 @@ int main(int argc, char** argv) {
     std::span<const Memory> memories;
     if (what == "port") memories = *strategy == Strategy::fentry ? std::span(kMemory) : std::span(kTracepointMemory);
     std::vector<UniqueFd> links;
-    const std::vector<std::string> chosen = choose(*strategy, facts.traits(), 1u << BT_KIND_BIND).load;
+    const std::vector<std::string> chosen =
+        choose(*strategy, facts.traits(), {.kinds = 1u << BT_KIND_BIND, .ephemeral = false}).load;
     for (const ProgramSpec& spec : programs(*strategy)) {
         const auto hook = hook_of(spec.name, spec.target, facts);
         if (!hook || !std::ranges::count(chosen, spec.name)) continue;

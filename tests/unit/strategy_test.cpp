@@ -57,13 +57,13 @@ const std::map<std::string, Functions>& kernels() {
 }
 
 Choice choose_on(Strategy strategy, const Functions& functions, bool can_mint_cookie = true,
-                 std::uint32_t kinds = kAllKinds) {
+                 Wanted wanted = {.kinds = kAllKinds}) {
     const auto arity = [&functions](const char* name) -> std::optional<int> {
         const auto found = functions.find(name);
         if (found == functions.end()) return std::nullopt;
         return found->second;
     };
-    return choose(strategy, {.arity = arity, .can_mint_cookie = can_mint_cookie}, kinds);
+    return choose(strategy, {.arity = arity, .can_mint_cookie = can_mint_cookie}, wanted);
 }
 
 bool loads(const Choice& choice, const std::string& program) {
@@ -221,17 +221,31 @@ TEST(Choose, NamesEachLossOnceOnAKernelWithNothing) {
 
 TEST(Choose, TracesStatesOnlyForWhomWantsThem) {
     for (const Strategy strategy : {Strategy::fentry, Strategy::kprobe}) {
-        EXPECT_TRUE(loads(choose_on(strategy, linux_6_12(), true, kAllKinds), "tp__inet_sock_set_state"));
-        EXPECT_TRUE(loads(choose_on(strategy, linux_6_12(), true, 1u << BT_KIND_STATE), "tp__inet_sock_set_state"));
-        const Choice without = choose_on(strategy, linux_6_12(), true, kDefaultKinds);
+        EXPECT_TRUE(loads(choose_on(strategy, linux_6_12(), true, {.kinds = kAllKinds}), "tp__inet_sock_set_state"));
+        EXPECT_TRUE(
+            loads(choose_on(strategy, linux_6_12(), true, {.kinds = 1u << BT_KIND_STATE}), "tp__inet_sock_set_state"));
+        const Choice without = choose_on(strategy, linux_6_12(), true, {.kinds = kDefaultKinds});
         EXPECT_FALSE(loads(without, "tp__inet_sock_set_state"));
         EXPECT_TRUE(without.missing.empty());
         // All the others keep the claims that a single kind depends on.
-        EXPECT_EQ(choose_on(strategy, linux_6_12(), true, 1u << BT_KIND_RELEASE).load, without.load);
+        EXPECT_EQ(choose_on(strategy, linux_6_12(), true, {.kinds = 1u << BT_KIND_RELEASE}).load, without.load);
     }
     // To tracepoints a state is how connections are learned of.
-    EXPECT_TRUE(
-        loads(choose_on(Strategy::tracepoint, linux_6_12(), true, 1u << BT_KIND_BIND), "tp__inet_sock_set_state"));
+    EXPECT_TRUE(loads(choose_on(Strategy::tracepoint, linux_6_12(), true, {.kinds = 1u << BT_KIND_BIND}),
+                      "tp__inet_sock_set_state"));
+}
+
+// The hook within tells enough for the evidence of a refusal.
+TEST(Choose, BacksUpWhatConnectChoseOnlyForWhomItIsToldTo) {
+    const auto backs_up = [](const std::string& program) { return program.find("__tcp_v") != std::string::npos; };
+    for (const Strategy strategy : {Strategy::fentry, Strategy::kprobe}) {
+        const Choice with = choose_on(strategy, linux_6_12(), true, {.kinds = kAllKinds, .ephemeral = true});
+        const Choice without = choose_on(strategy, linux_6_12(), true, {.kinds = kAllKinds, .ephemeral = false});
+        EXPECT_EQ(std::ranges::count_if(with.load, backs_up), strategy == Strategy::fentry ? 2 : 4);
+        EXPECT_EQ(std::ranges::count_if(without.load, backs_up), 0);
+        EXPECT_EQ(with.load.size() - without.load.size(), strategy == Strategy::fentry ? 2u : 4u);
+        EXPECT_TRUE(without.missing.empty());
+    }
 }
 
 TEST(Choose, MakesCookiesAtBirthWhereTracingProgramsCannot) {
@@ -253,7 +267,7 @@ TEST(Choose, BacksUpTheTracepointThatMayBePreempted) {
     const auto arity = [](const char*) { return std::nullopt; };
     for (const bool preempts : {true, false}) {
         const Choice choice =
-            choose(Strategy::tracepoint, {.arity = arity, .preempts_tracepoints = preempts}, kAllKinds);
+            choose(Strategy::tracepoint, {.arity = arity, .preempts_tracepoints = preempts}, {.kinds = kAllKinds});
         EXPECT_TRUE(loads(choice, "tp__sys_exit"));
         EXPECT_EQ(loads(choice, "tp__sys_exit_again"), preempts);
     }

@@ -201,7 +201,7 @@ KernelTraits KernelFacts::traits() const {
 
 std::vector<std::string> KernelFacts::lacking_for(Strategy strategy) const {
     std::vector<std::string> lacking;
-    const Choice choice = choose(strategy, traits(), 0);
+    const Choice choice = choose(strategy, traits(), {});
     const bool has_cgroup_programs =
         std::ranges::any_of(choice.load, [](const std::string& name) { return name.starts_with("cgroup__"); });
     for (const std::string& name : missing_capabilities)

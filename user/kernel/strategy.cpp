@@ -29,6 +29,8 @@ constexpr const char* kReleasePing = "release of ping identifiers";
 constexpr const char* kTimeWait = "ports taken over by TIME_WAIT";
 constexpr const char* kTimeWaitEnd = "the end of TIME_WAIT";
 
+constexpr bool kRepairsConnect = true;
+
 // In the order of attaching: whatever ends a claim comes before what makes one, so that none is left over.
 constexpr ProgramSpec kFentry[] = {
     {"tp__cgroup_mkdir", "", When::always, nullptr},
@@ -52,8 +54,8 @@ constexpr ProgramSpec kFentry[] = {
     {"fexit____sys_listen", "__sys_listen", When::function, kListenRefused},
     {"fexit__inet_hash_connect", "inet_hash_connect", When::function, kConnectV4},
     {"fexit__inet6_hash_connect", "inet6_hash_connect", When::function, kConnectV6},
-    {"fexit__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
-    {"fexit__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"fexit__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr, 0, kRepairsConnect},
+    {"fexit__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr, 0, kRepairsConnect},
     {"fexit__inet_autobind", "inet_autobind", When::function, kAutobind},
     {"fexit__inet_dgram_connect", "inet_dgram_connect", When::function, kConnectUdp},
     {"tp__inet_sock_set_state", "", When::always, nullptr, 1u << BT_KIND_STATE},
@@ -94,10 +96,10 @@ constexpr ProgramSpec kKprobe[] = {
     {"kprobe__inet_hash_connect", "inet_hash_connect", When::function, kConnectV4},
     {"kretprobe__inet6_hash_connect", "inet6_hash_connect", When::function, nullptr},
     {"kprobe__inet6_hash_connect", "inet6_hash_connect", When::function, kConnectV6},
-    {"kretprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
-    {"kprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
-    {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
-    {"kprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"kretprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr, 0, kRepairsConnect},
+    {"kprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr, 0, kRepairsConnect},
+    {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr, 0, kRepairsConnect},
+    {"kprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr, 0, kRepairsConnect},
     {"kretprobe__inet_autobind", "inet_autobind", When::function, nullptr},
     {"kprobe__inet_autobind", "inet_autobind", When::function, kAutobind},
     {"kretprobe__inet_dgram_connect", "inet_dgram_connect", When::function, nullptr},
@@ -205,11 +207,12 @@ std::span<const std::string_view> blind_spots(Strategy strategy) {
     return kFunctionBlindSpots;
 }
 
-Choice choose(Strategy strategy, const KernelTraits& kernel, std::uint32_t kinds) {
+Choice choose(Strategy strategy, const KernelTraits& kernel, Wanted wanted) {
     Choice choice;
     std::vector<std::string_view> told;
     for (const ProgramSpec& spec : programs(strategy)) {
-        bool load = !spec.kinds || spec.kinds & kinds;
+        if ((spec.kinds && !(spec.kinds & wanted.kinds)) || (spec.repairs_connect && !wanted.ephemeral)) continue;
+        bool load = true;
         if (spec.when == When::cookies_needed) {
             load = strategy != Strategy::fentry || !kernel.can_mint_cookie;
         } else if (spec.when == When::preemptible) {

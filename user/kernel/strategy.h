@@ -32,8 +32,9 @@ struct ProgramSpec {
     const char* name;    // in the BPF object
     const char* target;  // kernel function, or tracepoint
     When when;
-    const char* tells;        // what is lost without it; null where nothing is
-    std::uint32_t kinds = 0;  // bits 1 << bt_kind it serves alone; 0 = it serves all
+    const char* tells;             // what is lost without it; null where nothing is
+    std::uint32_t kinds = 0;       // bits 1 << bt_kind it serves alone; 0 = it serves all
+    bool repairs_connect = false;  // backs up what is told of a port that connect(2) chose, and nothing else
 };
 
 std::span<const ProgramSpec> programs(Strategy strategy);
@@ -56,8 +57,14 @@ struct KernelTraits {
     bool preempts_tracepoints = false;
 };
 
-// Pure: which programs to load for events of these kinds (bits 1 << bt_kind).
-Choice choose(Strategy strategy, const KernelTraits& kernel, std::uint32_t kinds);
+// What is to be told.
+struct Wanted {
+    std::uint32_t kinds = 0;  // bits 1 << bt_kind
+    bool ephemeral = true;    // also ports that the kernel chose
+};
+
+// Pure: which programs to load.
+Choice choose(Strategy strategy, const KernelTraits& kernel, Wanted wanted);
 
 // How often the kernel's recursion guard skipped a program.
 struct ProgramMisses {

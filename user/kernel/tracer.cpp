@@ -23,6 +23,16 @@ void Tracer::Deleter::operator()(bpf_link* link) const {
 
 Tracer::~Tracer() = default;
 
+namespace {
+
+bool is_ephemeral_untold(const bt_config& config) {
+    constexpr std::uint32_t kKinds = 1u << BT_KIND_AUTOBIND | 1u << BT_KIND_RELEASE;
+    if (config.has_registry != 0) return false;
+    return config.failed_only != 0 || config.no_ephemeral != 0 || (config.kinds & kKinds) == 0;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts,
                                              const TracerOptions& options) {
     keep_libbpf_words();
@@ -48,6 +58,7 @@ Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& opti
     config.in6_addr_type = facts.in6_addr_type;
     config.cgroup_hierarchy = facts.cgroup_hierarchy();
     config.locked_down = !facts.can_read_kernel;
+    config.ephemeral_untold = is_ephemeral_untold(config);
     config.can_mint_cookie = facts.can_mint_cookie && strategy_ != Strategy::kprobe;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, image_->object())
@@ -59,7 +70,8 @@ Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& opti
 
 Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     prepare_tracing_programs(facts);
-    const Choice choice = choose(strategy_, facts.traits(), options.config.kinds);
+    const Choice choice = choose(strategy_, facts.traits(),
+                                 {.kinds = options.config.kinds, .ephemeral = !is_ephemeral_untold(options.config)});
     missing_ = choice.missing;
     if (Status loaded = load_programs(facts, options, choice); !loaded) return loaded;
     if (options.config.has_cgroup) {
