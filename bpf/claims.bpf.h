@@ -51,12 +51,13 @@ APART read_claimant(struct bt_claim *claim, __u64 socket, enum bt_op op)
 
 /*
  * Where no port is told that the kernel chose (bt_config.ephemeral_untold), a claim of one is for those alone that are
- * refused because of it: they read its socket, and ask the claim who has it. The caller knows that the kernel chose it.
+ * refused because of it: they read its socket, and ask the claim who has it. The caller knows that the kernel chose it,
+ * for a stream.
  */
 static __always_inline void read_untold_claimant(struct bt_claim *claim, const struct sock *sk, enum bt_op op)
 {
 	claim->sock.cookie = socket_cookie(sk);
-	read_kind(&claim->sock, sk);
+	claim->sock.protocol = IPPROTO_TCP; /* whose ports those of an MPTCP socket are too */
 	read_claim(claim, op);
 	claim->flags |= BT_EVENT_EPHEMERAL;
 }

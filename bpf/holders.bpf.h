@@ -253,8 +253,6 @@ static __always_inline bool is_about_others(const struct bt_search *search)
 	       (error == EADDRINUSE || (search->by_remote && error == EADDRNOTAVAIL));
 }
 
-TURNS1(look_at_bucket, stride, STRIDES)
-
 /* Fills in what the kernel knows of the refusal and what is in the way. */
 SEPARATE find_holders(__u64 socket)
 {
@@ -271,7 +269,10 @@ SEPARATE find_holders(__u64 socket)
 	if (!is_about_others(search))
 		return 0;
 	start_search();
-	look_at_bucket(STRIDES, 0, 0);
+	for (int i = 0; i < STRIDES; i++) { /* in turns the stack would not have room for */
+		if (look_on())
+			break;
+	}
 	if (search->found.complete || !is_tcp(search->found.claimant.protocol) || search->by_remote)
 		return 0;
 	find_listener_slots();

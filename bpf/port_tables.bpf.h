@@ -9,7 +9,6 @@
 #define BT_PORT_TABLES_BPF_H
 
 #include "read_sock.bpf.h"
-#include "turns.bpf.h"
 
 /* How many sockets of a port a failing bind looks at: 16 * 128. */
 #define STEPS_A_STRIDE 16
@@ -120,11 +119,6 @@ SEPARATE look_on(void)
 		enter_bucket(search);
 	}
 	return 0;
-}
-
-static __always_inline int stride(__u32 index, __u64 on, __u64 with)
-{
-	return look_on();
 }
 
 #endif

@@ -124,12 +124,6 @@ static __always_inline __u64 socket_inode(const struct sock *sk)
 	return READ(struct socket_alloc, socket - bpf_core_field_offset(struct socket_alloc, socket), vfs_inode.i_ino);
 }
 
-static __always_inline void read_kind(struct bt_sock *out, const struct sock *sk)
-{
-	out->protocol = READ(struct sock, sk, sk_protocol); /* neighbours too, but 7.x has turned them round */
-	out->type = READ(struct sock, sk, sk_type);
-}
-
 /* `out` comes zeroed, but for an inode that is kept where the socket has none any more. */
 static __always_inline void sock_of(struct bt_sock *out, const struct sock *sk, const __u64 *head)
 {
@@ -137,7 +131,8 @@ static __always_inline void sock_of(struct bt_sock *out, const struct sock *sk, 
 
 	KEEP_IN_MEMORY(out);
 	sock_common_of(out, sk, head);
-	read_kind(out, sk);
+	out->protocol = READ(struct sock, sk, sk_protocol); /* neighbours too, but 7.x has turned them round */
+	out->type = READ(struct sock, sk, sk_type);
 	if (is_mptcp_subflow(sk, out->protocol, out->type))
 		out->protocol = IPPROTO_MPTCP;
 	if (out->type == SOCK_RAW)

@@ -22,7 +22,10 @@ struct bt_turns {
 #define TURNS(name, turn)                                                                                              \
 	static long name##_turn(__u32 index, struct bt_turns *turns)                                                   \
 	{                                                                                                              \
-		return turn(index, turns->on, turns->with) != 0;                                                       \
+		int over = turn(index, turns->on, turns->with);                                                        \
+                                                                                                                       \
+		barrier_var(over); /* the verifier wants to see that it is 0 or 1 */                                   \
+		return over != 0;                                                                                      \
 	}                                                                                                              \
 	static __always_inline void name(__u32 count, __u64 on, __u64 with)                                            \
 	{                                                                                                              \
@@ -31,7 +34,6 @@ struct bt_turns {
 		bpf_loop(count, name##_turn, &turns, 0);                                                               \
 	}
 
-#define TURNS1(name, turn, few) TURNS(name, turn)
 #define TURNS2(name, turn, few) TURNS(name, turn)
 #define TURNS3(name, turn, few) TURNS(name, turn)
 #else
@@ -59,9 +61,6 @@ struct bt_turns {
 		name##_all(0, count, on, with);                                                                        \
 	}
 
-#define TURNS1(name, turn, few)                                                                                        \
-	LAST_TURNS(name, turn)                                                                                         \
-	ALL_TURNS(name, name##_turn, few, 1)
 #define TURNS2(name, turn, few)                                                                                        \
 	LAST_TURNS(name, turn)                                                                                         \
 	TURNS(SEPARATE, name##_1, name##_turn, few, 1)                                                                 \

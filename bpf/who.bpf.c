@@ -89,6 +89,11 @@ SEPARATE consider(__u64 address)
 	return 0;
 }
 
+static __always_inline int stride(__u32 index, __u64 on, __u64 with)
+{
+	return look_on();
+}
+
 TURNS2(take_strides, stride, 91)
 
 /* No function of its own, like others here: there may be eight inside one another. */
@@ -260,19 +265,25 @@ static __always_inline int list_port_of_next_netns(__u32 index, __u64 own, __u64
 	const struct net *net = (const struct net *)net_at;
 	__u32 hash = bt_only_port + READ(struct net, net, hash_mix);
 
+	__u64 own_udp = 0;
+
+	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
+		own_udp = (__u64)READ(struct net___udp, net, ipv4.udp_table);
+	if (own_udp)
+		list_udp_slot(own_udp, hash & READ(struct udp_table, own_udp, mask));
 	list_tcp_slot((__u64)READ(struct inet_hashinfo, tcp, bhash) +
 		      (hash & (READ(struct inet_hashinfo, tcp, bhash_size) - 1)) *
 			  bpf_core_type_size(struct inet_bind_hashbucket));
 	for (int i = 0; i < UDP_TABLES; i++) {
-		if (udp_tables[i])
+		if (udp_tables[i] && udp_tables[i] != own_udp)
 			list_udp_slot(udp_tables[i], hash & READ(struct udp_table, udp_tables[i], mask));
 	}
 	net_at = (__u64)READ(struct net, net, list.next) - bpf_core_field_offset(struct net, list);
 	return net_at == own;
 }
 
-#define NETNS (20 * 20 * 20)
-TURNS3(list_port_of_netns, list_port_of_next_netns, 20)
+#define NETNS (40 * 40 * 40)
+TURNS3(list_port_of_netns, list_port_of_next_netns, 40)
 
 static __always_inline void list_tables(void)
 {

@@ -215,7 +215,7 @@ struct bt_cgroup {
 enum bt_counter {
 	BT_COUNT_EVENTS = 0,	       /* submitted */
 	BT_COUNT_RING_FULL = 1,	       /* events lost: ring buffer full */
-	BT_COUNT_CLAIMS_FULL = 2,      /* claims not remembered: map full */
+	BT_COUNT_CLAIMS_FULL = 2,      /* claims not remembered, or not forgotten */
 	BT_COUNT_STASH_FULL = 3,       /* kprobe arguments not kept: map full */
 	BT_COUNT_KRETPROBE_MISSED = 4, /* kprobe strategy: calls whose return was not seen */
 	BT_COUNTERS = 5,
@@ -243,7 +243,6 @@ struct bt_config {
 	__u8 locked_down;	/* bpf_probe_read_kernel is refused */
 	__u8 has_registry;
 	__u8 ephemeral_untold; /* no port is told that the kernel chose, neither that nor when it ends */
-	__u8 pad[7];
 	__u64 port_bits[BT_PORT_WORDS];
 	__u64 registered_bits[BT_PORT_WORDS]; /* with has_registry: claims of these ports pass all filters */
 };

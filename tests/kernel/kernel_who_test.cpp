@@ -88,6 +88,27 @@ TEST(Who, FindsTheLastDescriptorThatAProcessMayHave) {
     EXPECT_EQ(answer.holders[0]["process"]["pid"], child.pid());
 }
 
+// Descriptors are looked at several at once.
+TEST(Who, FindsEachOfNeighbouringDescriptors) {
+    constexpr int kLowest = 64, kCount = 16;
+    std::list<Socket> servers;
+    std::vector<std::string> question = {"--json"};
+    std::set<std::uint64_t> bound, told;
+    for (int i = 0; i < kCount; ++i) {
+        Socket made(SOCK_DGRAM);
+        const std::uint16_t port = made.bind();
+        ASSERT_EQ(dup2(made.fd(), kLowest + i), kLowest + i);
+        servers.emplace_back(kLowest + i, std::in_place);
+        question.push_back(std::to_string(port) + "/udp");
+        bound.insert(port);
+    }
+    const Answer answer = who(question);
+    for (const Json& holder : answer.holders)
+        if (holder["process"].is_object() && holder["process"]["pid"] == getpid())
+            told.insert(holder["local_port"].get<std::uint64_t>());
+    EXPECT_EQ(told, bound) << answer.text;
+}
+
 TEST(Who, TellsEachSocketThatSharesAPort) {
     const Socket one(SOCK_STREAM), other(SOCK_STREAM);
     one.set(SOL_SOCKET, SO_REUSEPORT);
@@ -179,8 +200,26 @@ TEST(Who, LooksIntoAllNetworkNamespaces) {
     EXPECT_EQ(holder["netns"]["inum"], inode_of("/proc/" + std::to_string(elsewhere.pid()) + "/ns/net"));
 }
 
-// A port alone has its slots in the kernel's tables, a range is looked for in all: both must find the same. Ends of
-// connections that no process has open are in the tables alone.
+// As a message that nobody has received.
+void send_descriptor(int socket, int descriptor) {
+    char byte = 'x';
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
+    if (sendmsg(socket, &message, 0) != 1) _exit(1);
+}
+
+// A port alone has its slots in the kernel's tables, a range is looked for in all: both must find the same. The end of
+// a connection that no process has open, and a socket on its way from one to another, are in the tables alone.
 TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
     static constexpr std::uint16_t kPort = 18184;
     const auto with_orphan = [](int out) {
@@ -195,6 +234,13 @@ TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
         client.connect(target);
         const Socket accepted(server.accept(), std::in_place);
         client.close();
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) _exit(1);
+        {
+            const Socket in_flight(SOCK_DGRAM);
+            in_flight.bind(kPort);
+            send_descriptor(ends[0], in_flight.fd());
+        }
         tell_port(out, kPort);
         (void)!write(out, "x", 1);
         for (;;) pause();
@@ -202,16 +248,18 @@ TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
     std::list<Child> children;
     for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_orphan).port(), kPort);
     usleep(100'000);
-    for (const char* asked : {"18184", "18184/tcp", "18184-18185"}) {
+    for (const char* asked : {"18184", "18184-18185"}) {
         const Answer answer = who({"--json", asked});
-        std::set<std::uint64_t> namespaces;
+        std::set<std::uint64_t> ends, in_flight;  // by network namespace
         for (const Json& holder : answer.holders) {
-            EXPECT_EQ(holder["state"], "FIN_WAIT2") << asked << ": " << holder;
             EXPECT_EQ(holder["process"], nullptr) << asked << ": " << holder;
-            namespaces.insert(holder["netns"]["inum"].get<std::uint64_t>());
+            const bool is_tcp = holder["proto"] == "tcp";
+            EXPECT_EQ(holder["state"], is_tcp ? Json("FIN_WAIT2") : Json()) << asked << ": " << holder;
+            (is_tcp ? ends : in_flight).insert(holder["netns"]["inum"].get<std::uint64_t>());
         }
-        EXPECT_EQ(answer.holders.size(), 3u) << asked << ": " << answer.text;
-        EXPECT_EQ(namespaces.size(), 3u) << asked << ": " << answer.text;
+        EXPECT_EQ(answer.holders.size(), 6u) << asked << ": " << answer.text;
+        EXPECT_EQ(ends.size(), 3u) << asked << ": " << answer.text;
+        EXPECT_EQ(in_flight, ends) << asked << ": " << answer.text;
         EXPECT_EQ(answer.errors, "") << asked;
     }
 }

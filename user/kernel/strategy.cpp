@@ -96,10 +96,10 @@ constexpr ProgramSpec kKprobe[] = {
     {"kprobe__inet_hash_connect", "inet_hash_connect", When::function, kConnectV4},
     {"kretprobe__inet6_hash_connect", "inet6_hash_connect", When::function, nullptr},
     {"kprobe__inet6_hash_connect", "inet6_hash_connect", When::function, kConnectV6},
-    {"kretprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr, 0, kRepairsConnect},
-    {"kprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr, 0, kRepairsConnect},
-    {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr, 0, kRepairsConnect},
-    {"kprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr, 0, kRepairsConnect},
+    {"kretprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
+    {"kprobe__tcp_v4_connect", "tcp_v4_connect", When::function, nullptr},
+    {"kretprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
+    {"kprobe__tcp_v6_connect", "tcp_v6_connect", When::function, nullptr},
     {"kretprobe__inet_autobind", "inet_autobind", When::function, nullptr},
     {"kprobe__inet_autobind", "inet_autobind", When::function, kAutobind},
     {"kretprobe__inet_dgram_connect", "inet_dgram_connect", When::function, nullptr},
@@ -211,7 +211,9 @@ Choice choose(Strategy strategy, const KernelTraits& kernel, Wanted wanted) {
     Choice choice;
     std::vector<std::string_view> told;
     for (const ProgramSpec& spec : programs(strategy)) {
-        if ((spec.kinds && !(spec.kinds & wanted.kinds)) || (spec.repairs_connect && !wanted.ephemeral)) continue;
+        if (spec.kinds && !(spec.kinds & wanted.kinds)) continue;
+        // Where no task is preempted in a program, none is skipped that would have to be backed up.
+        if (spec.repairs_connect && !wanted.ephemeral && !kernel.preempts_tracepoints) continue;
         bool load = true;
         if (spec.when == When::cookies_needed) {
             load = strategy != Strategy::fentry || !kernel.can_mint_cookie;

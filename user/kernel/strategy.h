@@ -34,7 +34,7 @@ struct ProgramSpec {
     When when;
     const char* tells;             // what is lost without it; null where nothing is
     std::uint32_t kinds = 0;       // bits 1 << bt_kind it serves alone; 0 = it serves all
-    bool repairs_connect = false;  // backs up what is told of a port that connect(2) chose, and nothing else
+    bool repairs_connect = false;  // backs up what is learned of a port that connect(2) chose
 };
 
 std::span<const ProgramSpec> programs(Strategy strategy);

@@ -46,8 +46,8 @@ Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFact
     return tracer;
 }
 
-Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice) {
-    image_ = BpfImage::open(strategy_, facts.can_cast, facts.btf());
+Status Tracer::load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice, bool casts) {
+    image_ = BpfImage::open(strategy_, casts, facts.btf());
     if (!image_) return bpf_error("cannot open the BPF programs", errno);
     bt_config& config = image_->config();
     config = options.config;
@@ -73,7 +73,12 @@ Status Tracer::load(const KernelFacts& facts, const TracerOptions& options) {
     const Choice choice = choose(strategy_, facts.traits(),
                                  {.kinds = options.config.kinds, .ephemeral = !is_ephemeral_untold(options.config)});
     missing_ = choice.missing;
-    if (Status loaded = load_programs(facts, options, choice); !loaded) return loaded;
+    Status loaded = load_programs(facts, options, choice, facts.can_cast);
+    // From 6.2 to 6.8 casts are to be had, but more functions in one another than the stack, as it is counted there,
+    // has room for.
+    if (!loaded && facts.can_cast && facts.can_read_kernel && strategy_ != Strategy::kprobe)
+        loaded = load_programs(facts, options, choice, false);
+    if (!loaded) return loaded;
     if (options.config.has_cgroup) {
         const int fd = options.cgroup.get();
         const __u32 slot = 0;

@@ -101,7 +101,7 @@ class Tracer {
 
     Tracer() = default;
     Status load(const KernelFacts& facts, const TracerOptions& options);
-    Status load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice);
+    Status load_programs(const KernelFacts& facts, const TracerOptions& options, const Choice& choice, bool casts);
     Status attach(bpf_program* program);
     Status take_snapshot() const;
     Status run(const char* iterator) const;
