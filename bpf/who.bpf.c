@@ -259,12 +259,9 @@ SEPARATE look_at_file(__u64 file, __u64 task)
 	return 0;
 }
 
-/* The list of all namespaces has a head that is none: a slot is looked into for it, and nothing is of it. */
-static __always_inline int list_port_of_next_netns(__u32 index, __u64 own, __u64 tcp)
+static __always_inline void list_only_port(const struct net *net, __u64 tcp)
 {
-	const struct net *net = (const struct net *)net_at;
 	__u32 hash = bt_only_port + READ(struct net, net, hash_mix);
-
 	__u64 own_udp = 0;
 
 	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
@@ -278,12 +275,21 @@ static __always_inline int list_port_of_next_netns(__u32 index, __u64 own, __u64
 		if (udp_tables[i] && udp_tables[i] != own_udp)
 			list_udp_slot(udp_tables[i], hash & READ(struct udp_table, udp_tables[i], mask));
 	}
+}
+
+/* The list of all namespaces has a head, which is none. */
+static __always_inline int list_only_port_of_next(__u32 index, __u64 own, __u64 tcp)
+{
+	const struct net *net = (const struct net *)net_at;
+
+	if (READ(struct net, net, ns.ops) == READ(struct net, own, ns.ops))
+		list_only_port(net, tcp);
 	net_at = (__u64)READ(struct net, net, list.next) - bpf_core_field_offset(struct net, list);
 	return net_at == own;
 }
 
 #define NETNS (40 * 40 * 40)
-TURNS3(list_port_of_netns, list_port_of_next_netns, 40)
+TURNS3(list_only_port_of_all, list_only_port_of_next, 40)
 
 static __always_inline void list_tables(void)
 {
@@ -291,17 +297,16 @@ static __always_inline void list_tables(void)
 	struct nsproxy *namespaces = READ(struct task_struct, self, nsproxy);
 	const struct net *net = READ(struct nsproxy, namespaces, net_ns);
 
-	if (!bt_only_port)
-		list_tcp(net);
-	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
-		note_udp_table(READ(struct net___udp, net, ipv4.udp_table));
 	if (bt_only_port) {
 		net_at = (__u64)net;
-		list_port_of_netns(NETNS, (__u64)net, (__u64)READ(struct net, net, ipv4.tcp_death_row.hashinfo));
+		list_only_port_of_all(NETNS, (__u64)net, (__u64)READ(struct net, net, ipv4.tcp_death_row.hashinfo));
 		if (net_at != (__u64)net)
 			count(BT_COUNT_CLAIMS_FULL); /* there are more */
 		return;
 	}
+	list_tcp(net);
+	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
+		note_udp_table(READ(struct net___udp, net, ipv4.udp_table));
 	for (int i = 0; i < UDP_TABLES; i++) {
 		if (udp_tables[i])
 			list_udp(udp_tables[i]);
