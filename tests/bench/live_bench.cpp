@@ -36,7 +36,7 @@ double ms(std::int64_t ns) {
     return static_cast<double>(ns) / 1e6;
 }
 
-// Returns how many events it is: a bind that is refused has no release. Where memory is short one in millions is.
+// Returns how many events it is: a bind that the kernel refuses has no release.
 unsigned bind_once() {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};

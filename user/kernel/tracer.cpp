@@ -17,12 +17,6 @@
 #include "kernel/tracing_sections.h"
 
 namespace bindtrace {
-void Tracer::Deleter::operator()(bpf_link* link) const {
-    bpf_link__destroy(link);
-}
-
-Tracer::~Tracer() = default;
-
 namespace {
 
 bool is_ephemeral_untold(const bt_config& config) {
@@ -32,6 +26,12 @@ bool is_ephemeral_untold(const bt_config& config) {
 }
 
 }  // namespace
+
+void Tracer::Deleter::operator()(bpf_link* link) const {
+    bpf_link__destroy(link);
+}
+
+Tracer::~Tracer() = default;
 
 Result<std::unique_ptr<Tracer>> Tracer::open(Strategy strategy, const KernelFacts& facts,
                                              const TracerOptions& options) {
