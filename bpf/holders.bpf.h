@@ -110,11 +110,6 @@ SEPARATE consider(__u64 address)
 	return 0;
 }
 
-static __always_inline __u32 port_slot(const struct net *net, __u16 port, __u32 mask)
-{
-	return (port + READ(struct net, net, hash_mix)) & mask;
-}
-
 /* Apart from the loop over buckets, which the verifier walks turn by turn. */
 SEPARATE is_bucket_of(__u64 bucket, __u64 net, __u16 port, int vrf)
 {

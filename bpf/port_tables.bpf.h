@@ -60,6 +60,12 @@ static __always_inline void read_holder(const struct bt_search *search, struct b
 		holder->flags |= BT_EVENT_EPHEMERAL;
 }
 
+/* Where a port of a network namespace is in a table. */
+static __always_inline __u32 port_slot(const struct net *net, __u16 port, __u32 mask)
+{
+	return (port + READ(struct net, net, hash_mix)) & mask;
+}
+
 /* The sockets of one port of one network namespace. */
 static __always_inline void start_with_bucket(struct bt_search *search, __u64 bucket)
 {

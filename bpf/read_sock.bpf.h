@@ -218,26 +218,20 @@ static __always_inline bool take_told_of_file(const struct file *file)
 	return take_mark((__u32)READ(struct inode, inode, i_ino) ?: ~0u);
 }
 
-/* Same, of a file that is a socket. */
-static __always_inline struct sock *inet_sock_of_file(const struct file *file)
-{
-	struct socket *socket = (struct socket *)READ(struct file, file, private_data);
-	struct sock *sk;
-
-	if (!socket)
-		return 0; /* O_PATH of a socket in the file system */
-	sk = (struct sock *)READ(struct socket, socket, sk);
-	return sk && is_inet(sk) ? sk : 0;
-}
-
 /* The inet socket behind a file, or null. */
 static __always_inline struct sock *sock_of_file(const struct file *file)
 {
 	struct inode *inode = READ(struct file, file, f_inode);
+	struct socket *socket;
+	struct sock *sk;
 
 	if (!inode || (READ(struct inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
-	return inet_sock_of_file(file);
+	socket = (struct socket *)READ(struct file, file, private_data);
+	if (!socket)
+		return 0; /* O_PATH of a socket in the file system */
+	sk = (struct sock *)READ(struct socket, socket, sk);
+	return sk && is_inet(sk) ? sk : 0;
 }
 
 /* What a descriptor of the current task is, or null. */

@@ -259,21 +259,24 @@ SEPARATE look_at_file(__u64 file, __u64 task)
 	return 0;
 }
 
+static __always_inline void list_only_port_of_udp(const struct net *net, __u64 table)
+{
+	list_udp_slot(table, port_slot(net, bt_only_port, READ(struct udp_table, table, mask)));
+}
+
 static __always_inline void list_only_port(const struct net *net, __u64 tcp)
 {
-	__u32 hash = bt_only_port + READ(struct net, net, hash_mix);
+	__u32 slot = port_slot(net, bt_only_port, READ(struct inet_hashinfo, tcp, bhash_size) - 1);
 	__u64 own_udp = 0;
 
 	if (bpf_core_field_exists(struct net___udp, ipv4.udp_table))
 		own_udp = (__u64)READ(struct net___udp, net, ipv4.udp_table);
 	if (own_udp)
-		list_udp_slot(own_udp, hash & READ(struct udp_table, own_udp, mask));
-	list_tcp_slot((__u64)READ(struct inet_hashinfo, tcp, bhash) +
-		      (hash & (READ(struct inet_hashinfo, tcp, bhash_size) - 1)) *
-			  bpf_core_type_size(struct inet_bind_hashbucket));
+		list_only_port_of_udp(net, own_udp);
+	list_next_tcp_slot(slot, (__u64)READ(struct inet_hashinfo, tcp, bhash), 0);
 	for (int i = 0; i < UDP_TABLES; i++) {
 		if (udp_tables[i] && udp_tables[i] != own_udp)
-			list_udp_slot(udp_tables[i], hash & READ(struct udp_table, udp_tables[i], mask));
+			list_only_port_of_udp(net, udp_tables[i]);
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <list>
@@ -20,6 +21,7 @@
 
 #include "kernel_bindtrace.h"
 #include "kernel_socket.h"
+#include "send_fd.h"
 
 namespace bindtrace {
 namespace {
@@ -90,7 +92,7 @@ TEST(Who, FindsTheLastDescriptorThatAProcessMayHave) {
 
 // Descriptors are looked at several at once.
 TEST(Who, FindsEachOfNeighbouringDescriptors) {
-    constexpr int kLowest = 64, kCount = 16;
+    constexpr int kLowest = 512, kCount = 16;  // where nobody else has one
     std::list<Socket> servers;
     std::vector<std::string> question = {"--json"};
     std::set<std::uint64_t> bound, told;
@@ -200,24 +202,6 @@ TEST(Who, LooksIntoAllNetworkNamespaces) {
     EXPECT_EQ(holder["netns"]["inum"], inode_of("/proc/" + std::to_string(elsewhere.pid()) + "/ns/net"));
 }
 
-// As a message that nobody has received.
-void send_descriptor(int socket, int descriptor) {
-    char byte = 'x';
-    iovec data{.iov_base = &byte, .iov_len = 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(header), &descriptor, sizeof(descriptor));
-    if (sendmsg(socket, &message, 0) != 1) _exit(1);
-}
-
 // A port alone has its slots in the kernel's tables, a range is looked for in all: both must find the same. The end of
 // a connection that no process has open, and a socket on its way from one to another, are in the tables alone.
 TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
@@ -239,7 +223,7 @@ TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
         {
             const Socket in_flight(SOCK_DGRAM);
             in_flight.bind(kPort);
-            send_descriptor(ends[0], in_flight.fd());
+            if (!send_fd(ends[0], in_flight.fd())) _exit(1);
         }
         tell_port(out, kPort);
         (void)!write(out, "x", 1);
@@ -247,7 +231,11 @@ TEST(Who, FindsWhatNoProcessHasOpenInAllNetworkNamespaces) {
     };
     std::list<Child> children;
     for (int i = 0; i < 3; ++i) ASSERT_EQ(children.emplace_back(with_orphan).port(), kPort);
-    usleep(100'000);
+    const auto all_have_ended = [] {
+        const auto holders = who_json(kPort).holders;
+        return std::ranges::count_if(holders, [](const Json& it) { return it["state"] == "FIN_WAIT2"; }) == 3;
+    };
+    for (int i = 0; i < 100 && !all_have_ended(); ++i) usleep(20'000);
     for (const char* asked : {"18184", "18184-18185"}) {
         const Answer answer = who({"--json", asked});
         std::set<std::uint64_t> ends, in_flight;  // by network namespace

@@ -13,6 +13,7 @@
 #include "provoke.h"
 #include "provoke_socket.h"
 #include "provoke_world.h"
+#include "send_fd.h"
 
 namespace bindtrace {
 namespace {
@@ -81,23 +82,6 @@ void bound_by_child(Story& story) {
     ::close(fd);
 }
 
-void send_fd(int through, int fd) {
-    char byte = 'x';
-    iovec bytes{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> room{};
-    msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = room.data();
-    message.msg_controllen = room.size();
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(rights), &fd, sizeof fd);
-    must(::sendmsg(through, &message, 0) == 1, "SCM_RIGHTS: " + errno_name(errno));
-}
-
 int receive_fd(int through) {
     char byte = 0;
     iovec bytes{&byte, 1};
@@ -126,7 +110,7 @@ void passed_on(Story& story) {
     sock.emplace(story, kTcp4);
     sock->bind({"127.0.0.1", 8080});
     sock->listen();
-    send_fd(ends[0], sock->fd());
+    must(send_fd(ends[0], sock->fd()), "SCM_RIGHTS: " + errno_name(errno));
     sock->close_fd();
     const std::uint64_t before = boot_ns();
     let_go.open();
@@ -141,7 +125,7 @@ void lost_in_flight(Story& story) {
     must(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0, "socketpair: " + errno_name(errno));
     Sock sock(story, kUdp4);
     sock.bind({"127.0.0.1", 8080});
-    send_fd(ends[0], sock.fd());
+    must(send_fd(ends[0], sock.fd()), "SCM_RIGHTS: " + errno_name(errno));
     sock.close_fd();
     const std::uint64_t before = boot_ns();
     for (const int end : ends) ::close(end);

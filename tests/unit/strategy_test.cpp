@@ -56,14 +56,16 @@ const std::map<std::string, Functions>& kernels() {
     return all;
 }
 
+FunctionArity arity_in(const Functions& functions) {
+    return [&functions](const char* name) -> std::optional<int> {
+        const auto found = functions.find(name);
+        return found == functions.end() ? std::nullopt : std::optional(found->second);
+    };
+}
+
 Choice choose_on(Strategy strategy, const Functions& functions, bool can_mint_cookie = true,
                  Wanted wanted = {.kinds = kAllKinds}) {
-    const auto arity = [&functions](const char* name) -> std::optional<int> {
-        const auto found = functions.find(name);
-        if (found == functions.end()) return std::nullopt;
-        return found->second;
-    };
-    return choose(strategy, {.arity = arity, .can_mint_cookie = can_mint_cookie}, wanted);
+    return choose(strategy, {.arity = arity_in(functions), .can_mint_cookie = can_mint_cookie}, wanted);
 }
 
 bool loads(const Choice& choice, const std::string& program) {
@@ -239,11 +241,7 @@ TEST(Choose, TracesStatesOnlyForWhomWantsThem) {
 TEST(Choose, BacksUpWhatConnectChose) {
     const auto backs_up = [](Strategy strategy, bool ephemeral, bool preempts) {
         const Functions functions = linux_6_12();
-        const auto arity = [&functions](const char* name) -> std::optional<int> {
-            const auto found = functions.find(name);
-            return found == functions.end() ? std::nullopt : std::optional(found->second);
-        };
-        const Choice choice = choose(strategy, {.arity = arity, .preempts_tracepoints = preempts},
+        const Choice choice = choose(strategy, {.arity = arity_in(functions), .preempts_tracepoints = preempts},
                                      {.kinds = kAllKinds, .ephemeral = ephemeral});
         EXPECT_TRUE(choice.missing.empty());
         return std::ranges::any_of(choice.load, [](const auto& name) { return name.ends_with("__tcp_v4_connect"); });
